@@ -1,0 +1,272 @@
+//! What crosses the network, both ends together: paths, headers and JSON bodies of the native API.
+//!
+//! JSON is camelCase. Times are milliseconds since 1970 UTC, sizes bytes, chunk sets runs
+//! (`"0-41,44"`), digests base64.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chunk_set::ChunkSet;
+use crate::digest::Digest;
+use crate::plan::{ChunkIndex, Plan, PlanError};
+use crate::retry::RetryPolicy;
+use crate::time::Millis;
+
+pub mod header;
+pub mod ids;
+pub mod path;
+
+use ids::{FileId, UploadId};
+
+/// The version of the protocol that this crate speaks.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// The most digests in one request or page: 10,000 of them are 440 KB of JSON.
+pub const DIGESTS_PER_PAGE_MAX: u64 = 10_000;
+/// The most bytes a JSON body may have: a page of digests and its frame.
+pub const JSON_BYTES_MAX: u64 = 1024 * 1024;
+/// The most bytes all keys and values of `metadata` may have together.
+pub const METADATA_BYTES_MAX: usize = 16 * 1024;
+/// The longest media type, bytes (RFC 6838, section 4.2: 127 each side of the slash).
+pub const TYPE_BYTES_MAX: usize = 255;
+/// The longest `Idempotency-Key`, bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+
+/// What a file is, as its owner tells it. Part of `POST /uploads`, and shown with the sealed file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileMeta {
+    /// Its name, as [`crate::name::check_name`] takes it.
+    pub name: String,
+    /// Its media type; empty where the browser knows none.
+    #[serde(default, rename = "type", skip_serializing_if = "String::is_empty")]
+    pub media_type: String,
+    /// When it was last changed at its source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<Millis>,
+    /// Where it lay below the folder that was picked, its name included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_path: Option<String>,
+    /// Whatever else the page wants kept with it, at most [`METADATA_BYTES_MAX`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The body of `POST /uploads`, and the `Upload-Create` header of `POST /files`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateRequest {
+    /// [`PROTOCOL_VERSION`] of the client.
+    pub protocol_version: u32,
+    /// The file's length, bytes.
+    pub size: u64,
+    /// The chunk size that `digests` were made with, and that the client would like; the server
+    /// chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_size: Option<u64>,
+    /// What the file is.
+    #[serde(flatten)]
+    pub meta: FileMeta,
+    /// The digests known so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digests: Option<DigestRun>,
+}
+
+/// Digests of consecutive chunks. Body of `POST /uploads/{id}/digests`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DigestRun {
+    /// The index of the first.
+    pub start: ChunkIndex,
+    /// At most [`DIGESTS_PER_PAGE_MAX`].
+    pub digests: Vec<Digest>,
+}
+
+impl DigestRun {
+    /// The digests with their indexes.
+    pub fn iter(&self) -> impl Iterator<Item = (ChunkIndex, Digest)> + '_ {
+        (self.start.0..).map(ChunkIndex).zip(self.digests.iter().copied())
+    }
+}
+
+/// What the server does with each chunk. Part of every answer about an open upload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holding {
+    /// Durable and verified: never to be sent again.
+    #[serde(default)]
+    pub held: ChunkSet,
+    /// Received and verified, not yet durable.
+    #[serde(default)]
+    pub pending: ChunkSet,
+    /// Being copied from what the server already has.
+    #[serde(default)]
+    pub filling: ChunkSet,
+    /// Interrupted chunks, with what is kept of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partial: Vec<PartialChunk>,
+}
+
+/// What is kept of a chunk whose sending was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartialChunk {
+    /// The chunk.
+    pub index: ChunkIndex,
+    /// How many of its bytes are kept: where `Chunk-Offset` goes on.
+    pub offset: u64,
+    /// The digest of the whole chunk that it was sent under.
+    pub digest: Digest,
+}
+
+/// A chunk that the server holds with another digest than was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DifferingChunk {
+    /// The chunk.
+    pub index: ChunkIndex,
+    /// The digest it is held with, for `Chunk-Replace`.
+    pub digest: Digest,
+}
+
+/// One upload: the answer to `POST /uploads` and `GET /uploads/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadStatus {
+    /// The upload.
+    pub id: UploadId,
+    /// What the file is.
+    #[serde(flatten)]
+    pub meta: FileMeta,
+    /// The file's length, bytes.
+    pub size: u64,
+    /// The length of every chunk but the last, bytes: the server's choice, which binds.
+    pub chunk_size: u64,
+    /// How many chunks there are.
+    pub chunk_count: u64,
+    /// [`crate::digest::ALGORITHM`].
+    pub digest_algorithm: String,
+    /// How many chunks the server takes at once.
+    pub lanes: u64,
+    /// How the server wants to be tried again.
+    pub retry: RetryPolicy,
+    /// Whether the connection it came by is encrypted: `"tls"` or `"none"`.
+    pub transport_encryption: String,
+    /// When it was begun.
+    pub created_at: Millis,
+    /// When its last chunk came.
+    pub last_activity: Millis,
+    /// When it is swept if no chunk comes before.
+    pub expires_at: Millis,
+    /// What the server has of each chunk.
+    #[serde(flatten)]
+    pub holding: Holding,
+    /// Whether a seal would find every chunk.
+    pub sealable: bool,
+    /// Once sealed: the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileInfo>,
+    /// With `?digests=<start>`: a page of the digests of the chunks held, `null` where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digests: Option<DigestPage>,
+}
+
+impl UploadStatus {
+    /// The plan.
+    ///
+    /// # Errors
+    /// [`PlanError`] when a server's numbers make none.
+    pub fn plan(&self) -> Result<Plan, PlanError> {
+        Plan::new(self.size, self.chunk_size)
+    }
+}
+
+/// A page of the digests of an open upload's chunks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DigestPage {
+    /// The index of the first.
+    pub start: ChunkIndex,
+    /// At most [`DIGESTS_PER_PAGE_MAX`]; `null` for a chunk that is not held.
+    pub digests: Vec<Option<Digest>>,
+}
+
+/// The answer to `POST /uploads/{id}/digests`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DigestsAnswer {
+    /// What the server has of every chunk of the upload now.
+    #[serde(flatten)]
+    pub holding: Holding,
+    /// Those offered that it holds with other digests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<DifferingChunk>,
+}
+
+/// The body of `POST /uploads/{id}/seal`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealRequest {
+    /// The file's root, as the sender computed it.
+    pub root: Digest,
+}
+
+/// A sealed file: the answer to a seal and to `POST /files`, and a row of `GET /files`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileInfo {
+    /// The file.
+    pub id: FileId,
+    /// What it is.
+    #[serde(flatten)]
+    pub meta: FileMeta,
+    /// Its length, bytes.
+    pub size: u64,
+    /// Its root.
+    pub root: Digest,
+    /// The chunk size its root was made with, bytes.
+    pub chunk_size: u64,
+    /// How many chunks it has.
+    pub chunk_count: u64,
+    /// When it was sealed.
+    pub sealed_at: Millis,
+}
+
+/// A page of `GET /uploads`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadList {
+    /// The caller's open uploads, newest first.
+    pub uploads: Vec<UploadStatus>,
+    /// Where the next page starts, if there is one: `?after=<next>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A page of `GET /files`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileList {
+    /// The caller's files, newest first.
+    pub files: Vec<FileInfo>,
+    /// Where the next page starts, if there is one: `?after=<next>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// The most rows in a page of a listing.
+pub const LIST_ROWS_MAX: usize = 1000;
+
+/// `GET /files/{id}/manifest`: the digests of a sealed file's chunks, paged by `?start=`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// The file.
+    #[serde(flatten)]
+    pub file: FileInfo,
+    /// The digests from `start` on, at most [`DIGESTS_PER_PAGE_MAX`].
+    pub digests: DigestRun,
+    /// Where the next page starts, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ChunkIndex>,
+}

@@ -1,0 +1,166 @@
+//! The headers that the native API adds to HTTP's own, and how their values are written.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use thiserror::Error;
+
+use super::CreateRequest;
+use crate::digest::{Digest, DigestError};
+use crate::plan::ChunkIndex;
+
+/// The index of the chunk in the body, decimal.
+pub const CHUNK_INDEX: &str = "chunk-index";
+/// Where in the chunk the body starts, bytes, decimal; 0 if absent.
+pub const CHUNK_OFFSET: &str = "chunk-offset";
+/// The digest of the **whole** chunk, as RFC 9530 writes one.
+pub const CHUNK_DIGEST: &str = "chunk-digest";
+/// The digest that a held chunk has now, to replace it.
+pub const CHUNK_REPLACE: &str = "chunk-replace";
+/// With `POST /files`: base64 of the JSON of a [`CreateRequest`].
+pub const UPLOAD_CREATE: &str = "upload-create";
+/// A key of the caller's choice: the same key again is answered with the same upload.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The headers of a chunk, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkHeaders {
+    /// Which chunk.
+    pub index: ChunkIndex,
+    /// Where in it the body starts, bytes.
+    pub offset: u64,
+    /// The digest of all of it.
+    pub digest: Digest,
+    /// The digest of the held chunk that this one replaces.
+    pub replace: Option<Digest>,
+}
+
+/// Which header is wrong, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HeaderError {
+    /// It has to be there.
+    #[error("the header `{header}` is missing")]
+    Missing {
+        /// Its name.
+        header: &'static str,
+    },
+    /// Not a decimal number of 64 bits.
+    #[error("the header `{header}` is not a decimal number")]
+    NotANumber {
+        /// Its name.
+        header: &'static str,
+    },
+    /// Not a digest.
+    #[error("the header `{header}` is {source}")]
+    NotADigest {
+        /// Its name.
+        header: &'static str,
+        /// What it is not.
+        source: DigestError,
+    },
+    /// Not base64 of the JSON of a [`CreateRequest`].
+    #[error("the header `{UPLOAD_CREATE}` is not base64 of the JSON it takes: {detail}")]
+    NotACreateRequest {
+        /// What the parser said.
+        detail: String,
+    },
+}
+
+impl ChunkHeaders {
+    /// The headers as a sender writes them.
+    #[must_use]
+    pub fn write(&self) -> Vec<(&'static str, String)> {
+        let mut headers =
+            vec![(CHUNK_INDEX, self.index.to_string()), (CHUNK_DIGEST, self.digest.to_header())];
+        if self.offset > 0 {
+            headers.push((CHUNK_OFFSET, self.offset.to_string()));
+        }
+        if let Some(replace) = self.replace {
+            headers.push((CHUNK_REPLACE, replace.to_header()));
+        }
+        headers
+    }
+
+    /// The headers as a server reads them; `get` looks one up by its lower-case name.
+    ///
+    /// # Errors
+    /// [`HeaderError`], for the first that is wrong.
+    pub fn read<'a>(get: impl Fn(&'static str) -> Option<&'a str>) -> Result<Self, HeaderError> {
+        let index = get(CHUNK_INDEX).ok_or(HeaderError::Missing { header: CHUNK_INDEX })?;
+        let digest = get(CHUNK_DIGEST).ok_or(HeaderError::Missing { header: CHUNK_DIGEST })?;
+        Ok(Self {
+            index: ChunkIndex(number(CHUNK_INDEX, index)?),
+            offset: get(CHUNK_OFFSET).map_or(Ok(0), |value| number(CHUNK_OFFSET, value))?,
+            digest: read_digest(CHUNK_DIGEST, digest)?,
+            replace: get(CHUNK_REPLACE)
+                .map(|value| read_digest(CHUNK_REPLACE, value))
+                .transpose()?,
+        })
+    }
+}
+
+impl CreateRequest {
+    /// The value of the `Upload-Create` header.
+    ///
+    /// # Errors
+    /// Never for a value of this type; the serialiser's signature has one.
+    pub fn to_header(&self) -> Result<String, serde_json::Error> {
+        Ok(STANDARD.encode(serde_json::to_vec(self)?))
+    }
+
+    /// Reads what [`CreateRequest::to_header`] writes.
+    ///
+    /// # Errors
+    /// [`HeaderError::NotACreateRequest`].
+    pub fn from_header(value: &str) -> Result<Self, HeaderError> {
+        let detail = |detail: String| HeaderError::NotACreateRequest { detail };
+        let json = STANDARD.decode(value).map_err(|error| detail(error.to_string()))?;
+        serde_json::from_slice(&json).map_err(|error| detail(error.to_string()))
+    }
+}
+
+fn read_digest(header: &'static str, value: &str) -> Result<Digest, HeaderError> {
+    Digest::from_header(value).map_err(|source| HeaderError::NotADigest { header, source })
+}
+
+/// Decimal digits only: `u64::from_str` would take a `+`.
+fn number(header: &'static str, value: &str) -> Result<u64, HeaderError> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| value.parse().ok()).flatten().ok_or(HeaderError::NotANumber { header })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(headers: &[(&'static str, String)]) -> Result<ChunkHeaders, HeaderError> {
+        ChunkHeaders::read(|name| {
+            headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn chunk_headers_are_read_as_they_were_written(
+            index: u64, offset: u64, digest: [u8; 32], replace: Option<[u8; 32]>,
+        ) {
+            let headers = ChunkHeaders {
+                index: ChunkIndex(index), offset, digest: Digest(digest), replace: replace.map(Digest),
+            };
+            prop_assert_eq!(read(&headers.write()), Ok(headers));
+        }
+    }
+
+    #[test]
+    fn the_header_at_fault_is_named() {
+        let digest = Digest::of(b"").to_header();
+        assert_eq!(
+            read(&[(CHUNK_DIGEST, digest.clone())]),
+            Err(HeaderError::Missing { header: CHUNK_INDEX })
+        );
+        assert_eq!(
+            read(&[(CHUNK_DIGEST, digest), (CHUNK_INDEX, "+1".into())]),
+            Err(HeaderError::NotANumber { header: CHUNK_INDEX })
+        );
+    }
+}
