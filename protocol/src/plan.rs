@@ -58,6 +58,9 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan of an empty file.
+    pub const EMPTY: Self = Self { len: 0, chunk_len: CHUNK_LEN_DEFAULT };
+
     /// A plan for `len` bytes in chunks of `chunk_len` bytes.
     ///
     /// # Errors

@@ -1,0 +1,154 @@
+//! The sender's chunk buffers: what each holds and how far it is.
+//!
+//! A buffer goes `Empty → Reading → Hashed → Offered → Cleared → Sending → Empty`. One that the
+//! server turns out to have goes back to `Empty` from `Offered`; one whose sending failed goes back
+//! to `Cleared` with its bytes.
+
+use crate::chunk_set::ChunkSet;
+use crate::digest::Digest;
+use crate::plan::ChunkIndex;
+use crate::time::Millis;
+use crate::upload::{BufferId, Ticket};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Buffer {
+    Empty,
+    Reading { chunk: ChunkIndex, ticket: Ticket },
+    Full { chunk: ChunkIndex, digest: Digest, stage: Stage },
+}
+
+/// How far a full buffer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its digest is not yet offered.
+    Hashed,
+    /// Its digest is in the offer under way.
+    Offered,
+    /// The server does not have it: to be sent, over a held chunk of that digest if there is one.
+    Cleared { replace: Option<Digest> },
+    /// Being sent.
+    Sending(Sending),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sending {
+    pub(super) ticket: Ticket,
+    pub(super) replace: Option<Digest>,
+    /// Bytes of the body that the network has taken.
+    pub(super) moved: u64,
+    /// When it last took any.
+    pub(super) moved_at: Millis,
+}
+
+impl Buffer {
+    pub(super) fn chunk(&self) -> Option<ChunkIndex> {
+        match *self {
+            Self::Empty => None,
+            Self::Reading { chunk, .. } | Self::Full { chunk, .. } => Some(chunk),
+        }
+    }
+
+    pub(super) fn sending(&self) -> Option<&Sending> {
+        match self {
+            Self::Full { stage: Stage::Sending(sending), .. } => Some(sending),
+            _ => None,
+        }
+    }
+
+    pub(super) fn sending_mut(&mut self) -> Option<&mut Sending> {
+        match self {
+            Self::Full { stage: Stage::Sending(sending), .. } => Some(sending),
+            _ => None,
+        }
+    }
+
+    /// The stage of a full buffer, to move it on.
+    pub(super) fn stage_mut(&mut self) -> Option<&mut Stage> {
+        match self {
+            Self::Full { stage, .. } => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// A buffer that failed to be sent keeps its bytes for the next try.
+    pub(super) fn stop_sending(&mut self) {
+        if let Some(stage) = self.stage_mut()
+            && let Stage::Sending(Sending { replace, .. }) = *stage
+        {
+            *stage = Stage::Cleared { replace };
+        }
+    }
+}
+
+/// All buffers of one sender.
+#[derive(Clone, Debug)]
+pub(super) struct Buffers(Vec<Buffer>);
+
+impl Buffers {
+    pub(super) fn new(count: u64) -> Self {
+        Self((0..count).map(|_| Buffer::Empty).collect())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (BufferId, &Buffer)> {
+        (0..).map(BufferId).zip(&self.0)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (BufferId, &mut Buffer)> {
+        (0..).map(BufferId).zip(&mut self.0)
+    }
+
+    /// The buffer that is being read under this ticket.
+    pub(super) fn reading(&mut self, wanted: Ticket) -> Option<&mut Buffer> {
+        self.0
+            .iter_mut()
+            .find(|buffer| matches!(buffer, Buffer::Reading { ticket, .. } if *ticket == wanted))
+    }
+
+    /// The buffer that is being sent under this ticket.
+    pub(super) fn sent_as(&mut self, wanted: Ticket) -> Option<(BufferId, &mut Buffer)> {
+        self.iter_mut().find(|(_, buffer)| buffer.sending().is_some_and(|s| s.ticket == wanted))
+    }
+
+    pub(super) fn first_empty(&mut self) -> Option<(BufferId, &mut Buffer)> {
+        self.iter_mut().find(|(_, buffer)| **buffer == Buffer::Empty)
+    }
+
+    pub(super) fn all_empty(&self) -> bool {
+        self.0.iter().all(|buffer| *buffer == Buffer::Empty)
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    pub(super) fn sending_count(&self) -> u64 {
+        self.0.iter().filter(|buffer| buffer.sending().is_some()).count() as u64
+    }
+
+    /// The chunks in the buffers.
+    pub(super) fn chunks(&self) -> ChunkSet {
+        self.0.iter().filter_map(Buffer::chunk).collect()
+    }
+
+    /// Bytes of bodies that the network has taken.
+    pub(super) fn in_flight_bytes(&self) -> u64 {
+        self.0.iter().filter_map(Buffer::sending).map(|sending| sending.moved).sum()
+    }
+
+    /// The run of consecutive chunks, from the lowest on, whose digests are to be offered next.
+    pub(super) fn next_offer(&self) -> Vec<(ChunkIndex, Digest)> {
+        let mut hashed: Vec<_> = self.0.iter().filter_map(hashed).collect();
+        hashed.sort_unstable_by_key(|(chunk, _)| *chunk);
+        let first = hashed.first().map_or(0, |(chunk, _)| chunk.0);
+        let run = (first..).zip(&hashed).take_while(|(at, (chunk, _))| *at == chunk.0).count();
+        hashed.truncate(run);
+        hashed
+    }
+}
+
+fn hashed(buffer: &Buffer) -> Option<(ChunkIndex, Digest)> {
+    match *buffer {
+        Buffer::Full { chunk, digest, stage: Stage::Hashed } => Some((chunk, digest)),
+        _ => None,
+    }
+}

@@ -1,0 +1,161 @@
+//! What the sender knows of each chunk: whether the server has it, and whether it is the file's.
+
+use crate::chunk_set::ChunkSet;
+use crate::digest::{self, Digest};
+use crate::plan::{ChunkIndex, Plan};
+use crate::wire::Holding;
+
+/// What the sender knows of each chunk. 32 bytes a chunk for the digests: at most 32 MiB for the
+/// largest plan there is, 800 KB for 200 GB.
+#[derive(Clone, Debug)]
+pub(super) struct Ledger {
+    plan: Plan,
+    /// Durable, by the server's last word.
+    held: ChunkSet,
+    /// Received, by the server's last word or a 204 since.
+    received: ChunkSet,
+    /// Being copied by the server from what it has.
+    filling: ChunkSet,
+    /// Chunks that a 204 told of since the call now under way began: its answer may not know them.
+    fresh: ChunkSet,
+    /// Chunks whose digest in `digests` is the one the server has them (or fills them) with.
+    confirmed: ChunkSet,
+    /// Valid where `confirmed` says so.
+    digests: Vec<Digest>,
+    /// Chunks that the server gave up filling: they are sent without being offered again.
+    unfillable: ChunkSet,
+    /// Bytes that were sent by this sender and received.
+    sent_bytes: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            held: ChunkSet::new(),
+            received: ChunkSet::new(),
+            filling: ChunkSet::new(),
+            fresh: ChunkSet::new(),
+            confirmed: ChunkSet::new(),
+            digests: Vec::new(),
+            unfillable: ChunkSet::new(),
+            sent_bytes: 0,
+        }
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        self.plan
+    }
+
+    /// A call begins whose answer tells what the server has.
+    pub(super) fn call_begins(&mut self) {
+        self.fresh = ChunkSet::new();
+    }
+
+    /// The server's word on what it has, which binds but for what arrived while it was on its way.
+    pub(super) fn reconcile(&mut self, holding: Holding) {
+        let Holding { held, pending, filling, partial: _ } = holding;
+        let mut received = pending;
+        received.union_with(&self.fresh);
+        let stopped = self.filling.without(&filling);
+        self.unfillable.union_with(&stopped.without(&held).without(&received));
+        (self.held, self.received, self.filling) = (held, received, filling);
+        let lost = self.confirmed.without(&self.known());
+        self.confirmed = self.confirmed.without(&lost);
+    }
+
+    /// A chunk was sent and answered with 204.
+    pub(super) fn chunk_received(&mut self, chunk: ChunkIndex, digest: Digest) {
+        self.received.insert(chunk);
+        self.fresh.insert(chunk);
+        self.sent_bytes = self.sent_bytes.saturating_add(self.plan.chunk_bytes(chunk));
+        self.confirm(chunk, digest);
+    }
+
+    /// The server has the chunk, or is filling it, with this digest of the file's own bytes.
+    pub(super) fn confirm(&mut self, chunk: ChunkIndex, digest: Digest) {
+        let Ok(at) = usize::try_from(chunk.0) else { return };
+        if self.digests.len() <= at {
+            self.digests.resize(at.saturating_add(1), digest);
+        }
+        if let Some(slot) = self.digests.get_mut(at) {
+            *slot = digest;
+            self.confirmed.insert(chunk);
+        }
+    }
+
+    /// Every chunk has to be compared with the file again.
+    pub(super) fn doubt_all(&mut self) {
+        self.confirmed = ChunkSet::new();
+    }
+
+    /// The server no longer has this chunk as it was: the old bytes make way for new ones.
+    pub(super) fn drop_chunk(&mut self, chunk: ChunkIndex) {
+        for set in [&mut self.held, &mut self.received, &mut self.filling, &mut self.confirmed] {
+            set.remove(chunk);
+        }
+    }
+
+    pub(super) fn has(&self, chunk: ChunkIndex) -> bool {
+        self.held.contains(chunk) || self.received.contains(chunk)
+    }
+
+    pub(super) fn is_filling(&self, chunk: ChunkIndex) -> bool {
+        self.filling.contains(chunk)
+    }
+
+    pub(super) fn any_filling(&self) -> bool {
+        !self.filling.is_empty()
+    }
+
+    pub(super) fn may_fill(&self, chunk: ChunkIndex) -> bool {
+        !self.unfillable.contains(chunk)
+    }
+
+    /// Held and received chunks.
+    pub(super) fn acknowledged(&self) -> ChunkSet {
+        let mut set = self.held.clone();
+        set.union_with(&self.received);
+        set
+    }
+
+    /// Whether the server has every chunk.
+    pub(super) fn all_arrived(&self) -> bool {
+        self.acknowledged().is_complete(self.plan)
+    }
+
+    /// The root, once every chunk has arrived and is known to be the file's.
+    pub(super) fn root(&self) -> Option<Digest> {
+        let complete = self.all_arrived() && self.confirmed.is_complete(self.plan);
+        complete.then(|| digest::root(self.digests.iter().copied()))
+    }
+
+    /// The next chunk to read: first one that the server lacks, then one to compare; none that is
+    /// in `busy`.
+    pub(super) fn next_to_send(&self, busy: &ChunkSet) -> Option<ChunkIndex> {
+        let mut known = self.known();
+        known.union_with(busy);
+        known.first_absent(0, self.plan.chunk_count())
+    }
+
+    pub(super) fn next_to_compare(&self, busy: &ChunkSet) -> Option<ChunkIndex> {
+        let mut done = self.confirmed.clone();
+        done.union_with(busy);
+        let open = self.acknowledged().without(&done);
+        open.first()
+    }
+
+    pub(super) fn acknowledged_bytes(&self) -> u64 {
+        self.acknowledged().bytes(self.plan)
+    }
+
+    pub(super) fn reused_bytes(&self) -> u64 {
+        self.acknowledged_bytes().saturating_sub(self.sent_bytes)
+    }
+
+    fn known(&self) -> ChunkSet {
+        let mut known = self.acknowledged();
+        known.union_with(&self.filling);
+        known
+    }
+}

@@ -1,0 +1,117 @@
+//! A sender and a receiver joined in memory, under virtual time, over a network that loses,
+//! duplicates, reorders, damages and stalls, with a receiver that restarts and forgets what it had
+//! not synced. Every run is a seed and can be run again by it.
+
+mod pair {
+    pub mod receiver;
+    pub mod world;
+}
+
+use pair::world::{Faults, Scene, World};
+
+const SEEDS: u64 = 400;
+
+fn run(scene: impl Fn(u64) -> Scene) {
+    for seed in 0..SEEDS {
+        World::new(seed, scene(seed)).run_to_the_end();
+    }
+}
+
+#[test]
+fn a_file_arrives_over_a_clean_network_with_each_chunk_sent_once() {
+    for chunks in [0, 1, 2, 9, 40] {
+        let world = World::new(1, Scene { chunks, ..Scene::default() }).run_to_the_end();
+        assert_eq!(world.bodies_sent(), chunks);
+        assert_eq!(world.receiver.bodies_wasted, 0);
+    }
+}
+
+#[test]
+fn a_file_arrives_whatever_the_network_loses_doubles_or_reorders() {
+    run(|seed| Scene { chunks: seed % 30, faults: Faults::lossy(), ..Scene::default() });
+}
+
+#[test]
+fn a_file_arrives_though_the_receiver_restarts_and_forgets_what_was_pending() {
+    run(|seed| Scene { chunks: 10 + seed % 20, faults: Faults::restarts(), ..Scene::default() });
+}
+
+#[test]
+fn a_file_arrives_though_requests_vanish_without_an_answer() {
+    run(|seed| Scene { chunks: seed % 12, faults: Faults::black_holes(), ..Scene::default() });
+}
+
+#[test]
+fn a_file_arrives_though_bytes_are_damaged_on_the_way() {
+    run(|seed| Scene { chunks: 1 + seed % 12, faults: Faults::damaging(), ..Scene::default() });
+}
+
+#[test]
+fn a_file_arrives_though_all_of_this_happens_and_the_user_pauses_and_reloads() {
+    run(|seed| Scene {
+        chunks: seed % 25,
+        faults: Faults::everything(),
+        pauses: true,
+        reloads: true,
+        ..Scene::default()
+    });
+}
+
+#[test]
+fn a_known_file_is_taken_over_without_sending_a_chunk() {
+    let scene = Scene { chunks: 30, known: 1.0, ..Scene::default() };
+    let world = World::new(3, scene).run_to_the_end();
+    assert_eq!(world.bodies_sent(), 0);
+}
+
+#[test]
+fn a_partly_known_file_is_sent_only_where_it_is_new_even_if_some_copies_fail() {
+    run(|seed| Scene {
+        chunks: seed % 25,
+        known: 0.6,
+        fills_fail: 0.2,
+        faults: Faults::lossy(),
+        ..Scene::default()
+    });
+}
+
+#[test]
+fn a_file_that_changed_since_it_was_begun_never_mixes_with_what_was_held() {
+    run(|seed| Scene {
+        chunks: 1 + seed % 25,
+        held_before: 0.7,
+        changed: 0.3,
+        faults: Faults::lossy(),
+        ..Scene::default()
+    });
+}
+
+#[test]
+fn what_is_held_from_before_is_compared_and_not_sent() {
+    let scene = Scene { chunks: 30, held_before: 0.5, ..Scene::default() };
+    let world = World::new(5, scene).run_to_the_end();
+    assert!(world.bodies_sent() < 30);
+    assert_eq!(world.receiver.bodies_wasted, 0);
+}
+
+#[test]
+fn the_receivers_chunk_size_binds() {
+    let scene = Scene { chunks: 13, chunk_len_of_receiver: Some(1 << 22), ..Scene::default() };
+    let world = World::new(7, scene).run_to_the_end();
+    assert_eq!(world.bodies_sent(), 26);
+}
+
+#[test]
+fn a_cancel_ends_both_sides_whenever_it_comes() {
+    run(|seed| Scene {
+        chunks: 20,
+        cancel_at: Some(seed * 7),
+        faults: Faults::lossy(),
+        ..Scene::default()
+    });
+}
+
+#[test]
+fn an_upload_that_the_receiver_lost_is_begun_anew() {
+    run(|seed| Scene { chunks: 1 + seed % 20, vanish_at: Some(seed * 11), ..Scene::default() });
+}

@@ -1,0 +1,221 @@
+//! The receiver's half of the pair: what a server promises, without a disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
+use longhaul_protocol::retry::RetryPolicy;
+use longhaul_protocol::upload::{Answer, Call};
+use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::{
+    DifferingChunk, DigestRun, DigestsAnswer, FileInfo, FileMeta, Holding, UploadStatus,
+};
+use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, ProblemCode, digest};
+
+#[derive(Default)]
+pub struct Receiver {
+    pub uploads: BTreeMap<UploadId, Open>,
+    keys: BTreeMap<String, UploadId>,
+    pub chunk_len: Option<u64>,
+    /// Digests that some other file of the owner has.
+    pub known: BTreeSet<Digest>,
+    /// Digests whose copy will not verify.
+    pub rotten: BTreeSet<Digest>,
+    /// Bodies of chunks that were held or pending already.
+    pub bodies_wasted: u64,
+    next_id: u8,
+}
+
+pub struct Open {
+    pub plan: Plan,
+    pub held: BTreeMap<ChunkIndex, Digest>,
+    pub pending: BTreeMap<ChunkIndex, Digest>,
+    pub filling: BTreeMap<ChunkIndex, Digest>,
+    pub file: Option<FileInfo>,
+}
+
+impl Receiver {
+    /// Puts an upload there as an earlier session left it.
+    pub fn seed(&mut self, plan: Plan, held: BTreeMap<ChunkIndex, Digest>) -> UploadId {
+        let id = self.new_id();
+        let (pending, filling) = (BTreeMap::new(), BTreeMap::new());
+        self.uploads.insert(id, Open { plan, held, pending, filling, file: None });
+        id
+    }
+
+    pub fn answer(&mut self, call: &Call) -> Result<Answer, Problem> {
+        match call {
+            Call::Create { request, key } => {
+                let id = match self.keys.get(key) {
+                    Some(id) => *id,
+                    None => self.create(request.size, key),
+                };
+                let run = request
+                    .digests
+                    .clone()
+                    .filter(|_| Some(self.uploads[&id].plan.chunk_len()) == request.chunk_size);
+                run.map_or(Ok(DigestsAnswer::default()), |run| self.offer(id, &run))?;
+                self.status(id)
+            }
+            Call::Status(id) => self.status(*id),
+            Call::Offer(id, run) => self.offer(*id, run).map(Answer::Digests),
+            Call::Seal(id, request) => self.seal(*id, request.root),
+            Call::Cancel(id) => {
+                let gone = self.uploads.remove(id).map(|_| Answer::Gone);
+                self.keys.retain(|_, upload| upload != id);
+                gone.ok_or_else(|| ProblemCode::NotFound.problem(""))
+            }
+        }
+    }
+
+    pub fn chunk(
+        &mut self,
+        id: UploadId,
+        headers: &ChunkHeaders,
+        body: Digest,
+    ) -> Result<(), Problem> {
+        let open = self.open(id)?;
+        let index = headers.index;
+        if open.file.is_some() {
+            return Err(ProblemCode::Sealed.problem(""));
+        }
+        let has = open.held.get(&index).or(open.pending.get(&index)).copied();
+        match has {
+            Some(digest) if digest == headers.digest => {
+                self.bodies_wasted += 1;
+                return Ok(());
+            }
+            Some(digest) if headers.replace == Some(digest) => {
+                open.held.remove(&index);
+                open.pending.remove(&index);
+            }
+            Some(_) => return Err(ProblemCode::ChunkHeld.problem("")),
+            None => {}
+        }
+        if body != headers.digest {
+            return Err(ProblemCode::DigestMismatch.problem(""));
+        }
+        open.filling.remove(&index);
+        open.pending.insert(index, body);
+        Ok(())
+    }
+
+    /// Everything pending is synced, everything being filled is copied, or is not.
+    pub fn sync(&mut self) {
+        for open in self.uploads.values_mut() {
+            open.held.append(&mut open.pending);
+            let rotten = &self.rotten;
+            let filled = std::mem::take(&mut open.filling);
+            open.pending.extend(filled.into_iter().filter(|(_, digest)| !rotten.contains(digest)));
+        }
+    }
+
+    pub fn restart(&mut self) {
+        for open in self.uploads.values_mut() {
+            open.pending.clear();
+            open.filling.clear();
+        }
+    }
+
+    pub fn vanish(&mut self) {
+        self.uploads.retain(|_, open| open.file.is_some());
+        self.keys.clear();
+    }
+
+    fn new_id(&mut self) -> UploadId {
+        self.next_id += 1;
+        UploadId([self.next_id; 16])
+    }
+
+    fn create(&mut self, size: u64, key: &str) -> UploadId {
+        let plan = Plan::new(size, self.chunk_len.unwrap_or(CHUNK_LEN_DEFAULT)).unwrap();
+        let id = self.seed(plan, BTreeMap::new());
+        self.keys.insert(key.to_owned(), id);
+        id
+    }
+
+    fn open(&mut self, id: UploadId) -> Result<&mut Open, Problem> {
+        self.uploads.get_mut(&id).ok_or_else(|| ProblemCode::NotFound.problem(""))
+    }
+
+    fn offer(&mut self, id: UploadId, run: &DigestRun) -> Result<DigestsAnswer, Problem> {
+        let known = std::mem::take(&mut self.known);
+        let open = self.open(id)?;
+        let mut differs = Vec::new();
+        for (index, digest) in run.iter() {
+            match open.held.get(&index).or(open.pending.get(&index)) {
+                Some(has) if *has != digest => differs.push(DifferingChunk { index, digest: *has }),
+                Some(_) => {}
+                None if known.contains(&digest) => {
+                    open.filling.insert(index, digest);
+                }
+                None => {}
+            }
+        }
+        let holding = open.holding();
+        self.known = known;
+        Ok(DigestsAnswer { holding, differs })
+    }
+
+    fn seal(&mut self, id: UploadId, root: Digest) -> Result<Answer, Problem> {
+        let open = self.open(id)?;
+        if let Some(file) = &open.file {
+            return Ok(Answer::File(Box::new(file.clone())));
+        }
+        open.held.append(&mut open.pending);
+        let holding = open.holding();
+        if !holding.held.is_complete(open.plan) {
+            let mut problem = ProblemCode::ChunksMissing.problem("");
+            problem.facts.missing = Some(ChunkSet::all(open.plan).without(&holding.held));
+            return Err(problem);
+        }
+        if digest::root(open.held.values().copied()) != root {
+            return Err(ProblemCode::RootMismatch.problem(""));
+        }
+        open.file = Some(FileInfo {
+            id: FileId(id.0),
+            meta: FileMeta::default(),
+            size: open.plan.len(),
+            root,
+            chunk_size: open.plan.chunk_len(),
+            chunk_count: open.plan.chunk_count(),
+            sealed_at: Millis(0),
+        });
+        self.seal(id, root)
+    }
+
+    fn status(&mut self, id: UploadId) -> Result<Answer, Problem> {
+        let open = self.open(id)?;
+        let holding = open.holding();
+        Ok(Answer::Upload(Box::new(UploadStatus {
+            id,
+            meta: FileMeta::default(),
+            size: open.plan.len(),
+            chunk_size: open.plan.chunk_len(),
+            chunk_count: open.plan.chunk_count(),
+            digest_algorithm: digest::ALGORITHM.to_owned(),
+            lanes: open.plan.lanes(),
+            retry: RetryPolicy::default(),
+            transport_encryption: "none".to_owned(),
+            created_at: Millis(0),
+            last_activity: Millis(0),
+            expires_at: Millis(0),
+            sealable: false,
+            holding,
+            file: open.file.clone(),
+            digests: None,
+        })))
+    }
+}
+
+impl Open {
+    fn holding(&self) -> Holding {
+        let set = |chunks: &BTreeMap<ChunkIndex, Digest>| chunks.keys().copied().collect();
+        Holding {
+            held: set(&self.held),
+            pending: set(&self.pending),
+            filling: set(&self.filling),
+            partial: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! Virtual time, the network between the two, and what must hold at every step.
+
+use std::collections::BTreeMap;
+
+use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
+use longhaul_protocol::upload::{
+    Action, Answer, BufferId, Call, Config, End, Failure, Input, Phase, Ticket, Upload,
+};
+use longhaul_protocol::wire::FileMeta;
+use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, digest};
+
+use super::receiver::Receiver;
+
+/// Longer than any run may take: one that does is stuck.
+const DEADLINE: Millis = Millis(4 * 3600 * 1000);
+
+/// How often one chunk is damaged at the most: the retry policy gives up at one more.
+const DAMAGES_MAX: u32 = 4;
+
+/// How likely each thing is, per message.
+#[derive(Clone, Copy, Default)]
+pub struct Faults {
+    lost: f64,
+    doubled: f64,
+    vanished: f64,
+    damaged: f64,
+    late: f64,
+    /// Per message: the receiver restarts.
+    restart: f64,
+}
+
+impl Faults {
+    pub fn lossy() -> Self {
+        Self { lost: 0.15, doubled: 0.1, late: 0.3, ..Self::default() }
+    }
+
+    pub fn restarts() -> Self {
+        Self { restart: 0.05, ..Self::default() }
+    }
+
+    pub fn black_holes() -> Self {
+        Self { vanished: 0.1, late: 0.5, ..Self::default() }
+    }
+
+    pub fn damaging() -> Self {
+        Self { damaged: 0.15, ..Self::default() }
+    }
+
+    pub fn everything() -> Self {
+        Self { lost: 0.1, doubled: 0.1, vanished: 0.03, damaged: 0.03, late: 0.3, restart: 0.02 }
+    }
+}
+
+/// What a run is about.
+#[derive(Clone, Copy, Default)]
+pub struct Scene {
+    pub chunks: u64,
+    pub faults: Faults,
+    /// Share of the chunks that another file has.
+    pub known: f64,
+    /// Share of the known ones whose copy does not verify.
+    pub fills_fail: f64,
+    /// Share of the chunks that are held from an earlier session.
+    pub held_before: f64,
+    /// Share of those whose bytes in the file are others by now.
+    pub changed: f64,
+    pub chunk_len_of_receiver: Option<u64>,
+    pub pauses: bool,
+    pub reloads: bool,
+    pub cancel_at: Option<u64>,
+    pub vanish_at: Option<u64>,
+}
+
+enum Event {
+    /// Something reaches the sender.
+    Input(Input),
+    Call {
+        ticket: Ticket,
+        call: Call,
+        answer: bool,
+    },
+    Chunk {
+        ticket: Ticket,
+        upload: UploadId,
+        headers: ChunkHeaders,
+        body: Digest,
+        answer: bool,
+    },
+    Sync,
+    Restart,
+    Vanish,
+    Wake,
+    User(Input),
+    Reload,
+}
+
+pub struct World {
+    rng: fastrand::Rng,
+    scene: Scene,
+    now: Millis,
+    seq: u64,
+    events: BTreeMap<(Millis, u64), Event>,
+    pub receiver: Receiver,
+    receiver_down_until: Millis,
+    sender: Upload,
+    config: Config,
+    sends: u64,
+    /// What each buffer of the sender's surroundings holds.
+    buffers: BTreeMap<BufferId, Option<Digest>>,
+    sending: BTreeMap<Ticket, BufferId>,
+    /// Chunks that a delivered answer called held, by upload.
+    told: BTreeMap<UploadId, ChunkSet>,
+    damages: BTreeMap<ChunkIndex, u32>,
+}
+
+impl World {
+    pub fn new(seed: u64, scene: Scene) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let short = if scene.chunks > 0 { rng.u64(0..CHUNK_LEN_DEFAULT / 2) } else { 0 };
+        let size = scene.chunks * CHUNK_LEN_DEFAULT - short;
+        let mut receiver = Receiver::default();
+        receiver.chunk_len = scene.chunk_len_of_receiver;
+        let plan = Plan::new(size, CHUNK_LEN_DEFAULT).unwrap();
+        for chunk in (0..scene.chunks).map(ChunkIndex) {
+            let digest = content(plan, chunk);
+            if rng.f64() < scene.known {
+                receiver.known.insert(digest);
+            }
+            if rng.f64() < scene.fills_fail {
+                receiver.rotten.insert(digest);
+            }
+        }
+        let resume = (scene.held_before > 0.0).then(|| {
+            let held = (0..scene.chunks).map(ChunkIndex).filter(|_| rng.f64() < scene.held_before);
+            let held: Vec<_> = held.collect();
+            let was = |chunk, rng: &mut fastrand::Rng| match rng.f64() < scene.changed {
+                true => Digest::of(b"what the file was once"),
+                false => content(plan, chunk),
+            };
+            let rows = held.into_iter().map(|chunk| (chunk, was(chunk, &mut rng))).collect();
+            receiver.seed(plan, rows)
+        });
+        let meta = FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
+        let config = Config { meta, size, resume, key: format!("key-{seed}"), seed };
+        let mut world = Self {
+            rng,
+            scene,
+            now: Millis(0),
+            seq: 0,
+            events: BTreeMap::new(),
+            receiver,
+            receiver_down_until: Millis(0),
+            sender: Upload::new(config.clone()),
+            config,
+            sends: 0,
+            buffers: BTreeMap::new(),
+            sending: BTreeMap::new(),
+            told: BTreeMap::new(),
+            damages: BTreeMap::new(),
+        };
+        world.plan_the_story();
+        world
+    }
+
+    fn plan_the_story(&mut self) {
+        self.after(50, Event::Sync);
+        if let Some(at) = self.scene.cancel_at {
+            self.after(at, Event::User(Input::Cancel));
+        }
+        if let Some(at) = self.scene.vanish_at {
+            self.after(at, Event::Vanish);
+        }
+        for _ in 0..if self.scene.pauses { 3 } else { 0 } {
+            let at = self.rng.u64(0..5000);
+            self.after(at, Event::User(Input::Pause));
+            let rest = at + self.rng.u64(0..3000);
+            self.after(rest, Event::User(Input::Resume));
+            self.after(8100, Event::User(Input::Resume));
+        }
+        for _ in 0..if self.scene.reloads { 2 } else { 0 } {
+            let at = self.rng.u64(0..5000);
+            self.after(at, Event::Reload);
+        }
+    }
+
+    pub fn bodies_sent(&self) -> u64 {
+        self.sends
+    }
+
+    pub fn run_to_the_end(mut self) -> Self {
+        self.drive();
+        while !self.is_over() {
+            let ((at, _), event) = self.events.pop_first().expect("the sender waits for nothing");
+            assert!(at < DEADLINE, "stuck in {:?}", self.sender.phase());
+            self.now = self.now.max(at);
+            self.happen(event);
+            self.drive();
+        }
+        self.check_the_end();
+        self
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.sender.phase(), Phase::Ended(_)) && !self.user_will_act()
+    }
+
+    fn user_will_act(&self) -> bool {
+        self.events.values().any(|event| matches!(event, Event::Reload)) && !self.is_done()
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.sender.phase(), Phase::Ended(End::Done(_)))
+    }
+
+    fn check_the_end(&self) {
+        match self.sender.phase() {
+            Phase::Ended(End::Done(file)) => {
+                let plan = Plan::new(file.size, file.chunk_size).unwrap();
+                let chunks = (0..plan.chunk_count()).map(|chunk| content(plan, ChunkIndex(chunk)));
+                assert_eq!(file.root, digest::root(chunks), "the file that was sealed");
+                let sealed = self.receiver.uploads.values().filter(|open| open.file.is_some());
+                assert_eq!(sealed.count(), 1, "one file comes of one upload");
+            }
+            Phase::Ended(End::Cancelled) => assert!(self.scene.cancel_at.is_some()),
+            phase => panic!("ended in {phase:?}"),
+        }
+        assert!(self.buffers.values().all(Option::is_none), "every buffer is freed at the end");
+    }
+
+    // The sender's surroundings.
+
+    fn drive(&mut self) {
+        while let Some(action) = self.sender.poll(self.now) {
+            self.act(action);
+        }
+        if let Some(at) = self.sender.next_timeout() {
+            let at = Millis(at.0.max(self.now.0 + 1));
+            self.at(at, Event::Wake);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Call { ticket, call } => self.post(ticket, call),
+            Action::Read { ticket, buffer, range } => {
+                let full = self.buffers.insert(buffer, Some(content_of(&range)));
+                assert!(full.flatten().is_none(), "a buffer is freed before it is filled again");
+                let result = Ok(content_of(&range));
+                let delay = self.rng.u64(1..30);
+                self.after(delay, Event::Input(Input::Read { ticket, result }));
+            }
+            Action::Send { ticket, buffer, upload, headers } => {
+                let body = self.buffers[&buffer].expect("a buffer that is sent is full");
+                self.sending.insert(ticket, buffer);
+                self.send(ticket, upload, headers, body);
+            }
+            Action::Free { buffer } => {
+                self.buffers.insert(buffer, None);
+                self.sending.retain(|_, sent| *sent != buffer);
+            }
+            Action::Stop { buffer } => self.sending.retain(|_, sent| *sent != buffer),
+            Action::HangUp { .. } | Action::Save(_) | Action::Forget => {}
+        }
+    }
+
+    fn post(&mut self, ticket: Ticket, call: Call) {
+        let delay = self.delay();
+        let fate = self.fate();
+        if fate.doubled {
+            let again = delay + self.delay();
+            self.after(again, Event::Call { ticket, call: call.clone(), answer: false });
+        }
+        match fate.course {
+            Course::Lost => self.fail(ticket, delay, true),
+            Course::Vanished => {}
+            Course::Arrives => self.after(delay, Event::Call { ticket, call, answer: true }),
+            Course::AnswerLost => {
+                self.after(delay, Event::Call { ticket, call, answer: false });
+                self.fail(ticket, 2 * delay, true);
+            }
+        }
+    }
+
+    fn send(&mut self, ticket: Ticket, upload: UploadId, headers: ChunkHeaders, body: Digest) {
+        assert_eq!(body, headers.digest, "the buffer that is sent is the one that was hashed");
+        let told = self.told.get(&upload).is_some_and(|told| told.contains(headers.index));
+        assert!(!told || headers.replace.is_some(), "{} was told to be held", headers.index);
+        self.sends += 1;
+        assert!(self.sending.len() as u64 <= 5, "at most five lanes");
+        let (delay, fate) = (self.delay(), self.fate());
+        let damaged = self.damages(headers.index);
+        let body = if damaged { Digest::of(b"noise") } else { body };
+        self.after(delay / 2, Event::Input(Input::Moved { ticket, bytes: 4096 }));
+        let chunk = |answer| Event::Chunk { ticket, upload, headers, body, answer };
+        if fate.doubled {
+            let again = delay + self.rng.u64(0..500);
+            self.after(again, chunk(false));
+        }
+        match fate.course {
+            Course::Lost => self.fail(ticket, delay, false),
+            Course::Vanished => {}
+            Course::Arrives => self.after(delay, chunk(true)),
+            Course::AnswerLost => {
+                self.after(delay, chunk(false));
+                self.fail(ticket, 2 * delay, false);
+            }
+        }
+    }
+
+    fn fail(&mut self, ticket: Ticket, delay: u64, call: bool) {
+        let failure = Failure::Network("reset".to_owned());
+        let input = if call {
+            Input::Answer { ticket, result: Err(failure) }
+        } else {
+            Input::Sent { ticket, result: Err(failure) }
+        };
+        self.after(delay, Event::Input(input));
+    }
+
+    // What happens.
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Input(input) => self.deliver(input),
+            Event::Call { ticket, call, answer } => {
+                let result = self.reach().and_then(|()| refused(self.receiver.answer(&call)));
+                if answer {
+                    let delay = self.delay();
+                    self.after(delay, Event::Input(Input::Answer { ticket, result }));
+                }
+            }
+            Event::Chunk { ticket, upload, headers, body, answer } => {
+                let receiver = &mut self.receiver;
+                let up = self.receiver_down_until <= self.now;
+                let result = match up {
+                    true => refused(receiver.chunk(upload, &headers, body)),
+                    false => Err(Failure::Network("refused".to_owned())),
+                };
+                if answer {
+                    let delay = self.delay();
+                    self.after(delay, Event::Input(Input::Sent { ticket, result }));
+                }
+            }
+            Event::Sync => {
+                self.receiver.sync();
+                self.after(300, Event::Sync);
+            }
+            Event::Restart => {
+                self.receiver.restart();
+                self.receiver_down_until = self.now + Millis(self.rng.u64(0..5000));
+            }
+            Event::Vanish => self.receiver.vanish(),
+            Event::User(input) => self.sender.handle(self.now, input),
+            Event::Reload => self.reload(),
+            Event::Wake => {}
+        }
+    }
+
+    fn deliver(&mut self, input: Input) {
+        if let Input::Sent { ticket, .. } = &input {
+            self.sending.remove(ticket);
+        }
+        if let Input::Answer { result: Ok(Answer::Upload(status)), .. } = &input {
+            self.told.entry(status.id).or_default().union_with(&status.holding.held);
+        }
+        self.sender.handle(self.now, input);
+    }
+
+    fn reach(&mut self) -> Result<(), Failure> {
+        match self.receiver_down_until <= self.now {
+            true => Ok(()),
+            false => Err(Failure::Network("refused".to_owned())),
+        }
+    }
+
+    /// The page is gone, and the same file is picked again.
+    fn reload(&mut self) {
+        if self.is_done() {
+            return;
+        }
+        let resume = self.sender.id();
+        self.config.key.push('r');
+        self.events.retain(|_, event| !matches!(event, Event::Input(_)));
+        for event in self.events.values_mut() {
+            if let Event::Call { answer, .. } | Event::Chunk { answer, .. } = event {
+                *answer = false;
+            }
+        }
+        self.buffers.clear();
+        self.sending.clear();
+        self.sender = Upload::new(Config { resume, ..self.config.clone() });
+    }
+
+    // Chance.
+
+    fn delay(&mut self) -> u64 {
+        let slow = self.rng.f64() < self.scene.faults.late;
+        self.rng.u64(1..if slow { 3000 } else { 40 })
+    }
+
+    fn fate(&mut self) -> Fate {
+        let faults = self.scene.faults;
+        if self.rng.f64() < faults.restart {
+            let delay = self.rng.u64(0..200);
+            self.after(delay, Event::Restart);
+        }
+        let course = match self.rng.f64() {
+            x if x < faults.lost / 2.0 => Course::Lost,
+            x if x < faults.lost => Course::AnswerLost,
+            x if x < faults.lost + faults.vanished => Course::Vanished,
+            _ => Course::Arrives,
+        };
+        Fate { course, doubled: self.rng.f64() < faults.doubled }
+    }
+
+    /// Each chunk often enough to be noticed, never so often that it is given up.
+    fn damages(&mut self, chunk: ChunkIndex) -> bool {
+        let times = self.damages.entry(chunk).or_default();
+        let damaged = self.rng.f64() < self.scene.faults.damaged && *times < DAMAGES_MAX;
+        *times += u32::from(damaged);
+        damaged
+    }
+
+    fn after(&mut self, delay: u64, event: Event) {
+        self.at(self.now + Millis(delay), event);
+    }
+
+    fn at(&mut self, at: Millis, event: Event) {
+        self.seq += 1;
+        self.events.insert((at, self.seq), event);
+    }
+}
+
+struct Fate {
+    course: Course,
+    doubled: bool,
+}
+
+enum Course {
+    Arrives,
+    Lost,
+    AnswerLost,
+    Vanished,
+}
+
+fn refused<T>(result: Result<T, Problem>) -> Result<T, Failure> {
+    result.map_err(|problem| Failure::Refused { problem: Box::new(problem), retry_after: None })
+}
+
+/// The file has no bytes here: a range of it stands for them.
+fn content(plan: Plan, chunk: ChunkIndex) -> Digest {
+    content_of(&plan.range(chunk))
+}
+
+fn content_of(range: &std::ops::Range<u64>) -> Digest {
+    Digest::of(format!("{range:?}").as_bytes())
+}
