@@ -1,6 +1,17 @@
 //! A sender and a receiver joined in memory, under virtual time, over a network that loses,
 //! duplicates, reorders, damages and stalls, with a receiver that restarts and forgets what it had
 //! not synced. Every run is a seed and can be run again by it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests say so by failing"
+)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    reason = "brevity; nothing is served by it"
+)]
 
 mod pair {
     pub mod receiver;

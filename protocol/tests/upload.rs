@@ -1,0 +1,361 @@
+//! The sender's state machine, one edge at a time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests say so by failing"
+)]
+
+use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
+use longhaul_protocol::retry::RetryPolicy;
+use longhaul_protocol::upload::{
+    Action, Answer, Call, Config, End, Failure, Fault, Input, Phase, Record, STALL_TIMEOUT,
+    SourceError, Ticket, Upload,
+};
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::wire::{FileMeta, Holding, UploadStatus};
+use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, ProblemCode, digest};
+
+const ID: UploadId = UploadId([7; 16]);
+
+/// A sender whose surroundings do nothing by themselves.
+struct Bench {
+    upload: Upload,
+    now: Millis,
+    plan: Plan,
+}
+
+impl Bench {
+    fn new(chunks: u64) -> Self {
+        Self::with(chunks, None)
+    }
+
+    fn with(chunks: u64, resume: Option<UploadId>) -> Self {
+        let plan = Plan::new(chunks * CHUNK_LEN_DEFAULT, CHUNK_LEN_DEFAULT).unwrap();
+        let meta = FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
+        let config = Config { meta, size: plan.len(), resume, key: "key".to_owned(), seed: 1 };
+        Self { upload: Upload::new(config), now: Millis(1000), plan }
+    }
+
+    /// As far as `lanes` chunks being sent.
+    fn sending(chunks: u64) -> (Self, Vec<Sent>) {
+        let mut bench = Self::new(chunks);
+        let actions = bench.actions();
+        bench.read_all(&actions);
+        let create = call(&bench.actions()).0;
+        bench.answer(create, Holding::default());
+        let reads = bench.actions();
+        bench.read_all(&reads);
+        let (offer, _) = call(&bench.actions());
+        bench.offered(offer);
+        let mut sent = sends(&reads);
+        sent.extend(sends(&bench.actions()));
+        (bench, sent)
+    }
+
+    fn actions(&mut self) -> Vec<Action> {
+        std::iter::from_fn(|| self.upload.poll(self.now)).collect()
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Action> {
+        self.upload.handle(self.now, input);
+        self.actions()
+    }
+
+    fn wait(&mut self, ms: u64) -> Vec<Action> {
+        self.now = self.now + Millis(ms);
+        self.actions()
+    }
+
+    fn read_all(&mut self, actions: &[Action]) {
+        for action in actions {
+            if let Action::Read { ticket, .. } = action {
+                let result = Ok(Digest::of(b"chunk"));
+                self.upload.handle(self.now, Input::Read { ticket: *ticket, result });
+            }
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, holding: Holding) {
+        let answer = Answer::Upload(Box::new(self.status(holding)));
+        self.upload.handle(self.now, Input::Answer { ticket, result: Ok(answer) });
+    }
+
+    fn offered(&mut self, ticket: Ticket) {
+        let answer = Answer::Digests(Default::default());
+        self.upload.handle(self.now, Input::Answer { ticket, result: Ok(answer) });
+    }
+
+    fn status(&self, holding: Holding) -> UploadStatus {
+        UploadStatus {
+            id: ID,
+            meta: FileMeta::default(),
+            size: self.plan.len(),
+            chunk_size: self.plan.chunk_len(),
+            chunk_count: self.plan.chunk_count(),
+            digest_algorithm: digest::ALGORITHM.to_owned(),
+            lanes: 5,
+            retry: RetryPolicy::default(),
+            transport_encryption: "none".to_owned(),
+            created_at: Millis(0),
+            last_activity: Millis(0),
+            expires_at: Millis(0),
+            holding,
+            sealable: false,
+            file: None,
+            digests: None,
+        }
+    }
+}
+
+type Sent = (Ticket, ChunkIndex);
+
+fn sends(actions: &[Action]) -> Vec<Sent> {
+    let sent = |action: &Action| match action {
+        Action::Send { ticket, headers, .. } => Some((*ticket, headers.index)),
+        _ => None,
+    };
+    actions.iter().filter_map(sent).collect()
+}
+
+fn reads(actions: &[Action]) -> usize {
+    actions.iter().filter(|action| matches!(action, Action::Read { .. })).count()
+}
+
+fn calls(actions: &[Action]) -> Vec<(Ticket, Call)> {
+    let called = |action: &Action| match action {
+        Action::Call { ticket, call } => Some((*ticket, call.clone())),
+        _ => None,
+    };
+    actions.iter().filter_map(called).collect()
+}
+
+fn call(actions: &[Action]) -> (Ticket, Call) {
+    calls(actions).pop().expect("a call")
+}
+
+fn lost() -> Failure {
+    Failure::Network("reset".to_owned())
+}
+
+fn refusal(code: ProblemCode, retry_after: Option<Millis>) -> Failure {
+    Failure::Refused { problem: Box::new(code.problem("")), retry_after }
+}
+
+fn held(set: &str) -> Holding {
+    Holding { held: set.parse().unwrap(), ..Holding::default() }
+}
+
+#[test]
+fn the_first_digest_travels_with_create_and_nothing_else_is_read_before() {
+    let mut bench = Bench::new(100);
+    let actions = bench.actions();
+    assert_eq!((reads(&actions), actions.len()), (1, 1));
+    bench.read_all(&actions);
+    let (_, asked) = call(&bench.actions());
+    let Call::Create { request, .. } = asked else { panic!("{asked:?}") };
+    assert_eq!(request.digests.unwrap().digests, [Digest::of(b"chunk")]);
+}
+
+#[test]
+fn reading_ahead_stays_within_the_memory_budget_and_sending_within_the_lanes() {
+    let (mut bench, sent) = Bench::sending(100);
+    assert_eq!(sent.len(), 5);
+    assert_eq!(reads(&bench.wait(10)), 0, "eight buffers are full");
+    let actions = bench.tell(Input::Sent { ticket: sent[0].0, result: Ok(()) });
+    assert_eq!((sends(&actions).len(), reads(&actions)), (1, 1), "one more of each");
+}
+
+#[test]
+fn an_empty_file_is_created_and_sealed_with_the_digest_of_nothing() {
+    let mut bench = Bench::new(0);
+    let (create, _) = call(&bench.actions());
+    bench.answer(create, Holding::default());
+    let (_, seal) = call(&bench.actions());
+    let Call::Seal(id, request) = seal else { panic!("{seal:?}") };
+    assert_eq!((id, request.root), (ID, Digest::of(b"")));
+}
+
+#[test]
+fn a_pause_stops_every_send_at_once_and_going_on_asks_the_server_first() {
+    let (mut bench, sent) = Bench::sending(20);
+    let actions = bench.tell(Input::Pause);
+    let freed = actions.iter().filter(|action| matches!(action, Action::Free { .. })).count();
+    assert_eq!(freed, 8, "{actions:?}");
+    assert_eq!(bench.upload.phase(), Phase::Paused);
+    assert!(bench.tell(Input::Sent { ticket: sent[0].0, result: Ok(()) }).is_empty(), "too late");
+    assert!(calls(&bench.wait(600_000)).is_empty());
+    let (ticket, asked) = call(&bench.tell(Input::Resume));
+    assert_eq!(asked, Call::Status(ID));
+    bench.answer(ticket, held("0-18"));
+    assert_eq!(bench.upload.progress(bench.now).acknowledged, 19 * CHUNK_LEN_DEFAULT);
+}
+
+#[test]
+fn a_body_that_stands_still_is_given_up_and_sent_again_from_the_same_buffer() {
+    let (mut bench, sent) = Bench::sending(5);
+    for (ticket, _) in &sent[1..] {
+        bench.upload.handle(bench.now, Input::Sent { ticket: *ticket, result: Ok(()) });
+    }
+    bench.wait(STALL_TIMEOUT.0 / 2);
+    bench.tell(Input::Moved { ticket: sent[0].0, bytes: 1 });
+    assert!(!stops(&bench.wait(STALL_TIMEOUT.0 - 1)), "it moved in between");
+    assert!(stops(&bench.wait(1)));
+    assert!(matches!(bench.upload.phase(), Phase::Waiting { .. }));
+    let (status, _) = call(&bench.wait(1000));
+    bench.answer(status, Holding { held: "1-4".parse().unwrap(), ..Holding::default() });
+    let actions = bench.actions();
+    assert_eq!((sends(&actions)[0].1, reads(&actions)), (ChunkIndex(0), 0));
+}
+
+fn stops(actions: &[Action]) -> bool {
+    actions.iter().any(|action| matches!(action, Action::Stop { .. }))
+}
+
+#[test]
+fn lanes_that_fail_together_are_one_outage_and_one_question() {
+    let (mut bench, sent) = Bench::sending(20);
+    for (ticket, _) in &sent {
+        assert_eq!(sends(&bench.tell(Input::Sent { ticket: *ticket, result: Err(lost()) })), []);
+    }
+    let actions = bench.wait(1000);
+    assert_eq!(calls(&actions).len(), 1);
+    bench.answer(call(&actions).0, held("0,2"));
+    let again: Vec<_> = sends(&bench.actions()).into_iter().map(|(_, chunk)| chunk.0).collect();
+    assert_eq!(again, [1, 3, 4, 5, 6], "those that arrived are not sent again");
+}
+
+#[test]
+fn a_network_that_comes_back_is_tried_at_once() {
+    let (mut bench, sent) = Bench::sending(9);
+    bench.tell(Input::Sent { ticket: sent[0].0, result: Err(lost()) });
+    assert_eq!(calls(&bench.tell(Input::Online)).len(), 1);
+}
+
+#[test]
+fn retry_after_is_obeyed() {
+    let (mut bench, sent) = Bench::sending(9);
+    let busy = refusal(ProblemCode::TooManyRequests, Some(Millis(60_000)));
+    bench.tell(Input::Sent { ticket: sent[0].0, result: Err(busy) });
+    for (ticket, _) in &sent[1..] {
+        bench.tell(Input::Sent { ticket: *ticket, result: Ok(()) });
+    }
+    assert!(calls(&bench.wait(59_999)).is_empty());
+    assert_eq!(calls(&bench.wait(1)).len(), 1);
+}
+
+#[test]
+fn a_chunk_that_was_taken_over_is_left_alone_for_ten_seconds() {
+    let (mut bench, sent) = Bench::sending(6);
+    let taken =
+        Input::Sent { ticket: sent[0].0, result: Err(refusal(ProblemCode::Superseded, None)) };
+    let mut later = bench.tell(taken);
+    for (ticket, _) in &sent[1..] {
+        later.extend(bench.tell(Input::Sent { ticket: *ticket, result: Ok(()) }));
+    }
+    later.extend(bench.wait(9_999));
+    assert!(sends(&later).iter().all(|(_, chunk)| *chunk != sent[0].1));
+    assert!(calls(&later).is_empty());
+    assert!(matches!(call(&bench.wait(5_001)).1, Call::Status(_)));
+}
+
+#[test]
+fn a_final_refusal_ends_the_upload_in_its_own_words_and_the_user_can_try_again() {
+    let (mut bench, sent) = Bench::sending(9);
+    let refused = refusal(ProblemCode::Unauthorized, None);
+    bench.tell(Input::Sent { ticket: sent[0].0, result: Err(refused) });
+    let Phase::Ended(End::Failed(Fault::Refused(problem))) = bench.upload.phase() else {
+        panic!("{:?}", bench.upload.phase())
+    };
+    assert_eq!(problem.code, "unauthorized");
+    assert!(bench.wait(600_000).iter().all(|action| matches!(action, Action::Save(_))));
+    assert!(matches!(call(&bench.tell(Input::Resume)).1, Call::Status(ID)));
+}
+
+#[test]
+fn a_wrong_address_is_a_final_refusal_and_not_a_reason_to_begin_again() {
+    let mut bench = Bench::new(0);
+    let (ticket, _) = call(&bench.actions());
+    let result = Err(refusal(ProblemCode::NotFound, None));
+    bench.tell(Input::Answer { ticket, result });
+    assert!(matches!(bench.upload.phase(), Phase::Ended(End::Failed(Fault::Refused(_)))));
+}
+
+#[test]
+fn an_upload_that_is_gone_is_begun_anew_under_another_key() {
+    let mut bench = Bench::with(0, Some(ID));
+    let (ticket, asked) = call(&bench.actions());
+    assert_eq!(asked, Call::Status(ID));
+    let result = Err(refusal(ProblemCode::Expired, None));
+    assert!(bench.tell(Input::Answer { ticket, result }).contains(&Action::Forget));
+    let (_, create) = call(&bench.wait(1000));
+    assert!(matches!(&create, Call::Create { key, .. } if key == "key-1"), "{create:?}");
+}
+
+#[test]
+fn a_source_that_changes_ends_the_upload_and_says_what_to_do() {
+    let mut bench = Bench::new(3);
+    let Some(Action::Read { ticket, .. }) = bench.actions().pop() else { panic!() };
+    bench.tell(Input::Read { ticket, result: Err(SourceError::Changed) });
+    let Phase::Ended(End::Failed(fault)) = bench.upload.phase() else { panic!() };
+    assert!(fault.to_string().contains("pick it again"));
+}
+
+#[test]
+fn a_proxy_that_answers_without_a_problem_is_understood_by_its_status() {
+    for (status, ends) in [(502, false), (504, false), (429, false), (413, true), (403, true)] {
+        let (mut bench, sent) = Bench::sending(2);
+        let problem = Box::new(Problem::of_status(status));
+        let result = Err(Failure::Refused { problem, retry_after: None });
+        bench.tell(Input::Sent { ticket: sent[0].0, result });
+        assert_eq!(matches!(bench.upload.phase(), Phase::Ended(_)), ends, "{status}");
+    }
+}
+
+#[test]
+fn the_record_names_what_arrived_and_is_written_at_most_once_a_second() {
+    let (mut bench, sent) = Bench::sending(9);
+    let mut records = saved(&bench.wait(1000));
+    records.clear();
+    for (ticket, _) in &sent[..3] {
+        records.extend(saved(&bench.tell(Input::Sent { ticket: *ticket, result: Ok(()) })));
+    }
+    assert!(records.len() <= 1);
+    let last = saved(&bench.wait(1000)).pop().unwrap();
+    assert_eq!((last.id, last.held), (ID, "0-2".parse::<ChunkSet>().unwrap()));
+}
+
+fn saved(actions: &[Action]) -> Vec<Record> {
+    let record = |action: &Action| match action {
+        Action::Save(record) => Some(record.clone()),
+        _ => None,
+    };
+    actions.iter().filter_map(record).collect()
+}
+
+#[test]
+fn a_cancel_deletes_what_the_server_holds_and_gives_up_after_three_tries() {
+    let (mut bench, _) = Bench::sending(9);
+    let mut actions = bench.tell(Input::Cancel);
+    for _ in 0..3 {
+        let (ticket, asked) = call(&actions);
+        assert_eq!(asked, Call::Cancel(ID));
+        bench.tell(Input::Answer { ticket, result: Err(lost()) });
+        actions = bench.wait(30_000);
+    }
+    assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
+    assert!(actions.contains(&Action::Forget));
+}
+
+#[test]
+fn waiting_costs_nothing_and_is_never_for_the_past() {
+    let (mut bench, sent) = Bench::sending(9);
+    bench.tell(Input::Sent { ticket: sent[0].0, result: Err(lost()) });
+    for _ in 0..50 {
+        let Some(at) = bench.upload.next_timeout() else { break };
+        assert!(at > bench.now, "a timer for the past would spin");
+        bench.now = at;
+        bench.actions();
+    }
+}
