@@ -359,3 +359,24 @@ fn waiting_costs_nothing_and_is_never_for_the_past() {
         bench.actions();
     }
 }
+
+#[test]
+fn a_chunk_that_could_not_be_filled_is_sent_unoffered_but_not_if_it_came_to_be_held() {
+    for (now_held, sent) in [("", true), ("0", false)] {
+        let mut bench = Bench::with(1, Some(ID));
+        let (ticket, _) = call(&bench.actions());
+        bench.answer(ticket, Holding { filling: "0".parse().unwrap(), ..Holding::default() });
+        let (ticket, _) = call(&bench.wait(1000));
+        bench.answer(ticket, held(""));
+        let reading = bench.actions();
+        bench.upload.handle(bench.now, Input::Pause);
+        let (ticket, _) = call(&bench.tell(Input::Resume));
+        bench.answer(ticket, held(now_held));
+        assert_eq!(reads(&reading), 1);
+        let reading = bench.actions();
+        bench.read_all(&reading);
+        let actions = bench.actions();
+        assert_eq!(!sends(&actions).is_empty(), sent, "{actions:?}");
+        assert_eq!(calls(&actions).is_empty(), sent, "{actions:?}");
+    }
+}

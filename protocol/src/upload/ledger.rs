@@ -159,3 +159,54 @@ impl Ledger {
         known
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::CHUNK_LEN_MIN;
+
+    fn ledger() -> Ledger {
+        Ledger::new(Plan::new(4 * CHUNK_LEN_MIN, CHUNK_LEN_MIN).unwrap())
+    }
+
+    fn holding(held: &str, filling: &str) -> Holding {
+        let (held, filling) = (held.parse().unwrap(), filling.parse().unwrap());
+        Holding { held, filling, ..Holding::default() }
+    }
+
+    #[test]
+    fn what_arrived_while_an_answer_was_on_its_way_is_not_forgotten() {
+        let mut ledger = ledger();
+        ledger.call_begins();
+        ledger.chunk_received(ChunkIndex(1), Digest::of(b"1"));
+        ledger.reconcile(holding("0", ""));
+        assert_eq!(ledger.next_to_send(&ChunkSet::new()), Some(ChunkIndex(2)));
+        ledger.call_begins();
+        ledger.reconcile(holding("0", ""));
+        assert_eq!(
+            ledger.next_to_send(&ChunkSet::new()),
+            Some(ChunkIndex(1)),
+            "the next one binds"
+        );
+    }
+
+    #[test]
+    fn a_chunk_that_was_lost_is_compared_again_if_it_comes_back_from_elsewhere() {
+        let mut ledger = ledger();
+        ledger.reconcile(holding("0-3", ""));
+        (0..4).for_each(|chunk| ledger.confirm(ChunkIndex(chunk), Digest::of(b"")));
+        assert!(ledger.root().is_some());
+        ledger.reconcile(holding("0-2", ""));
+        ledger.reconcile(holding("0-3", ""));
+        assert_eq!(ledger.next_to_compare(&ChunkSet::new()), Some(ChunkIndex(3)));
+        assert!(ledger.root().is_none());
+    }
+
+    #[test]
+    fn a_chunk_whose_filling_ended_without_it_is_not_to_be_filled_again() {
+        let mut ledger = ledger();
+        ledger.reconcile(holding("", "0-1"));
+        ledger.reconcile(holding("0", ""));
+        assert!(ledger.may_fill(ChunkIndex(0)) && !ledger.may_fill(ChunkIndex(1)));
+    }
+}
