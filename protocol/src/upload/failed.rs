@@ -1,0 +1,119 @@
+//! What failed. Every failure that can be tried again ends in `Opening`, after a wait.
+
+use super::buffers::Stage;
+use super::{BufferId, CallKind, End, Failure, Fault, State, Upload};
+use crate::plan::ChunkIndex;
+use crate::problem::{ProblemCode, Retry};
+use crate::time::Millis;
+
+impl Upload {
+    pub(super) fn on_call_failed(&mut self, now: Millis, kind: CallKind, failure: Failure) {
+        for stage in self.buffers.iter_mut().filter_map(|(_, buffer)| buffer.stage_mut()) {
+            if *stage == Stage::Offered {
+                *stage = Stage::Hashed;
+            }
+        }
+        match (kind, retry_of(&failure)) {
+            (CallKind::Seal, Retry::Never) if self.root_may_be_stale(&failure) => {
+                self.root_refused = true;
+                self.ledger.doubt_all();
+                self.retry_later(now, failure);
+            }
+            (CallKind::Create, Retry::Restart) | (_, Retry::Never) => self.refuse(failure),
+            (_, Retry::Restart) => {
+                self.begin_anew();
+                self.retry_later(now, failure);
+            }
+            _ => self.retry_later(now, failure),
+        }
+    }
+
+    /// A refused root means that a chunk is not what it was; comparing all of them finds it.
+    fn root_may_be_stale(&self, failure: &Failure) -> bool {
+        let refused = matches!(failure, Failure::Refused { problem, .. }
+            if problem.code == ProblemCode::RootMismatch.row().code);
+        refused && !self.root_refused
+    }
+
+    pub(super) fn on_send_failed(
+        &mut self,
+        now: Millis,
+        buffer: BufferId,
+        chunk: ChunkIndex,
+        failure: Failure,
+    ) {
+        match retry_of(&failure) {
+            Retry::Never => self.refuse(failure),
+            Retry::AfterStatus => {
+                self.free(buffer);
+                let until = self.link.superseded_until(now);
+                self.yielded.insert(chunk, until);
+            }
+            Retry::Restart => {
+                self.begin_anew();
+                self.retry_later(now, failure);
+            }
+            Retry::Reconcile => {
+                self.free(buffer);
+                self.retry_later(now, failure);
+            }
+            Retry::Later if is_damage(&failure) => self.on_damaged(now, buffer, chunk, failure),
+            Retry::Later => self.retry_later(now, failure),
+        }
+    }
+
+    /// The bytes that arrived were not those that were hashed: read them once more.
+    fn on_damaged(&mut self, now: Millis, buffer: BufferId, chunk: ChunkIndex, failure: Failure) {
+        self.free(buffer);
+        let times = self.damaged.entry(chunk).or_default();
+        *times += 1;
+        match *times {
+            times if times > self.link.policy().damaged_max => {
+                self.fail(Fault::Damaged { chunk, times });
+            }
+            _ => self.retry_later(now, failure),
+        }
+    }
+
+    pub(super) fn on_cancel_failed(&mut self, now: Millis, failure: Failure) {
+        let gone = retry_of(&failure) == Retry::Restart;
+        match &mut self.state {
+            State::Closing { tries } if !gone => {
+                *tries += 1;
+                self.link.failed(now, failure);
+            }
+            _ => self.end(End::Cancelled),
+        }
+    }
+
+    pub(super) fn retry_later(&mut self, now: Millis, failure: Failure) {
+        self.link.failed(now, failure);
+        if self.state == State::Moving {
+            self.state = State::Opening;
+        }
+    }
+
+    fn refuse(&mut self, failure: Failure) {
+        match failure {
+            Failure::Refused { problem, .. } => self.fail(Fault::Refused(problem)),
+            Failure::Network(text) => self.nonsense(&text),
+        }
+    }
+
+    pub(super) fn nonsense(&mut self, what: &str) {
+        self.fail(Fault::Nonsense(what.to_owned()));
+    }
+}
+
+fn retry_of(failure: &Failure) -> Retry {
+    match failure {
+        Failure::Network(_) => Retry::Later,
+        Failure::Refused { problem, .. } => problem.retry(),
+    }
+}
+
+fn is_damage(failure: &Failure) -> bool {
+    let damages = [ProblemCode::DigestMismatch, ProblemCode::WrongLength];
+    matches!(failure, Failure::Refused { problem, .. }
+        if damages.iter().any(|damage| damage.row().code == problem.code))
+}

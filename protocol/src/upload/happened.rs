@@ -1,0 +1,157 @@
+//! What happened, and where it moves the sender.
+
+use std::collections::BTreeMap;
+
+use super::buffers::{Buffer, Buffers, Stage};
+use super::ledger::Ledger;
+use super::{
+    Action, Answer, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket, Upload,
+};
+use crate::digest::Digest;
+use crate::plan::{ChunkIndex, Plan};
+use crate::time::Millis;
+use crate::wire::{DigestsAnswer, UploadStatus};
+
+impl Upload {
+    pub(super) fn on_answer(
+        &mut self,
+        now: Millis,
+        ticket: Ticket,
+        result: Result<Answer, Failure>,
+    ) {
+        let Some(calling) = self.calling.filter(|calling| calling.ticket == ticket) else { return };
+        self.calling = None;
+        match (calling.kind, result) {
+            (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
+                self.on_status(now, *status);
+            }
+            (CallKind::Offer, Ok(Answer::Digests(answer))) => self.on_offered(now, answer),
+            (CallKind::Seal, Ok(Answer::File(file))) => self.end(End::Done(file)),
+            (CallKind::Cancel, Ok(_)) => self.end(End::Cancelled),
+            (_, Ok(_)) => self.nonsense("it does not fit the question"),
+            (CallKind::Cancel, Err(failure)) => self.on_cancel_failed(now, failure),
+            (kind, Err(failure)) => self.on_call_failed(now, kind, failure),
+        }
+    }
+
+    fn on_status(&mut self, now: Millis, status: UploadStatus) {
+        if let Some(file) = status.file {
+            return self.end(End::Done(Box::new(file)));
+        }
+        let plan = match status.plan() {
+            Ok(plan) if plan.len() == self.config.size => plan,
+            Ok(_) => return self.begin_anew(),
+            Err(error) => return self.nonsense(&error.to_string()),
+        };
+        if plan != self.ledger.plan() {
+            self.replan(plan);
+        }
+        self.id = Some(status.id);
+        self.lanes = plan.lanes().min(status.lanes).max(1);
+        self.link.set_policy(status.retry);
+        self.expires_at = status.expires_at;
+        self.state = State::Moving;
+        let answer = DigestsAnswer { holding: status.holding, differs: Vec::new() };
+        self.on_offered(now, answer);
+    }
+
+    /// The server chose another chunk size: what was read does not fit it.
+    fn replan(&mut self, plan: Plan) {
+        self.free_all();
+        self.ledger = Ledger::new(plan);
+        self.buffers = Buffers::new(plan.buffers());
+    }
+
+    /// What the server has, after a call that may have carried digests.
+    fn on_offered(&mut self, now: Millis, answer: DigestsAnswer) {
+        self.ledger.reconcile(answer.holding);
+        self.fill_poll_at = now + FILL_POLL;
+        let differs: BTreeMap<_, _> =
+            answer.differs.iter().map(|differing| (differing.index, differing.digest)).collect();
+        let mut freed = Vec::new();
+        for (id, buffer) in self.buffers.iter_mut() {
+            if settle(buffer, &mut self.ledger, &differs) {
+                freed.push(id);
+            }
+        }
+        self.outbox.extend(freed.into_iter().map(|buffer| Action::Free { buffer }));
+        self.changed(now);
+    }
+
+    pub(super) fn on_read(&mut self, ticket: Ticket, result: Result<Digest, SourceError>) {
+        let Some(buffer) = self.buffers.reading(ticket) else { return };
+        let Some(chunk) = buffer.chunk() else { return };
+        match result {
+            Ok(digest) => {
+                let offer = self.ledger.may_fill(chunk) || self.ledger.has(chunk);
+                let stage = if offer { Stage::Hashed } else { Stage::Cleared { replace: None } };
+                *buffer = Buffer::Full { chunk, digest, stage };
+            }
+            Err(error) => self.fail(Fault::Source(error)),
+        }
+    }
+
+    pub(super) fn on_moved(&mut self, now: Millis, ticket: Ticket, bytes: u64) {
+        let Some((_, buffer)) = self.buffers.sent_as(ticket) else { return };
+        let Some(sending) = buffer.sending_mut() else { return };
+        let more = bytes.saturating_sub(sending.moved);
+        if more > 0 {
+            (sending.moved, sending.moved_at) = (bytes, now);
+            self.meter.moved(now, more);
+        }
+    }
+
+    pub(super) fn on_sent(&mut self, now: Millis, ticket: Ticket, result: Result<(), Failure>) {
+        let Some((id, buffer)) = self.buffers.sent_as(ticket) else { return };
+        let Buffer::Full { chunk, digest, stage: Stage::Sending(sending) } = *buffer else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                *buffer = Buffer::Empty;
+                self.outbox.push_back(Action::Free { buffer: id });
+                let rest = self.ledger.plan().chunk_bytes(chunk).saturating_sub(sending.moved);
+                self.meter.moved(now, rest);
+                self.chunk_arrived(now, chunk, digest);
+            }
+            Err(failure) => {
+                buffer.stop_sending();
+                self.on_send_failed(now, id, chunk, failure);
+            }
+        }
+    }
+
+    fn chunk_arrived(&mut self, now: Millis, chunk: ChunkIndex, digest: Digest) {
+        self.ledger.chunk_received(chunk, digest);
+        self.link.chunk_arrived();
+        self.damaged.remove(&chunk);
+        self.changed(now);
+    }
+}
+
+/// Moves a buffer on by what the server said; whether it is empty now.
+fn settle(
+    buffer: &mut Buffer,
+    ledger: &mut Ledger,
+    differs: &BTreeMap<ChunkIndex, Digest>,
+) -> bool {
+    let Buffer::Full { chunk, digest, stage } = buffer else { return false };
+    let (chunk, digest) = (*chunk, *digest);
+    let here = ledger.has(chunk) || ledger.is_filling(chunk);
+    match *stage {
+        Stage::Offered if differs.contains_key(&chunk) => {
+            ledger.drop_chunk(chunk);
+            *stage = Stage::Cleared { replace: differs.get(&chunk).copied() };
+        }
+        Stage::Offered if here => {
+            ledger.confirm(chunk, digest);
+            *buffer = Buffer::Empty;
+            return true;
+        }
+        Stage::Offered => *stage = Stage::Cleared { replace: None },
+        // It came to be held by another way: whether with the same bytes, an offer tells.
+        Stage::Cleared { replace: None } if here => *stage = Stage::Hashed,
+        Stage::Cleared { .. } | Stage::Hashed | Stage::Sending(_) => {}
+    }
+    false
+}

@@ -1,0 +1,164 @@
+//! What a sender does next, by its state: at most one action a question.
+
+use super::buffers::{Buffer, Sending, Stage};
+use super::{
+    Action, BufferId, CALL_TIMEOUT, CANCEL_TRIES, Call, CallKind, Calling, End, Record,
+    SEAL_TIMEOUT, Ticket, Upload,
+};
+use crate::plan::ChunkIndex;
+use crate::time::Millis;
+use crate::wire::header::ChunkHeaders;
+use crate::wire::{CreateRequest, DigestRun, PROTOCOL_VERSION, SealRequest};
+
+impl Upload {
+    pub(super) fn open(&mut self, now: Millis) -> Option<Action> {
+        if self.is_calling() || self.link.down().is_some() {
+            return None;
+        }
+        match self.id {
+            Some(id) => Some(self.call(now, CallKind::Status, Call::Status(id))),
+            None => self.begin(now),
+        }
+    }
+
+    /// Begins an upload, as soon as the digest of its first chunk is known.
+    fn begin(&mut self, now: Millis) -> Option<Action> {
+        let plan = self.ledger.plan();
+        let digests = if plan.is_empty() { Some(None) } else { self.first_digest().map(Some) };
+        let Some(digests) = digests else {
+            return self.buffers.all_empty().then(|| self.read(ChunkIndex(0))).flatten();
+        };
+        let request = Box::new(CreateRequest {
+            protocol_version: PROTOCOL_VERSION,
+            size: self.config.size,
+            chunk_size: Some(plan.chunk_len()),
+            meta: self.config.meta.clone(),
+            digests,
+        });
+        let key = format!("{}-{}", self.config.key, self.begun);
+        Some(self.call(now, CallKind::Create, Call::Create { request, key }))
+    }
+
+    fn first_digest(&mut self) -> Option<DigestRun> {
+        self.buffers.iter_mut().find_map(|(_, buffer)| match buffer {
+            Buffer::Full { chunk: ChunkIndex(0), digest, stage } => {
+                *stage = Stage::Offered;
+                Some(DigestRun { start: ChunkIndex(0), digests: vec![*digest] })
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn move_on(&mut self, now: Millis) -> Option<Action> {
+        if self.link.down().is_some() {
+            return None;
+        }
+        self.send_next(now).or_else(|| self.read_next()).or_else(|| self.call_next(now))
+    }
+
+    fn send_next(&mut self, now: Millis) -> Option<Action> {
+        let upload = self.id.filter(|_| self.buffers.sending_count() < self.lanes)?;
+        let ticket = Ticket(self.next_ticket);
+        let yielded = &self.yielded;
+        let cleared = |(buffer, slot): (BufferId, &'_ mut Buffer)| match slot {
+            Buffer::Full { chunk, digest, stage } if !yielded.contains_key(chunk) => {
+                let Stage::Cleared { replace } = *stage else { return None };
+                *stage = Stage::Sending(Sending { ticket, replace, moved: 0, moved_at: now });
+                let headers = ChunkHeaders { index: *chunk, offset: 0, digest: *digest, replace };
+                Some(Action::Send { ticket, buffer, upload, headers })
+            }
+            _ => None,
+        };
+        let action = self.buffers.iter_mut().find_map(cleared)?;
+        self.next_ticket += 1;
+        Some(action)
+    }
+
+    fn read_next(&mut self) -> Option<Action> {
+        let mut busy = self.buffers.chunks();
+        self.yielded.keys().for_each(|chunk| {
+            busy.insert(*chunk);
+        });
+        let compare = self.ledger.next_to_compare(&busy);
+        let send = self.ledger.next_to_send(&busy).filter(|_| {
+            // One buffer stays free for comparing while the network is the bottleneck.
+            compare.is_none() || self.waiting_count() + 1 < self.buffers.count().max(2)
+        });
+        self.read(send.or(compare)?)
+    }
+
+    /// Buffers with chunks that the server lacks, as far as is known.
+    fn waiting_count(&self) -> u64 {
+        let lacking = |buffer: &Buffer| buffer.chunk().is_some_and(|chunk| !self.ledger.has(chunk));
+        self.buffers.iter().filter(|(_, buffer)| lacking(buffer)).count() as u64
+    }
+
+    fn read(&mut self, chunk: ChunkIndex) -> Option<Action> {
+        let range = self.ledger.plan().range(chunk);
+        let ticket = Ticket(self.next_ticket);
+        let (buffer, slot) = self.buffers.first_empty()?;
+        *slot = Buffer::Reading { chunk, ticket };
+        self.next_ticket += 1;
+        Some(Action::Read { ticket, buffer, range })
+    }
+
+    fn call_next(&mut self, now: Millis) -> Option<Action> {
+        let id = self.id.filter(|_| !self.is_calling())?;
+        if let Some(root) = self.ledger.root().filter(|_| self.buffers.all_empty()) {
+            return Some(self.call(now, CallKind::Seal, Call::Seal(id, SealRequest { root })));
+        }
+        if let Some(run) = self.next_offer() {
+            return Some(self.call(now, CallKind::Offer, Call::Offer(id, run)));
+        }
+        let ask = self.ledger.any_filling() && self.fill_poll_at <= now;
+        ask.then(|| self.call(now, CallKind::Status, Call::Status(id)))
+    }
+
+    fn next_offer(&mut self) -> Option<DigestRun> {
+        let offer = self.buffers.next_offer();
+        let start = offer.first()?.0;
+        for (_, buffer) in self.buffers.iter_mut() {
+            let offered =
+                buffer.chunk().is_some_and(|at| offer.iter().any(|(chunk, _)| *chunk == at));
+            if let Some(stage) = buffer.stage_mut().filter(|_| offered) {
+                *stage = Stage::Offered;
+            }
+        }
+        Some(DigestRun { start, digests: offer.into_iter().map(|(_, digest)| digest).collect() })
+    }
+
+    pub(super) fn close(&mut self, now: Millis, tries: u32) -> Option<Action> {
+        if self.is_calling() || self.link.down().is_some() {
+            return None;
+        }
+        match self.id.filter(|_| tries < CANCEL_TRIES) {
+            Some(id) => Some(self.call(now, CallKind::Cancel, Call::Cancel(id))),
+            None => {
+                self.end(End::Cancelled);
+                self.outbox.pop_front()
+            }
+        }
+    }
+
+    pub(super) fn save(&mut self, now: Millis) -> Option<Action> {
+        let id = self.id.filter(|_| self.save_at.is_some_and(|at| at <= now))?;
+        (self.save_at, self.saved_at) = (None, Some(now));
+        let plan = self.ledger.plan();
+        Some(Action::Save(Record {
+            id,
+            size: plan.len(),
+            chunk_size: plan.chunk_len(),
+            held: self.ledger.acknowledged(),
+            expires_at: self.expires_at,
+        }))
+    }
+
+    fn call(&mut self, now: Millis, kind: CallKind, call: Call) -> Action {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        let timeout = if kind == CallKind::Seal { SEAL_TIMEOUT } else { CALL_TIMEOUT };
+        self.calling = Some(Calling { ticket, until: now + timeout, kind });
+        self.ledger.call_begins();
+        Action::Call { ticket, call }
+    }
+}
