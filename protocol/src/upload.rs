@@ -12,6 +12,7 @@
 //! | `Opening`: what the server has is not known | the answer to create or status | `Moving` |
 //! | `Moving`: chunks are read, offered, sent; then sealed | any failure that can be tried again | `Opening` |
 //! | | the answer to the seal | `Ended(Done)` |
+//! | `Opening` | an answer that it is sealed already, with the file's own root | `Ended(Done)` |
 //! | any of these two | `Pause` | `Paused` |
 //! | `Paused`, `Ended(Failed)` | `Resume` | `Opening` |
 //! | any but `Ended` | a refusal that is final, a source that cannot be read | `Ended(Failed)` |
@@ -191,9 +192,11 @@ impl Upload {
     /// How far the upload is.
     #[must_use]
     pub fn progress(&self, now: Millis) -> Progress {
+        let done = matches!(self.state, State::Ended(End::Done(_)));
+        let size = self.config.size;
         Progress::new(
-            self.config.size,
-            self.ledger.acknowledged_bytes(),
+            size,
+            if done { size } else { self.ledger.acknowledged_bytes() },
             self.buffers.in_flight_bytes(),
             self.ledger.reused_bytes(),
             self.meter.rate(now),

@@ -13,8 +13,8 @@ use longhaul_protocol::upload::{
     Action, Answer, Call, Config, End, Failure, Fault, Input, Phase, Record, STALL_TIMEOUT,
     SourceError, Ticket, Upload,
 };
-use longhaul_protocol::wire::ids::UploadId;
-use longhaul_protocol::wire::{FileMeta, Holding, UploadStatus};
+use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::{FileInfo, FileMeta, Holding, UploadStatus};
 use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, ProblemCode, digest};
 
 const ID: UploadId = UploadId([7; 16]);
@@ -379,4 +379,24 @@ fn a_chunk_that_could_not_be_filled_is_sent_unoffered_but_not_if_it_came_to_be_h
         assert_eq!(!sends(&actions).is_empty(), sent, "{actions:?}");
         assert_eq!(calls(&actions).is_empty(), sent, "{actions:?}");
     }
+}
+
+#[test]
+fn a_file_that_was_sealed_before_a_reload_is_not_taken_for_the_one_picked_now() {
+    let mut bench = Bench::with(1, Some(ID));
+    let (ticket, _) = call(&bench.actions());
+    let mut status = bench.status(Holding::default());
+    status.file = Some(FileInfo {
+        id: FileId(ID.0),
+        meta: FileMeta::default(),
+        size: bench.plan.len(),
+        root: digest::root([Digest::of(b"what the file was then")]),
+        chunk_size: bench.plan.chunk_len(),
+        chunk_count: 1,
+        sealed_at: Millis(0),
+    });
+    let result = Ok(Answer::Upload(Box::new(status)));
+    let reading = bench.tell(Input::Answer { ticket, result });
+    bench.read_all(&reading);
+    assert!(matches!(call(&bench.actions()).1, Call::Create { .. }));
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::digest::Digest;
 use crate::plan::{ChunkIndex, Plan};
 use crate::time::Millis;
-use crate::wire::{DigestsAnswer, UploadStatus};
+use crate::wire::{DigestsAnswer, FileInfo, UploadStatus};
 
 impl Upload {
     pub(super) fn on_answer(
@@ -36,7 +36,7 @@ impl Upload {
 
     fn on_status(&mut self, now: Millis, status: UploadStatus) {
         if let Some(file) = status.file {
-            return self.end(End::Done(Box::new(file)));
+            return self.on_sealed_already(file);
         }
         let plan = match status.plan() {
             Ok(plan) if plan.len() == self.config.size => plan,
@@ -53,6 +53,16 @@ impl Upload {
         self.state = State::Moving;
         let answer = DigestsAnswer { holding: status.holding, differs: Vec::new() };
         self.on_offered(now, answer);
+    }
+
+    /// The answer to our seal was lost, or somebody else sealed. Only the first is known to be this
+    /// file as it is now; a new upload finds out about the other without sending what is the same.
+    fn on_sealed_already(&mut self, file: FileInfo) {
+        if self.ledger.root() == Some(file.root) {
+            self.end(End::Done(Box::new(file)));
+        } else {
+            self.begin_anew();
+        }
     }
 
     /// The server chose another chunk size: what was read does not fit it.

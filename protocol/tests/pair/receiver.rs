@@ -172,6 +172,7 @@ impl Receiver {
         if digest::root(open.held.values().copied()) != root {
             return Err(ProblemCode::RootMismatch.problem(""));
         }
+        let digests: Vec<_> = open.held.values().copied().collect();
         open.file = Some(FileInfo {
             id: FileId(id.0),
             meta: FileMeta::default(),
@@ -181,6 +182,7 @@ impl Receiver {
             chunk_count: open.plan.chunk_count(),
             sealed_at: Millis(0),
         });
+        self.known.extend(digests);
         self.seal(id, root)
     }
 
