@@ -145,6 +145,7 @@ fn joined(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "one range is what is expected")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -1,0 +1,178 @@
+//! A request's body: read in pieces, within bounds, and discarded when nobody wants it.
+//!
+//! *An early answer is heard.* A browser that is still sending when the server answers and closes
+//! reports "network error", not the answer. So what is left of a body is read and thrown away:
+//! first before the answer, for `drain_timeout`, which leaves a connection that can be used again
+//! and every browser content; then, on a line too slow for that, after it, for `linger_timeout`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, EXPECT};
+use http::request::Parts;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use longhaul_protocol::ProblemCode;
+use longhaul_protocol::wire::JSON_BYTES_MAX;
+use serde::de::DeserializeOwned;
+
+use crate::config::Limits;
+use crate::log::Tally;
+use crate::outcome::Refusal;
+
+/// Why a body came to no good end. Both are the sender's or the network's.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// No byte came for `waited`.
+    #[error("no byte of the body came for {} seconds, after {received}", .waited.as_secs())]
+    Stalled {
+        /// How long.
+        waited: Duration,
+        /// Bytes that came before.
+        received: u64,
+    },
+    /// The connection broke, or the body was not framed as HTTP frames it.
+    #[error("the body broke off after {received} bytes: {reason}")]
+    Broken {
+        /// Bytes that came before.
+        received: u64,
+        /// What hyper says.
+        reason: String,
+    },
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        let code = match error {
+            BodyError::Stalled { .. } => ProblemCode::Stalled,
+            BodyError::Broken { .. } => ProblemCode::WrongLength,
+        };
+        Self::new(code, format!("While reading: {error}."))
+    }
+}
+
+/// The body of one request.
+#[derive(Debug)]
+pub struct RequestBody {
+    incoming: Incoming,
+    tally: Arc<Tally>,
+    limits: Limits,
+    /// The sender waits for `100 Continue`, which hyper sends when the body is first asked for.
+    withheld: bool,
+    failed: bool,
+}
+
+impl RequestBody {
+    /// The body that came with a head.
+    #[must_use]
+    pub fn new(head: &Parts, incoming: Incoming, tally: Arc<Tally>, limits: Limits) -> Self {
+        let withheld = head.headers.contains_key(EXPECT);
+        Self { incoming, tally, limits, withheld, failed: false }
+    }
+
+    /// How many bytes are still to come, if the sender said.
+    #[must_use]
+    pub fn announced(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// [`BodyError`], after which there are no more.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        self.withheld = false;
+        let waited = self.limits.idle_body_timeout;
+        let next = tokio::time::timeout(waited, next_data(&mut self.incoming, &self.tally)).await;
+        let received = self.tally.received.load(Ordering::Relaxed);
+        let outcome = match next {
+            Err(_elapsed) => Err(BodyError::Stalled { waited, received }),
+            Ok(Err(error)) => Err(BodyError::Broken { received, reason: error.to_string() }),
+            Ok(Ok(data)) => Ok(data),
+        };
+        self.failed |= outcome.is_err();
+        outcome
+    }
+
+    /// The whole body, as JSON.
+    ///
+    /// # Errors
+    /// [`Refusal`]: another media type, too large, not read to its end, or not the JSON wanted.
+    pub async fn json<T: DeserializeOwned>(&mut self, head: &Parts) -> Result<T, Refusal> {
+        check_is_json(head)?;
+        let bytes = self.collect(JSON_BYTES_MAX).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Refusal::new(ProblemCode::InvalidJson, format!("In the body: {error}."))
+        })
+    }
+
+    async fn collect(&mut self, max: u64) -> Result<BytesMut, Refusal> {
+        let too_large =
+            || Refusal::too_large(max, format!("A body of JSON has at most {max} bytes."));
+        if self.announced().is_some_and(|announced| announced > max) {
+            return Err(too_large());
+        }
+        let mut bytes = BytesMut::new();
+        while let Some(data) = self.next().await? {
+            bytes.extend_from_slice(&data);
+            if bytes.len() as u64 > max {
+                return Err(too_large());
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Reads what is left and throws it away, so that the answer is heard. Returns when the body
+    /// has ended or the answer can wait no longer.
+    pub async fn discard(mut self) {
+        // To ask for a body that is withheld would be to let it come.
+        if self.withheld || self.failed || self.incoming.is_end_stream() {
+            return;
+        }
+        let Limits { drain_timeout, linger_timeout, drain_bytes_max, .. } = self.limits;
+        let mut left = drain_bytes_max;
+        let drained = tokio::time::timeout(drain_timeout, self.drain(&mut left)).await;
+        if drained.is_err() {
+            tokio::spawn(async move {
+                let _ = tokio::time::timeout(linger_timeout, self.drain(&mut left)).await;
+            });
+        }
+    }
+
+    async fn drain(&mut self, left: &mut u64) {
+        while let Ok(Some(data)) = next_data(&mut self.incoming, &self.tally).await {
+            match left.checked_sub(data.len() as u64) {
+                Some(less) => *left = less,
+                None => return,
+            }
+        }
+    }
+}
+
+/// The next frame with data; trailers are nothing to us.
+async fn next_data(incoming: &mut Incoming, tally: &Tally) -> Result<Option<Bytes>, hyper::Error> {
+    while let Some(frame) = incoming.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            tally.received.fetch_add(data.len() as u64, Ordering::Relaxed);
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// A form on another site can send text that happens to be JSON, but not under this media type
+/// without asking first (a CORS preflight).
+fn check_is_json(head: &Parts) -> Result<(), Refusal> {
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|value| value.split(';').next()).map(str::trim);
+    match essence {
+        Some(essence) if essence.eq_ignore_ascii_case("application/json") => Ok(()),
+        _ => Err(Refusal::new(
+            ProblemCode::InvalidRequest,
+            "The header `content-type` is not `application/json`.",
+        )),
+    }
+}

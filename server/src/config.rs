@@ -1,0 +1,80 @@
+//! What the HTTP side is told when it starts: a plain struct, so that a test can say what it needs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX};
+
+/// What the HTTP side is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The chunk size that the store gives to an upload that wishes for none, bytes.
+    pub chunk_len: u64,
+    /// The names it answers to beside those of the loopback interface, without a port.
+    pub host_names: Vec<String>,
+    /// The origins beside its own whose pages may use it, such as `https://example.org`.
+    pub allow_origins: Vec<String>,
+    /// The folder with the page it serves at `/`.
+    pub www: Option<PathBuf>,
+    /// What one connection may cost.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            chunk_len: CHUNK_LEN_DEFAULT,
+            host_names: Vec::new(),
+            allow_origins: Vec::new(),
+            www: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What one connection may cost.
+///
+/// Its memory is bounded by `buffer_bytes_max` in each direction, one frame of a file on its way
+/// out ([`crate::stream::FRAME_BYTES`]), and a JSON body (`JSON_BYTES_MAX` of the wire).
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a request's head may take, and how long a kept connection may idle.
+    pub header_timeout: Duration,
+    /// The most bytes a request's head may have.
+    pub header_bytes_max: usize,
+    /// The most bytes read from, or waiting to be written to, one connection.
+    pub buffer_bytes_max: usize,
+    /// How long a body may go without a byte.
+    pub idle_body_timeout: Duration,
+    /// How long an answer is held back while the rest of a body nobody wants is discarded.
+    pub drain_timeout: Duration,
+    /// How long the rest of such a body is discarded after the answer.
+    pub linger_timeout: Duration,
+    /// The most bytes of such a body that are discarded.
+    pub drain_bytes_max: u64,
+    /// How long requests in flight may take once the server is told to stop.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // A head is a few packets; half a minute is a lossy line, more is somebody holding on.
+            header_timeout: Duration::from_secs(30),
+            // `Upload-Create` carries a name, a path and 16 KiB of metadata in base64.
+            header_bytes_max: 128 * 1024,
+            // hyper's own default: a body moves in pieces of this size at most.
+            buffer_bytes_max: 400 * 1024,
+            // Longer than a Wi-Fi handover, shorter than a person's patience.
+            idle_body_timeout: Duration::from_secs(30),
+            // One chunk at 7 Mbit/s. See `body` for why it is read at all.
+            drain_timeout: Duration::from_secs(10),
+            // nginx's `lingering_time`: a slower line has the answer in its buffer by then.
+            linger_timeout: Duration::from_secs(30),
+            // The largest chunk there is: nothing honest has more left.
+            drain_bytes_max: CHUNK_LEN_MAX,
+            // One chunk at 7 Mbit/s, and less than the patience of a service manager.
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}

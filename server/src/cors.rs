@@ -1,0 +1,65 @@
+//! Which pages of other origins may read an answer (the CORS protocol of the Fetch standard): those
+//! of the allow-list, told by name. No credentials are ever asked for.
+
+use http::Method;
+use http::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, IF_MATCH, IF_NONE_MATCH, IF_RANGE, LOCATION, ORIGIN, RANGE, RETRY_AFTER, VARY,
+};
+use http::request::Parts;
+use longhaul_protocol::wire::header::{
+    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_REPLACE, IDEMPOTENCY_KEY, UPLOAD_CREATE,
+};
+
+use crate::gate::Standing;
+
+/// How long a browser may go by a preflight, seconds: the most that Chromium keeps one.
+const MAX_AGE_SECONDS: u64 = 7200;
+
+/// What a page may read beyond the headers that any page may.
+const EXPOSED: [HeaderName; 6] =
+    [LOCATION, ETAG, RETRY_AFTER, ACCEPT_RANGES, CONTENT_RANGE, CONTENT_DISPOSITION];
+
+/// What a page may send beyond the headers that any page may.
+const ACCEPTED: [HeaderName; 12] = [
+    CONTENT_TYPE,
+    AUTHORIZATION,
+    RANGE,
+    IF_RANGE,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    HeaderName::from_static(CHUNK_INDEX),
+    HeaderName::from_static(CHUNK_OFFSET),
+    HeaderName::from_static(CHUNK_DIGEST),
+    HeaderName::from_static(CHUNK_REPLACE),
+    HeaderName::from_static(UPLOAD_CREATE),
+    HeaderName::from_static(IDEMPOTENCY_KEY),
+];
+
+/// Adds to an answer what lets an allowed page read it. The answer depends on who asks, and caches
+/// are told so even when nothing is added.
+pub fn mark(standing: Standing, request: &Parts, headers: &mut HeaderMap) {
+    headers.append(VARY, HeaderValue::from_name(ORIGIN));
+    if standing != Standing::Allowed {
+        return;
+    }
+    if let Some(origin) = request.headers.get(ORIGIN) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, list(&EXPOSED));
+    }
+}
+
+/// Adds to the answer to a preflight what may be sent to this address.
+pub fn mark_preflight(methods: &[Method], headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, list(methods));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, list(&ACCEPTED));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(MAX_AGE_SECONDS));
+}
+
+/// A comma-separated list of tokens.
+pub fn list<T: AsRef<str>>(tokens: &[T]) -> HeaderValue {
+    let tokens: Vec<_> = tokens.iter().map(AsRef::as_ref).collect();
+    HeaderValue::from_str(&tokens.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,167 @@
+//! Who may ask at all.
+//!
+//! A server on loopback is reached by every page that the browser beside it shows. Two ways in are
+//! shut here: a name of the attacker's that resolves to 127.0.0.1 (DNS rebinding: the `Host` is not
+//! ours), and a form or a `fetch` on another site (the `Origin` is not ours).
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::Method;
+use http::header::{HOST, ORIGIN};
+use http::request::Parts;
+use http::uri::Authority;
+use longhaul_protocol::ProblemCode;
+
+use crate::config::Config;
+use crate::outcome::Refusal;
+
+/// The scheme of every address this server gives out. A proxy that ends TLS in front of it changes
+/// that, and is another origin: `--allow-origin`.
+pub const SCHEME: &str = "http";
+
+/// Where a request comes from, as its `Origin` tells (RFC 6454, section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// No page, or one that reads only what any page may.
+    NoOrigin,
+    /// A page of this server.
+    Own,
+    /// A page of an origin on the allow-list.
+    Allowed,
+    /// Any other page, also one that hides where it is from (`null`).
+    Foreign,
+}
+
+/// The name and port a request was sent to.
+///
+/// # Errors
+/// [`Refusal`] when there is none, or it is none of this server's.
+pub fn check_host(config: &Config, head: &Parts) -> Result<String, Refusal> {
+    let authority = authority(head)?;
+    let name = authority.host();
+    if is_loopback(name) || config.host_names.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+        return Ok(authority.as_str().to_owned());
+    }
+    Err(Refusal::new(ProblemCode::Misdirected, format!("The request is for the host `{name}`.")))
+}
+
+/// Refuses to let another site's page change anything. `host` is what [`check_host`] gave.
+///
+/// # Errors
+/// [`Refusal`] for a write with a foreign `Origin`.
+pub fn check_origin(config: &Config, host: &str, head: &Parts) -> Result<(), Refusal> {
+    let writes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&head.method);
+    if writes && standing(config, host, head) == Standing::Foreign {
+        let detail = format!("The request comes from a page of `{}`.", origin(head).unwrap_or(""));
+        return Err(Refusal::new(ProblemCode::ForeignOrigin, detail));
+    }
+    Ok(())
+}
+
+/// Where a request for `host` comes from.
+#[must_use]
+pub fn standing(config: &Config, host: &str, head: &Parts) -> Standing {
+    let own = || format!("{SCHEME}://{host}");
+    match origin(head) {
+        None => Standing::NoOrigin,
+        Some(origin) if origin.eq_ignore_ascii_case(&own()) => Standing::Own,
+        Some(origin) if config.allow_origins.iter().any(|known| known == origin) => {
+            Standing::Allowed
+        }
+        Some(_) => Standing::Foreign,
+    }
+}
+
+/// The `Origin`; one that is not text is as foreign as `null`.
+fn origin(head: &Parts) -> Option<&str> {
+    head.headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("null"))
+}
+
+/// RFC 9112, section 3.2: a request has exactly one valid `Host`, or is answered 400; section 3.2.2:
+/// a target in absolute form overrides it.
+fn authority(head: &Parts) -> Result<Authority, Refusal> {
+    let invalid = |detail| Refusal::new(ProblemCode::InvalidRequest, detail);
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    if second.is_some() {
+        return Err(invalid("There is more than one `host` header."));
+    }
+    let host = first.ok_or_else(|| invalid("The header `host` is missing."))?;
+    let authority = match head.uri.authority() {
+        Some(authority) => Some(authority.clone()),
+        None => Authority::try_from(host.as_bytes()).ok(),
+    };
+    // RFC 9110, section 7.2: a host and a port, and nothing before an `@`.
+    authority
+        .filter(|authority| !authority.as_str().contains('@'))
+        .ok_or_else(|| invalid("The header `host` is not a host name and a port."))
+}
+
+/// Names that mean this machine to every resolver (RFC 6761, section 6.3), and its addresses.
+fn is_loopback(name: &str) -> bool {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse() {
+        Ok(IpAddr::V4(address)) => address.is_loopback(),
+        Ok(IpAddr::V6(address)) => address == Ipv6Addr::LOCALHOST,
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn head(host: &str, origin: Option<&str>) -> Parts {
+        let mut request = Request::post("/v1/uploads").header(HOST, host);
+        if let Some(origin) = origin {
+            request = request.header(ORIGIN, origin);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn config() -> Config {
+        Config {
+            host_names: vec!["files.example".into()],
+            allow_origins: vec!["https://app.example".into()],
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn only_its_own_names_are_answered() {
+        for host in
+            ["localhost:1", "LOCALHOST", "127.0.0.1:80", "127.9.9.9", "[::1]:9", "files.example:8"]
+        {
+            assert!(check_host(&config(), &head(host, None)).is_ok(), "{host}");
+        }
+        for host in
+            ["evil.example", "localhost.evil.example", "192.168.0.1", "files.example.", "[::2]"]
+        {
+            let refusal = check_host(&config(), &head(host, None)).unwrap_err();
+            assert_eq!(refusal.code, ProblemCode::Misdirected, "{host}");
+        }
+        for host in ["", "a b", "x@localhost", "http://localhost"] {
+            let refusal = check_host(&config(), &head(host, None)).unwrap_err();
+            assert_eq!(refusal.code, ProblemCode::InvalidRequest, "{host}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_its_own_allowed_or_foreign() {
+        for (origin, expected) in [
+            (None, Standing::NoOrigin),
+            (Some("http://localhost:80"), Standing::Own),
+            (Some("https://app.example"), Standing::Allowed),
+            (Some("http://app.example"), Standing::Foreign),
+            (Some("http://localhost:81"), Standing::Foreign),
+            (Some("https://localhost:80"), Standing::Foreign),
+            (Some("null"), Standing::Foreign),
+        ] {
+            let head = head("localhost:80", origin);
+            assert_eq!(standing(&config(), "localhost:80", &head), expected, "{origin:?}");
+            let refused = check_origin(&config(), "localhost:80", &head).is_err();
+            assert_eq!(refused, expected == Standing::Foreign);
+        }
+    }
+}

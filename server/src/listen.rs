@@ -1,0 +1,227 @@
+//! Connections: accepted, served with hyper, and ended in good order.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::body::RequestBody;
+use crate::config::Config;
+use crate::gate::{Standing, check_host, check_origin, standing};
+use crate::log::{Followed, RequestLine, Tally};
+use crate::outcome::{Answer, Outcome, Refusal};
+use crate::route::Call;
+use crate::store::{Owner, Store};
+use crate::{cors, respond, route};
+
+/// Everybody on this machine is one owner: the server listens on loopback only.
+const LOCAL_OWNER: &str = "local";
+/// How long to wait after a connection could not be accepted. Mostly there are too many open files,
+/// and only time closes some.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct App<S> {
+    /// Where uploads and files are kept.
+    pub store: Arc<S>,
+    /// What the HTTP side was told when it started.
+    pub config: Config,
+    /// Whether the server was told to stop.
+    pub stopping: AtomicBool,
+}
+
+impl<S> App<S> {
+    /// A server that is not stopping.
+    #[must_use]
+    pub fn new(store: Arc<S>, config: Config) -> Self {
+        Self { store, config, stopping: AtomicBool::new(false) }
+    }
+}
+
+/// Why the server does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address can be reached from other machines.
+    #[error(
+        "{address} is not a loopback address. Whoever reaches this server may read and delete every \
+         file on it, for it does not know yet who asks: listen on 127.0.0.1 or [::1], and let others \
+         in through a proxy that asks for a password."
+    )]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Another program has the port.
+    #[error(
+        "{address} is in use: stop the program that listens there, or choose another port with --listen."
+    )]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The system said no.
+    #[error("cannot listen on {address}: {source}. Choose another address with --listen.")]
+    Refused {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Listens on a loopback address; port 0 is any free port.
+///
+/// # Errors
+/// [`ListenError`].
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    if !address.ip().is_loopback() {
+        return Err(ListenError::NotLoopback { address });
+    }
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse { address },
+        _ => ListenError::Refused { address, source },
+    })
+}
+
+/// Serves until `stop` is done; then accepts no more, lets requests in flight finish within
+/// `shutdown_timeout`, and cuts off the rest.
+pub async fn serve<S: Store>(
+    listener: TcpListener,
+    app: Arc<App<S>>,
+    stop: impl Future<Output = ()>,
+) {
+    let (graceful, mut connections) = (GracefulShutdown::new(), JoinSet::new());
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => match accepted {
+                Ok((socket, _)) => {
+                    connections.spawn(converse(socket, Arc::clone(&app), graceful.watcher()));
+                }
+                Err(error) => {
+                    tracing::warn!("a connection was not accepted: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    app.stopping.store(true, Ordering::Relaxed);
+    if tokio::time::timeout(app.config.limits.shutdown_timeout, graceful.shutdown()).await.is_err()
+    {
+        tracing::warn!("cut off {} connections that did not finish in time", connections.len());
+    }
+    connections.shutdown().await;
+}
+
+/// Serves one connection to its end.
+async fn converse<S: Store>(socket: TcpStream, app: Arc<App<S>>, watcher: Watcher) {
+    // Answers are small and written at once: to hold one back for more only delays it.
+    let _ = socket.set_nodelay(true);
+    let limits = app.config.limits;
+    let service = service_fn(move |request| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(handle(&app, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_header_size(limits.header_bytes_max)
+        .max_buf_size(limits.buffer_bytes_max)
+        .serve_connection(TokioIo::new(socket), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!("a connection ended early: {error}");
+    }
+}
+
+/// Answers one request.
+async fn handle<S: Store>(app: &App<S>, request: Request<Incoming>) -> Response<Followed> {
+    let (head, incoming) = request.into_parts();
+    let line = RequestLine::new(&head);
+    let tally = line.tally();
+    let mut body = RequestBody::new(&head, incoming, Arc::clone(&tally), app.config.limits);
+    let host = check_host(&app.config, &head);
+    let standing =
+        host.as_ref().map_or(Standing::Foreign, |host| standing(&app.config, host, &head));
+    let answer = match &host {
+        Ok(host) => decide(app, &head, host, &mut body, &tally).await,
+        Err(_) => host.map(|_| Outcome::Done),
+    };
+    // Before the answer, so that it is heard.
+    body.discard().await;
+    let mut response = respond::respond(answer);
+    cors::mark(standing, &head, response.headers_mut());
+    line.follow(response)
+}
+
+/// Asks the gate and the verb.
+async fn decide<S: Store>(
+    app: &App<S>,
+    head: &Parts,
+    host: &str,
+    body: &mut RequestBody,
+    tally: &Tally,
+) -> Answer {
+    check_origin(&app.config, host, head)?;
+    let owner = Owner(LOCAL_OWNER.to_owned());
+    let mut call = Call { app, owner, head, host, body, tally };
+    caught(route::answer(&mut call)).await.unwrap_or_else(|| Err(Refusal::internal(&"a panic")))
+}
+
+/// What a future comes to; `None` if it panics, which ends one request and no other.
+async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+            Err(_panic) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_caught_also_after_a_wait() {
+        assert_eq!(caught(async { 1 }).await, Some(1));
+        let panicking = async {
+            tokio::task::yield_now().await;
+            panic!("on purpose");
+        };
+        assert_eq!(caught::<()>(panicking).await, None);
+    }
+
+    #[tokio::test]
+    async fn only_loopback_is_listened_on() {
+        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+            let refused = bind(address.parse().unwrap()).await;
+            assert!(matches!(refused, Err(ListenError::NotLoopback { .. })), "{address}");
+        }
+        let taken = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let refused = bind(taken.local_addr().unwrap()).await;
+        assert!(matches!(refused, Err(ListenError::InUse { .. })));
+    }
+}

@@ -1,0 +1,126 @@
+//! One line per request, on standard error.
+//!
+//! The end-to-end tests count in it which chunk bodies were sent, so its form is fixed: the target
+//! is `longhaul::request`, the message `answered`, or `unanswered` when the connection went before
+//! there was an answer, and these fields follow, in this order:
+//!
+//! ```text
+//! method=POST path=/v1/uploads/<id>/chunks status=204 in=8388608 out=0 ms=52 chunk=3 offset=0 received=8388608
+//! ```
+//!
+//! `in` and `out` are bytes of the bodies, as they were read and written; `chunk`, `offset` and
+//! `received` (the same number as `in`) are there when the request was to send a chunk and said
+//! which. A line is written once its answer is, or once its connection is gone.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use http_body::{Frame, SizeHint};
+use longhaul_protocol::ChunkIndex;
+
+use crate::respond::Body;
+
+/// What a request's own code tells its line.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Bytes of the body that were read.
+    pub received: AtomicU64,
+    /// The chunk in it, and where in the chunk it starts.
+    pub chunk: OnceLock<(ChunkIndex, u64)>,
+}
+
+/// The line of one request; written when it is dropped.
+#[derive(Debug)]
+pub struct RequestLine {
+    method: String,
+    path: String,
+    since: Instant,
+    tally: Arc<Tally>,
+    status: Option<u16>,
+    out: u64,
+}
+
+impl RequestLine {
+    /// The line of a request that just came.
+    #[must_use]
+    pub fn new(head: &Parts) -> Self {
+        Self {
+            method: head.method.to_string(),
+            path: head.uri.path().to_owned(),
+            since: Instant::now(),
+            tally: Arc::default(),
+            status: None,
+            out: 0,
+        }
+    }
+
+    /// Where the request's own code tells what it did.
+    #[must_use]
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
+    }
+
+    /// The answer, which writes the line when it has been sent.
+    #[must_use]
+    pub fn follow(mut self, response: Response<Body>) -> Response<Followed> {
+        self.status = Some(response.status().as_u16());
+        response.map(|body| Followed { body, line: self })
+    }
+}
+
+impl Drop for RequestLine {
+    fn drop(&mut self) {
+        let chunk = self.tally.chunk.get();
+        let received = self.tally.received.load(Ordering::Relaxed);
+        tracing::info!(
+            target: "longhaul::request",
+            method = %self.method,
+            path = %self.path,
+            status = self.status,
+            in = received,
+            out = self.out,
+            ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            chunk = chunk.map(|(index, _)| index.0),
+            offset = chunk.map(|(_, offset)| *offset),
+            received = chunk.map(|_| received),
+            "{}", if self.status.is_some() { "answered" } else { "unanswered" },
+        );
+    }
+}
+
+/// A body whose bytes are counted as they leave.
+#[derive(Debug)]
+pub struct Followed {
+    body: Body,
+    line: RequestLine,
+}
+
+impl http_body::Body for Followed {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.line.out += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,52 @@
+//! Several ranges in one answer (RFC 9110, sections 14.6 and 15.3.7.2).
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use longhaul_protocol::range::content_range;
+use longhaul_protocol::wire::FileInfo;
+
+use crate::stream::Stretch;
+
+/// A media type for a file that came without one, or with one that no header can carry.
+const OCTETS: &str = "application/octet-stream";
+
+/// The media type of a file.
+#[must_use]
+pub fn media_type(info: &FileInfo) -> &str {
+    match info.meta.media_type.as_str() {
+        "" => OCTETS,
+        media_type => media_type,
+    }
+}
+
+/// The media type of a body of several parts of it.
+#[must_use]
+pub fn content_type(info: &FileInfo) -> String {
+    format!("multipart/byteranges; boundary={}", info.root)
+}
+
+/// The body: each part with its headers, and the end. What stands between the parts must not occur
+/// in them, and no file can contain its own root.
+#[must_use]
+pub fn stretches(info: &FileInfo, ranges: &[Range<u64>]) -> Vec<Stretch> {
+    let parts = ranges.iter().enumerate().flat_map(|(at, range)| {
+        // RFC 2046, section 5.1.1: the line break before a boundary belongs to it.
+        let before = if at == 0 { "" } else { "\r\n" };
+        [text(format!("{before}{}", part_head(info, range))), Stretch::File(range.clone())]
+    });
+    parts.chain([text(format!("\r\n--{}--\r\n", info.root))]).collect()
+}
+
+fn part_head(info: &FileInfo, range: &Range<u64>) -> String {
+    format!(
+        "--{}\r\nContent-Type: {}\r\nContent-Range: {}\r\n\r\n",
+        info.root,
+        media_type(info),
+        content_range(range, info.size)
+    )
+}
+
+fn text(text: String) -> Stretch {
+    Stretch::Text(Bytes::from(text))
+}

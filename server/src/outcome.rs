@@ -1,0 +1,224 @@
+//! What a verb decided, before it is HTTP: [`Outcome`] when it did what was asked, [`Refusal`] when
+//! not. Only `respond` turns them into a status code and headers.
+
+use std::io::ErrorKind;
+use std::ops::Range;
+
+use http::Method;
+use longhaul_protocol::name::NameError;
+use longhaul_protocol::problem::Facts;
+use longhaul_protocol::wire::FileInfo;
+use longhaul_protocol::wire::header::HeaderError;
+use longhaul_protocol::{Problem, ProblemCode};
+use serde::Serialize;
+
+use crate::respond::Body;
+use crate::store::StoreError;
+
+/// What every verb returns.
+pub type Answer = Result<Outcome, Refusal>;
+
+/// What was asked was done.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Something new is at `location`, an absolute URL.
+    Created {
+        /// Where.
+        location: String,
+        /// What.
+        json: Vec<u8>,
+    },
+    /// Here it is.
+    Json(Vec<u8>),
+    /// Done, and nothing to tell.
+    Done,
+    /// All is well.
+    Well,
+    /// A page for people.
+    Html(String),
+    /// The bytes of a sealed file, or some of them.
+    File {
+        /// The file.
+        info: Box<FileInfo>,
+        /// Which bytes.
+        serving: Serving,
+        /// How many bytes that makes.
+        len: u64,
+        /// The bytes; empty where nobody reads them.
+        body: Body,
+    },
+    /// What one may do at this address.
+    Methods(&'static [Method]),
+    /// A file of the site, as the library that serves it answers.
+    Site(http::Response<Body>),
+}
+
+/// Which bytes of a sealed file are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// All of them.
+    Whole,
+    /// One range, in a file of some length.
+    Range(Range<u64>),
+    /// Several ranges, each with a head of its own.
+    Parts,
+    /// None: the caller has them.
+    NotModified,
+}
+
+impl Outcome {
+    /// An answer in JSON.
+    ///
+    /// # Errors
+    /// Never for the types of the wire; the serialiser's signature has one.
+    pub fn json(value: &impl Serialize) -> Answer {
+        to_json(value).map(Self::Json)
+    }
+
+    /// Something new, in JSON.
+    ///
+    /// # Errors
+    /// As [`Outcome::json`].
+    pub fn created(location: String, value: &impl Serialize) -> Answer {
+        to_json(value).map(|json| Self::Created { location, json })
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Refusal> {
+    serde_json::to_vec(value).map_err(|error| Refusal::internal(&error))
+}
+
+/// What was asked was not done.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The row of the table.
+    pub code: ProblemCode,
+    /// What the caller is told.
+    pub problem: Box<Problem>,
+    /// What goes into the headers beside it.
+    pub beside: Beside,
+}
+
+/// What a refusal tells in headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// No more than its code asks for.
+    Nothing,
+    /// The methods that are allowed.
+    Allow(&'static [Method]),
+    /// The length of the file of which a range was wanted, bytes.
+    Length(u64),
+}
+
+impl Refusal {
+    /// A refusal; `detail` says what happened where.
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self { code, problem: Box::new(code.problem(detail)), beside: Beside::Nothing }
+    }
+
+    /// More than `limit` bytes.
+    pub fn too_large(limit: u64, detail: impl Into<String>) -> Self {
+        let mut refusal = Self::new(ProblemCode::TooLarge, detail);
+        refusal.problem.facts.limit = Some(limit);
+        refusal
+    }
+
+    /// This one, with something told in the headers.
+    #[must_use]
+    pub fn beside(self, beside: Beside) -> Self {
+        Self { beside, ..self }
+    }
+
+    /// The server's own fault: the log gets the details, the caller does not.
+    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!("a request failed: {error}");
+        Self::new(ProblemCode::Internal, IN_THE_LOG)
+    }
+
+    /// A name or path (`field`) that no file may have.
+    pub fn name(field: &'static str, error: &NameError) -> Self {
+        Self::new(ProblemCode::InvalidName, format!("`{field}` is not taken: {error}."))
+    }
+}
+
+impl From<HeaderError> for Refusal {
+    fn from(error: HeaderError) -> Self {
+        Self::new(ProblemCode::InvalidRequest, sentence(&error))
+    }
+}
+
+impl From<StoreError> for Refusal {
+    /// The one place where what the store says meets the table.
+    fn from(error: StoreError) -> Self {
+        let code = code_of(&error);
+        if code.row().status >= 500 {
+            tracing::error!("the store failed: {error}");
+        }
+        let mut refusal = Self::new(code, detail_of(&error));
+        refusal.problem.facts = facts_of(error);
+        refusal
+    }
+}
+
+fn code_of(error: &StoreError) -> ProblemCode {
+    match error {
+        StoreError::NotFound => ProblemCode::NotFound,
+        StoreError::Expired => ProblemCode::Expired,
+        StoreError::Sealed { .. } => ProblemCode::Sealed,
+        StoreError::ChunkOutOfRange { .. } => ProblemCode::ChunkOutOfRange,
+        StoreError::Plan(_) => ProblemCode::InvalidPlan,
+        StoreError::Offset { .. } => ProblemCode::OffsetMismatch,
+        StoreError::ChunkHeld { .. } => ProblemCode::ChunkHeld,
+        StoreError::Length { .. } => ProblemCode::WrongLength,
+        StoreError::DigestMismatch { .. } => ProblemCode::DigestMismatch,
+        StoreError::Superseded { .. } => ProblemCode::Superseded,
+        StoreError::ChunksMissing { .. } => ProblemCode::ChunksMissing,
+        StoreError::RootMismatch => ProblemCode::RootMismatch,
+        StoreError::KeyReused => ProblemCode::KeyReused,
+        StoreError::NoSpace { .. } => ProblemCode::NoSpace,
+        StoreError::ReadOnly => ProblemCode::Unavailable,
+        StoreError::Disk { source, .. } if source.kind() == ErrorKind::StorageFull => {
+            ProblemCode::NoSpace
+        }
+        StoreError::Disk { .. } | StoreError::Index(_) | StoreError::Damaged(_) => {
+            ProblemCode::Internal
+        }
+    }
+}
+
+fn detail_of(error: &StoreError) -> String {
+    match error {
+        StoreError::ChunkOutOfRange { index, chunk_count } => {
+            format!("Chunk {index} was named; the upload has {chunk_count}, counted from 0.")
+        }
+        StoreError::Disk { source, .. } if source.kind() == ErrorKind::StorageFull => {
+            "The server's disk is full.".to_owned()
+        }
+        StoreError::Disk { .. } | StoreError::Index(_) | StoreError::Damaged(_) => {
+            IN_THE_LOG.to_owned()
+        }
+        _ => sentence(error),
+    }
+}
+
+fn facts_of(error: StoreError) -> Facts {
+    match error {
+        StoreError::Sealed { file } => Facts { file: Some(file), ..Facts::default() },
+        StoreError::Offset { kept, .. } => Facts { offset: Some(kept), ..Facts::default() },
+        StoreError::ChunksMissing { missing } => {
+            Facts { missing: Some(missing), ..Facts::default() }
+        }
+        _ => Facts::default(),
+    }
+}
+
+/// What a caller is told of a fault that is not theirs: paths and the words of the system stay here.
+const IN_THE_LOG: &str = "The server's log tells what failed.";
+
+/// An error's text as a sentence, beside the other sentences of a problem.
+fn sentence(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).chain(['.']).collect()
+}

@@ -1,0 +1,180 @@
+//! The conditions a download may carry (RFC 9110, section 13), in the order of section 13.2.2.
+//!
+//! A sealed file never changes, so its validators are strong: the entity tag comes from its root,
+//! and no two states of it could share one second of `Last-Modified`.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{
+    HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE,
+};
+use longhaul_protocol::wire::FileInfo;
+
+/// What identifies the state of a file (RFC 9110, section 8.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validators {
+    /// The entity tag, in its quotes.
+    pub etag: String,
+    /// When it was sealed, in whole seconds, as HTTP tells time.
+    pub last_modified: SystemTime,
+}
+
+impl Validators {
+    /// Those of a sealed file.
+    #[must_use]
+    pub fn of(file: &FileInfo) -> Self {
+        Self {
+            etag: format!("\"{}-{}\"", file.root, file.chunk_count),
+            last_modified: SystemTime::UNIX_EPOCH + Duration::from_secs(file.sealed_at.0 / 1000),
+        }
+    }
+}
+
+/// What the conditions come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Serve it; `range` says whether `Range` counts.
+    Serve {
+        /// Whether it does.
+        range: bool,
+    },
+    /// The caller has it.
+    NotModified,
+    /// A condition does not hold: the header that states it.
+    Failed(HeaderName),
+}
+
+/// Judges the conditions of a `GET` or `HEAD`.
+#[must_use]
+pub fn judge(headers: &HeaderMap, file: &Validators) -> Verdict {
+    if let Some(failed) = failed(headers, file) {
+        return Verdict::Failed(failed);
+    }
+    if is_unchanged(headers, file) {
+        return Verdict::NotModified;
+    }
+    Verdict::Serve { range: range_counts(headers, file) }
+}
+
+/// Section 13.2.2, steps 1 and 2.
+fn failed(headers: &HeaderMap, file: &Validators) -> Option<HeaderName> {
+    match joined(headers, IF_MATCH) {
+        // Section 13.1.1: `*` holds for whatever is there; tags are compared strongly.
+        Some(tags) => (!lists(&tags, |tag| tag == file.etag)).then_some(IF_MATCH),
+        // Section 13.1.4: only without If-Match; a date that is none is ignored.
+        None => (file.last_modified > date(headers, IF_UNMODIFIED_SINCE)?)
+            .then_some(IF_UNMODIFIED_SINCE),
+    }
+}
+
+/// Section 13.2.2, steps 3 and 4, for `GET` and `HEAD`.
+fn is_unchanged(headers: &HeaderMap, file: &Validators) -> bool {
+    match joined(headers, IF_NONE_MATCH) {
+        // Section 13.1.2: compared weakly.
+        Some(tags) => lists(&tags, |tag| tag.strip_prefix("W/").unwrap_or(tag) == file.etag),
+        // Section 13.1.3: only without If-None-Match; a date that is none is ignored.
+        None => date(headers, IF_MODIFIED_SINCE).is_some_and(|since| file.last_modified <= since),
+    }
+}
+
+/// Section 13.2.2, step 5, and 13.1.5: a tag, compared strongly, or a date, which must be the very
+/// one. Whatever else it says, the bytes may be others than the caller has: all of them are served.
+fn range_counts(headers: &HeaderMap, file: &Validators) -> bool {
+    match joined(headers, IF_RANGE) {
+        None => true,
+        Some(tag) if tag.starts_with('"') || tag.starts_with("W/") => tag == file.etag,
+        Some(_) => date(headers, IF_RANGE) == Some(file.last_modified),
+    }
+}
+
+/// Whether a list of entity tags is `*` or has one that matches. A comma inside a foreign tag cuts
+/// it in two, and neither half is a tag of ours, which has no comma.
+fn lists(tags: &str, matches: impl Fn(&str) -> bool) -> bool {
+    let mut tags = tags.split(',').map(|tag| tag.trim_matches([' ', '\t']));
+    tags.any(|tag| tag == "*" || matches(tag))
+}
+
+/// Section 5.3: lines of one name are one list. A line that is no text matches nothing.
+fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let lines: Vec<_> =
+        headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default()).collect();
+    (!lines.is_empty()).then(|| lines.join(","))
+}
+
+fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEALED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+
+    fn judged(conditions: &[(HeaderName, &str)]) -> Verdict {
+        let file = Validators {
+            etag: "\"root-3\"".into(),
+            last_modified: httpdate::parse_http_date(SEALED).unwrap(),
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in conditions {
+            headers.append(name.clone(), value.parse().unwrap());
+        }
+        judge(&headers, &file)
+    }
+
+    const SERVE: Verdict = Verdict::Serve { range: true };
+
+    #[test]
+    fn without_conditions_it_is_served() {
+        assert_eq!(judged(&[]), SERVE);
+    }
+
+    #[test]
+    fn if_match_compares_strongly_and_hides_if_unmodified_since() {
+        assert_eq!(judged(&[(IF_MATCH, "\"x\", \"root-3\"")]), SERVE);
+        assert_eq!(judged(&[(IF_MATCH, "*")]), SERVE);
+        assert_eq!(judged(&[(IF_MATCH, "\"x\""), (IF_MATCH, "\"root-3\"")]), SERVE);
+        assert_eq!(judged(&[(IF_MATCH, "W/\"root-3\"")]), Verdict::Failed(IF_MATCH));
+        assert_eq!(judged(&[(IF_MATCH, "\"root-3\""), (IF_UNMODIFIED_SINCE, EARLIER)]), SERVE);
+    }
+
+    #[test]
+    fn if_unmodified_since_fails_only_for_what_was_sealed_later() {
+        assert_eq!(judged(&[(IF_UNMODIFIED_SINCE, EARLIER)]), Verdict::Failed(IF_UNMODIFIED_SINCE));
+        assert_eq!(judged(&[(IF_UNMODIFIED_SINCE, SEALED)]), SERVE);
+        assert_eq!(judged(&[(IF_UNMODIFIED_SINCE, "yesterday")]), SERVE);
+    }
+
+    #[test]
+    fn if_none_match_compares_weakly_and_hides_if_modified_since() {
+        assert_eq!(judged(&[(IF_NONE_MATCH, "W/\"root-3\"")]), Verdict::NotModified);
+        assert_eq!(judged(&[(IF_NONE_MATCH, "*")]), Verdict::NotModified);
+        assert_eq!(judged(&[(IF_NONE_MATCH, "\"x\""), (IF_MODIFIED_SINCE, LATER)]), SERVE);
+    }
+
+    #[test]
+    fn if_modified_since_spares_what_was_not() {
+        assert_eq!(judged(&[(IF_MODIFIED_SINCE, SEALED)]), Verdict::NotModified);
+        assert_eq!(judged(&[(IF_MODIFIED_SINCE, EARLIER)]), SERVE);
+    }
+
+    #[test]
+    fn a_failed_condition_comes_before_one_that_would_spare_the_bytes() {
+        let both = [(IF_NONE_MATCH, "\"root-3\""), (IF_MATCH, "\"x\"")];
+        assert_eq!(judged(&both), Verdict::Failed(IF_MATCH));
+    }
+
+    #[test]
+    fn a_range_counts_only_for_the_very_file_that_was_begun() {
+        let whole = Verdict::Serve { range: false };
+        assert_eq!(judged(&[(IF_RANGE, "\"root-3\"")]), SERVE);
+        assert_eq!(judged(&[(IF_RANGE, SEALED)]), SERVE);
+        for other in ["\"x\"", "W/\"root-3\"", EARLIER, LATER, "nonsense", ""] {
+            assert_eq!(judged(&[(IF_RANGE, other)]), whole, "{other}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! From an outcome to HTTP: the only place that knows a status code.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use longhaul_protocol::{ProblemCode, problem, range};
+
+use crate::cors;
+use crate::outcome::{Answer, Beside, Outcome, Refusal};
+
+mod file;
+
+/// The body of every answer.
+pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// How long a sender is asked to wait before it tries again, seconds: a restart takes less.
+const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// A body of these bytes.
+#[must_use]
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
+}
+
+/// Turns what a verb decided into HTTP.
+#[must_use]
+pub fn respond(answer: Answer) -> Response<Body> {
+    let mut response = match answer {
+        Ok(outcome) => respond_to(outcome),
+        Err(refusal) => refuse(&refusal),
+    };
+    // No browser is to guess that an upload, or a problem that quotes one, is a page.
+    insert(response.headers_mut(), X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}
+
+fn respond_to(outcome: Outcome) -> Response<Body> {
+    match outcome {
+        Outcome::Created { location, json } => {
+            let mut response = text(StatusCode::CREATED, "application/json", json);
+            insert(response.headers_mut(), LOCATION, &location);
+            response
+        }
+        Outcome::Json(json) => text(StatusCode::OK, "application/json", json),
+        Outcome::Done => empty(StatusCode::NO_CONTENT),
+        Outcome::Well => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
+        Outcome::Html(html) => page(html),
+        Outcome::File { info, serving, len, body } => file::respond(&info, &serving, len, body),
+        Outcome::Methods(methods) => {
+            let mut response = empty(StatusCode::NO_CONTENT);
+            response.headers_mut().insert(ALLOW, cors::list(methods));
+            cors::mark_preflight(methods, response.headers_mut());
+            response
+        }
+        Outcome::Site(mut response) => {
+            // A new build is seen at once; what has not changed costs a 304.
+            insert(response.headers_mut(), CACHE_CONTROL, "no-cache");
+            response
+        }
+    }
+}
+
+fn refuse(refusal: &Refusal) -> Response<Body> {
+    let status = StatusCode::from_u16(refusal.code.row().status);
+    let json = serde_json::to_vec(&refusal.problem).unwrap_or_default();
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = text(status, problem::CONTENT_TYPE, json);
+    tell_beside(refusal, response.headers_mut());
+    response
+}
+
+fn tell_beside(refusal: &Refusal, headers: &mut HeaderMap) {
+    // RFC 9110, section 10.2.3, and RFC 6585, section 4.
+    if matches!(refusal.code, ProblemCode::Unavailable | ProblemCode::TooManyRequests) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    }
+    match refusal.beside {
+        Beside::Nothing => {}
+        // RFC 9110, section 15.5.6: a 405 must say what is allowed.
+        Beside::Allow(methods) => drop(headers.insert(ALLOW, cors::list(methods))),
+        // RFC 9110, section 15.5.17: a 416 should tell the length.
+        Beside::Length(len) => insert(headers, CONTENT_RANGE, &range::unsatisfied_range(len)),
+    }
+}
+
+/// A page without anything active in it.
+fn page(html: String) -> Response<Body> {
+    let mut response = text(StatusCode::OK, "text/html; charset=utf-8", html);
+    insert(response.headers_mut(), CONTENT_SECURITY_POLICY, "default-src 'none'");
+    response
+}
+
+/// An answer about the state of something, true now and not to be kept.
+fn text(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(full(body));
+    *response.status_mut() = status;
+    insert(response.headers_mut(), CONTENT_TYPE, content_type);
+    insert(response.headers_mut(), CACHE_CONTROL, "no-store");
+    response
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = status;
+    response
+}
+
+/// Sets a header; a value that no header can have is left out rather than sent mangled.
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(_) => tracing::error!("no header `{name}` can have the value {value:?}"),
+    }
+}

@@ -1,0 +1,291 @@
+//! From a method and a path to a verb; each verb has a file of its own below.
+
+use std::str::FromStr;
+
+use http::Method;
+use http::request::Parts;
+use longhaul_protocol::ProblemCode;
+use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::path;
+
+use crate::body::RequestBody;
+use crate::gate::SCHEME;
+use crate::listen::App;
+use crate::log::Tally;
+use crate::outcome::{Answer, Beside, Outcome, Refusal};
+use crate::store::{Owner, Store};
+
+mod cancel;
+mod chunk;
+mod create;
+mod create_file;
+mod delete;
+mod digests;
+mod file;
+mod files;
+mod health;
+mod manifest;
+mod problems;
+mod seal;
+mod site;
+mod status;
+mod uploads;
+
+/// A request that may be answered, on its way to its verb.
+#[derive(Debug)]
+pub struct Call<'a, S> {
+    /// What all requests share.
+    pub app: &'a App<S>,
+    /// Who asks.
+    pub owner: Owner,
+    /// The request's head.
+    pub head: &'a Parts,
+    /// The name and port it was sent to, one of the server's own.
+    pub host: &'a str,
+    /// Its body.
+    pub body: &'a mut RequestBody,
+    /// What its line in the log tells.
+    pub tally: &'a Tally,
+}
+
+impl<S> Call<'_, S> {
+    /// A header, by its lower-case name; `None` also for one that is not visible ASCII, which no
+    /// header of the native API may be.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.headers.get(name)?.to_str().ok()
+    }
+
+    /// The first query parameter of that name, decoded.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let query = self.head.uri.query()?.as_bytes();
+        let mut pairs = form_urlencoded::parse(query);
+        pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+    }
+
+    /// A query parameter that is a number.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is there and is none.
+    pub fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>, Refusal> {
+        let Some(value) = self.query(name) else { return Ok(None) };
+        let detail = || format!("The parameter `{name}` is not a decimal number.");
+        let number = value.parse().map_err(|_| Refusal::new(ProblemCode::InvalidRequest, detail()));
+        number.map(Some)
+    }
+
+    /// The absolute URL of a path here, by the name the caller used.
+    pub fn url(&self, path: &str) -> String {
+        format!("{SCHEME}://{}{path}", self.host)
+    }
+}
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `/v1/uploads`
+    Uploads,
+    /// `/v1/uploads/{id}`
+    Upload(UploadId),
+    /// `/v1/uploads/{id}/digests`
+    Digests(UploadId),
+    /// `/v1/uploads/{id}/chunks`
+    Chunks(UploadId),
+    /// `/v1/uploads/{id}/seal`
+    Seal(UploadId),
+    /// `/v1/files`
+    Files,
+    /// `/v1/files/{id}`
+    File(FileId),
+    /// `/v1/files/{id}/manifest`
+    Manifest(FileId),
+    /// `/v1/problems`
+    Problems,
+    /// `/healthz`
+    Healthz,
+    /// `/readyz`
+    Readyz,
+    /// Any other path below `/v1`.
+    Nowhere,
+    /// Any path that is not the API's.
+    Site,
+}
+
+/// Everything the API serves lies below this.
+const API: &str = "/v1";
+
+impl Target {
+    /// What a path names. Nothing in it is decoded: no path of the API has anything to decode, so an
+    /// encoded slash is no slash, and `..` is no way up.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        match path {
+            path::UPLOADS => Self::Uploads,
+            path::FILES => Self::Files,
+            path::PROBLEMS => Self::Problems,
+            path::HEALTHZ => Self::Healthz,
+            path::READYZ => Self::Readyz,
+            _ => Self::of_one(path).unwrap_or(Self::Site),
+        }
+    }
+
+    /// One upload or file, or nothing in the API; `None` outside it.
+    fn of_one(path: &str) -> Option<Self> {
+        let below = |folder| path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
+        let found = if let Some(rest) = below(path::UPLOADS) {
+            Self::of_upload(rest)
+        } else if let Some(rest) = below(path::FILES) {
+            Self::of_file(rest)
+        } else if path == API || below(API).is_some() {
+            None
+        } else {
+            return None;
+        };
+        Some(found.unwrap_or(Self::Nowhere))
+    }
+
+    fn of_upload(rest: &str) -> Option<Self> {
+        let (id, part) = split_id(rest)?;
+        Some(match part {
+            None => Self::Upload(id),
+            Some("digests") => Self::Digests(id),
+            Some("chunks") => Self::Chunks(id),
+            Some("seal") => Self::Seal(id),
+            Some(_) => Self::Nowhere,
+        })
+    }
+
+    fn of_file(rest: &str) -> Option<Self> {
+        let (id, part) = split_id(rest)?;
+        Some(match part {
+            None => Self::File(id),
+            Some("manifest") => Self::Manifest(id),
+            Some(_) => Self::Nowhere,
+        })
+    }
+
+    /// The methods it takes.
+    #[must_use]
+    pub fn methods(self) -> &'static [Method] {
+        const READ: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS];
+        const ADD: &[Method] = &[Method::POST, Method::OPTIONS];
+        const LIST: &[Method] = &[Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
+        const ONE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
+        match self {
+            Self::Uploads | Self::Files => LIST,
+            Self::Upload(_) | Self::File(_) => ONE,
+            Self::Digests(_) | Self::Chunks(_) | Self::Seal(_) => ADD,
+            Self::Manifest(_) | Self::Problems | Self::Healthz | Self::Readyz | Self::Site => READ,
+            Self::Nowhere => &[],
+        }
+    }
+}
+
+/// An id, and what comes after the slash behind it.
+fn split_id<I: FromStr>(rest: &str) -> Option<(I, Option<&str>)> {
+    let (id, part) = match rest.split_once('/') {
+        Some((id, part)) => (id, Some(part)),
+        None => (rest, None),
+    };
+    Some((id.parse().ok()?, part))
+}
+
+/// Hands a request to its verb.
+///
+/// # Errors
+/// [`Refusal`], the verb's or that there is none.
+pub async fn answer<S: Store>(call: &mut Call<'_, S>) -> Answer {
+    let target = Target::of(call.head.uri.path());
+    match (target, &call.head.method) {
+        (Target::Nowhere, _) => Err(nothing_at(call.head.uri.path())),
+        (target, &Method::OPTIONS) => Ok(Outcome::Methods(target.methods())),
+        (target, &Method::GET | &Method::HEAD) => read(call, target).await,
+        (target, &Method::POST) => add(call, target).await,
+        (Target::Upload(id), &Method::DELETE) => cancel::run(call, id).await,
+        (Target::File(id), &Method::DELETE) => delete::run(call, id).await,
+        (target, _) => Err(not_allowed(call, target)),
+    }
+}
+
+async fn read<S: Store>(call: &Call<'_, S>, target: Target) -> Answer {
+    match target {
+        Target::Uploads => uploads::run(call).await,
+        Target::Upload(id) => status::run(call, id).await,
+        Target::Files => files::run(call).await,
+        Target::File(id) => file::run(call, id).await,
+        Target::Manifest(id) => manifest::run(call, id).await,
+        Target::Problems => Ok(problems::run()),
+        Target::Healthz => Ok(health::alive()),
+        Target::Readyz => health::ready(call),
+        Target::Site => site::run(call).await,
+        Target::Digests(_) | Target::Chunks(_) | Target::Seal(_) | Target::Nowhere => {
+            Err(not_allowed(call, target))
+        }
+    }
+}
+
+async fn add<S: Store>(call: &mut Call<'_, S>, target: Target) -> Answer {
+    match target {
+        Target::Uploads => create::run(call).await,
+        Target::Files => create_file::run(call).await,
+        Target::Digests(id) => digests::run(call, id).await,
+        Target::Chunks(id) => chunk::run(call, id).await,
+        Target::Seal(id) => seal::run(call, id).await,
+        _ => Err(not_allowed(call, target)),
+    }
+}
+
+fn not_allowed<S>(call: &Call<'_, S>, target: Target) -> Refusal {
+    let detail = format!("`{}` does not take {}.", call.head.uri.path(), call.head.method);
+    Refusal::new(ProblemCode::MethodNotAllowed, detail).beside(Beside::Allow(target.methods()))
+}
+
+fn nothing_at(path: &str) -> Refusal {
+    let detail =
+        format!("Nothing is served at `{path}`; an id is 32 lower-case hexadecimal digits.");
+    Refusal::new(ProblemCode::NotFound, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paths_of_the_wire_are_found() {
+        let (upload, file) = (UploadId([7; 16]), FileId([9; 16]));
+        for (path, target) in [
+            (path::UPLOADS.to_owned(), Target::Uploads),
+            (path::upload(upload), Target::Upload(upload)),
+            (path::digests(upload), Target::Digests(upload)),
+            (path::chunks(upload), Target::Chunks(upload)),
+            (path::seal(upload), Target::Seal(upload)),
+            (path::FILES.to_owned(), Target::Files),
+            (path::file(file), Target::File(file)),
+            (path::manifest(file), Target::Manifest(file)),
+            (path::PROBLEMS.to_owned(), Target::Problems),
+        ] {
+            assert_eq!(Target::of(&path), target, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_path_of_the_api_is_nowhere() {
+        let id = "0123456789abcdef0123456789abcdef";
+        for path in [
+            "/v1".to_owned(),
+            "/v1/".to_owned(),
+            "/v1/uploads/".to_owned(),
+            format!("/v1/uploads/{id}/"),
+            format!("/v1/uploads/{id}/x"),
+            format!("/v1/uploads/{id}/chunks/"),
+            format!("/v1/uploads/../uploads/{id}"),
+            format!("/v1/uploads%2F{id}"),
+            format!("/v1/uploads/{}", id.to_uppercase()),
+            "/v1/uploads/x".to_owned(),
+            "/v1/nothing".to_owned(),
+        ] {
+            assert_eq!(Target::of(&path), Target::Nowhere, "{path}");
+        }
+        assert_eq!(Target::of("/"), Target::Site);
+        assert_eq!(Target::of("/v10"), Target::Site);
+    }
+}

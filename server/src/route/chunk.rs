@@ -1,0 +1,53 @@
+//! `POST /v1/uploads/{id}/chunks`: one chunk, or the rest of one.
+
+use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::{ChunkIndex, ProblemCode};
+
+use super::Call;
+use crate::outcome::{Answer, Outcome, Refusal};
+use crate::store::{ChunkBegin, ChunkWriter, Store};
+
+pub(super) async fn run<S: Store>(call: &mut Call<'_, S>, id: UploadId) -> Answer {
+    let chunk = ChunkHeaders::read(|name| call.header(name))?;
+    // The first word is the last: a cell that is set already belongs to this very request.
+    let _ = call.tally.chunk.set((chunk.index, chunk.offset));
+    receive(call, id, chunk).await?;
+    Ok(Outcome::Done)
+}
+
+/// Takes a chunk from the body. One that is held already is not read here: whatever is left of a
+/// body is discarded before the answer.
+pub(super) async fn receive<S: Store>(
+    call: &mut Call<'_, S>,
+    id: UploadId,
+    chunk: ChunkHeaders,
+) -> Result<(), Refusal> {
+    match call.app.store.begin_chunk(&call.owner, id, chunk).await? {
+        ChunkBegin::Already => Ok(()),
+        ChunkBegin::Write(writer) => write(call, chunk.index, writer).await,
+    }
+}
+
+/// A body that is known to be wrong is not read at all, one that turns out to be is read no further;
+/// the writer is dropped then, and nothing of it is believed.
+async fn write<S: Store>(
+    call: &mut Call<'_, S>,
+    index: ChunkIndex,
+    mut writer: S::Writer,
+) -> Result<(), Refusal> {
+    let wanted = writer.remaining();
+    if let Some(announced) = call.body.announced().filter(|&announced| announced != wanted) {
+        return Err(wrong_length(index, wanted, announced));
+    }
+    while let Some(bytes) = call.body.next().await? {
+        writer.write(bytes).await?;
+    }
+    Ok(writer.finish().await?)
+}
+
+fn wrong_length(index: ChunkIndex, wanted: u64, announced: u64) -> Refusal {
+    let detail =
+        format!("Chunk {index} wants {wanted} more bytes; `content-length` is {announced}.");
+    Refusal::new(ProblemCode::WrongLength, detail)
+}

@@ -1,0 +1,144 @@
+//! `POST /v1/uploads`: begins an upload.
+
+use longhaul_protocol::name::{check_name, check_path};
+use longhaul_protocol::wire::header::IDEMPOTENCY_KEY;
+use longhaul_protocol::wire::{
+    CreateRequest, DigestRun, FileMeta, IDEMPOTENCY_KEY_BYTES_MAX, METADATA_BYTES_MAX,
+    PROTOCOL_VERSION, TYPE_BYTES_MAX, path,
+};
+use longhaul_protocol::{Digest, Plan, ProblemCode};
+
+use super::{Call, digests, status};
+use crate::outcome::{Answer, Outcome, Refusal};
+use crate::store::{NewUpload, Store, StoreError, Upload};
+
+pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
+    let request: CreateRequest = call.body.json(call.head).await?;
+    let (upload, digests) = begin(call, request).await?;
+    let upload = offer(call, upload, digests).await?;
+    Outcome::created(call.url(&path::upload(upload.id)), &status::of(upload))
+}
+
+/// Checks a request and begins its upload; gives back the digests that fit the plan it got.
+pub(super) async fn begin<S: Store>(
+    call: &Call<'_, S>,
+    request: CreateRequest,
+) -> Result<(Upload, Option<DigestRun>), Refusal> {
+    check(call, &request)?;
+    let idempotency = idempotency(call, &request)?;
+    let CreateRequest { size, chunk_size, meta, digests, .. } = request;
+    let made_with = chunk_size.unwrap_or(call.app.config.chunk_len);
+    let new = NewUpload { meta, size, chunk_size, idempotency };
+    let upload = call.app.store.create(&call.owner, new).await?;
+    // Digests of chunks of another size say nothing here.
+    let digests = digests.filter(|_| made_with == upload.plan.chunk_len());
+    Ok((upload, digests))
+}
+
+/// Tells the store the digests known so far, so that what it has already is never sent.
+async fn offer<S: Store>(
+    call: &Call<'_, S>,
+    mut upload: Upload,
+    digests: Option<DigestRun>,
+) -> Result<Upload, Refusal> {
+    // A request that came twice may find its upload sealed.
+    if let Some(run) = digests.filter(|_| upload.file.is_none()) {
+        upload.holding = call.app.store.offer(&call.owner, upload.id, run).await?.holding;
+    }
+    Ok(upload)
+}
+
+fn check<S>(call: &Call<'_, S>, request: &CreateRequest) -> Result<(), Refusal> {
+    if request.protocol_version != PROTOCOL_VERSION {
+        let detail = format!(
+            "The request speaks version {}, the server version {PROTOCOL_VERSION}.",
+            request.protocol_version
+        );
+        return Err(Refusal::new(ProblemCode::UnsupportedVersion, detail));
+    }
+    check_meta(&request.meta)?;
+    let chunk_len = request.chunk_size.unwrap_or(call.app.config.chunk_len);
+    let plan = Plan::new(request.size, chunk_len).map_err(StoreError::Plan)?;
+    request.digests.as_ref().map_or(Ok(()), |run| digests::check(run, plan))
+}
+
+fn check_meta(meta: &FileMeta) -> Result<(), Refusal> {
+    check_name(&meta.name).map_err(|error| Refusal::name("name", &error))?;
+    check_relative_path(meta)?;
+    check_type(&meta.media_type)?;
+    let bytes: usize = meta.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > METADATA_BYTES_MAX {
+        let detail =
+            format!("`metadata` has {bytes} bytes; at most {METADATA_BYTES_MAX} are kept.");
+        return Err(Refusal::too_large(METADATA_BYTES_MAX as u64, detail));
+    }
+    Ok(())
+}
+
+fn check_relative_path(meta: &FileMeta) -> Result<(), Refusal> {
+    let Some(path) = &meta.relative_path else { return Ok(()) };
+    check_path(path).map_err(|error| Refusal::name("relativePath", &error))?;
+    if path.rsplit('/').next() == Some(&meta.name) {
+        return Ok(());
+    }
+    Err(Refusal::new(ProblemCode::InvalidName, "`relativePath` does not end in the file's name."))
+}
+
+/// A media type (RFC 9110, section 8.3.1), which goes into a header as it is; none is fine.
+fn check_type(media_type: &str) -> Result<(), Refusal> {
+    if media_type.is_empty() || is_media_type(media_type) {
+        return Ok(());
+    }
+    let detail =
+        format!("`type` is not a media type like `video/mp4` of at most {TYPE_BYTES_MAX} bytes.");
+    Err(Refusal::new(ProblemCode::InvalidRequest, detail))
+}
+
+fn is_media_type(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default();
+    let names = essence.trim_end_matches([' ', '\t']).split_once('/');
+    media_type.len() <= TYPE_BYTES_MAX
+        && media_type.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && names.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(text: &str) -> bool {
+    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_tchar)
+}
+
+/// The key, and what it stands for: the request without its digests, of which a page that begins
+/// again may know more than it did.
+fn idempotency<S>(
+    call: &Call<'_, S>,
+    request: &CreateRequest,
+) -> Result<Option<(String, Digest)>, Refusal> {
+    let Some(key) = call.head.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()));
+    let detail = || {
+        format!("`{IDEMPOTENCY_KEY}` is not 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible characters.")
+    };
+    let key = key.ok_or_else(|| Refusal::new(ProblemCode::InvalidRequest, detail()))?;
+    let json = serde_json::to_vec(&CreateRequest { digests: None, ..request.clone() });
+    let json = json.map_err(|error| Refusal::internal(&error))?;
+    Ok(Some((key.to_owned(), Digest::of(&json))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_are_told_from_what_is_none() {
+        for media_type in ["", "video/mp4", "text/plain; charset=utf-8", "application/vnd.x+json"] {
+            assert!(check_type(media_type).is_ok(), "{media_type}");
+        }
+        let long = format!("text/{}", "x".repeat(TYPE_BYTES_MAX));
+        for media_type in
+            ["text", "/", "a/", "a/b/c", "text/plain\r\nx: y", "text/ümlaut", "a b/c", &long]
+        {
+            assert!(check_type(media_type).is_err(), "{media_type}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `POST /v1/files`: a file of at most one chunk, begun, sent and sealed in one request. The
+//! [`UPLOAD_CREATE`] header is what the body of `POST /v1/uploads` is; the body is the file.
+
+use longhaul_protocol::digest::root;
+use longhaul_protocol::wire::header::{CHUNK_DIGEST, ChunkHeaders, HeaderError, UPLOAD_CREATE};
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::wire::{CreateRequest, FileInfo, path};
+use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
+
+use super::{Call, chunk, create};
+use crate::outcome::{Answer, Outcome, Refusal};
+use crate::store::{Store, Upload};
+
+pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
+    let header = call.header(UPLOAD_CREATE);
+    let header = header.ok_or(HeaderError::Missing { header: UPLOAD_CREATE })?;
+    let request = CreateRequest::from_header(header)?;
+    let digest = digest(call, request.size)?;
+    check_length(call, request.size)?;
+    let (upload, _) = create::begin(call, request).await?;
+    let file = match (upload.file.clone(), upload.id) {
+        // The same request again: its answer was lost.
+        (Some(file), _) => file,
+        (None, id) => take_or_cancel(call, id, &upload, digest).await?,
+    };
+    Outcome::created(call.url(&path::file(file.id)), &file)
+}
+
+/// The digest of the one chunk; an empty file has none.
+fn digest<S>(call: &Call<'_, S>, size: u64) -> Result<Option<Digest>, Refusal> {
+    if size == 0 {
+        return Ok(None);
+    }
+    let header = CHUNK_DIGEST;
+    let value = call.header(header).ok_or(HeaderError::Missing { header })?;
+    let digest = Digest::from_header(value);
+    Ok(Some(digest.map_err(|source| HeaderError::NotADigest { header, source })?))
+}
+
+/// What can be known to be wrong before space is reserved for it.
+fn check_length<S>(call: &Call<'_, S>, size: u64) -> Result<(), Refusal> {
+    let max = call.app.config.chunk_len;
+    if size > max {
+        let detail = format!("The file has {size} bytes; in one request it may have {max}.");
+        return Err(Refusal::too_large(max, detail));
+    }
+    match call.body.announced() {
+        Some(announced) if announced != size => Err(wrong_length(size, announced)),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody knows of this upload but this request, so what it leaves behind is nobody's.
+async fn take_or_cancel<S: Store>(
+    call: &mut Call<'_, S>,
+    id: UploadId,
+    upload: &Upload,
+    digest: Option<Digest>,
+) -> Result<FileInfo, Refusal> {
+    let taken = take(call, upload, digest).await;
+    if taken.is_err()
+        && let Err(error) = call.app.store.cancel(&call.owner, id).await
+    {
+        tracing::warn!("upload {id} was begun in vain and is left to the sweep: {error}");
+    }
+    taken
+}
+
+async fn take<S: Store>(
+    call: &mut Call<'_, S>,
+    upload: &Upload,
+    digest: Option<Digest>,
+) -> Result<FileInfo, Refusal> {
+    let max = upload.plan.chunk_len();
+    if upload.plan.chunk_count() > 1 {
+        let detail = format!("The server cuts this file into chunks of {max} bytes.");
+        return Err(Refusal::too_large(max, detail));
+    }
+    if let Some(digest) = digest {
+        let chunk = ChunkHeaders { index: ChunkIndex(0), offset: 0, digest, replace: None };
+        chunk::receive(call, upload.id, chunk).await?;
+    }
+    Ok(call.app.store.seal(&call.owner, upload.id, root(digest)).await?)
+}
+
+fn wrong_length(size: u64, announced: u64) -> Refusal {
+    let detail = format!("`size` is {size} bytes, `content-length` is {announced}.");
+    Refusal::new(ProblemCode::WrongLength, detail)
+}

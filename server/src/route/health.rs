@@ -1,0 +1,19 @@
+//! `GET /healthz`: the process runs. `GET /readyz`: it takes uploads, and is not about to stop.
+
+use std::sync::atomic::Ordering;
+
+use longhaul_protocol::ProblemCode;
+
+use super::Call;
+use crate::outcome::{Answer, Outcome, Refusal};
+
+pub(super) fn alive() -> Outcome {
+    Outcome::Well
+}
+
+pub(super) fn ready<S>(call: &Call<'_, S>) -> Answer {
+    if call.app.stopping.load(Ordering::Relaxed) {
+        return Err(Refusal::new(ProblemCode::Unavailable, "The server is about to stop."));
+    }
+    Ok(Outcome::Well)
+}

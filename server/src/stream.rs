@@ -1,0 +1,120 @@
+//! The bytes of a sealed file on their way out: one frame in memory, read when the last one is gone,
+//! so that a reader who is slow, or stops, costs no more than that.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::store::{FileReader, StoreError};
+
+/// How much of a file is read at once, bytes: large enough that the cost of a read is small beside
+/// the copy, small enough that a thousand readers take 256 MiB.
+pub const FRAME_BYTES: u64 = 256 * 1024;
+
+/// A stretch of a body.
+#[derive(Clone, Debug)]
+pub enum Stretch {
+    /// These bytes: the frame around a part.
+    Text(Bytes),
+    /// These bytes of the file.
+    File(Range<u64>),
+}
+
+impl Stretch {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::File(range) => range.end.saturating_sub(range.start),
+        }
+    }
+}
+
+type Read = Pin<Box<dyn Future<Output = Result<Bytes, StoreError>> + Send>>;
+
+/// Stretches of a file, one after the other.
+pub struct FileBody<R> {
+    reader: R,
+    stretches: VecDeque<Stretch>,
+    reading: Option<Read>,
+    left: u64,
+}
+
+impl<R: FileReader> FileBody<R> {
+    /// A body of some stretches.
+    pub fn new(reader: R, stretches: impl IntoIterator<Item = Stretch>) -> Self {
+        let stretches: VecDeque<_> = stretches.into_iter().collect();
+        let left = stretches.iter().map(Stretch::len).sum();
+        Self { reader, stretches, reading: None, left }
+    }
+
+    /// How many bytes are still to come.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// The next read, unless everything was read.
+    fn next_read(&mut self) -> Option<Read> {
+        let range = match self.stretches.pop_front()? {
+            Stretch::Text(text) => return Some(Box::pin(async move { Ok(text) })),
+            Stretch::File(range) => range,
+        };
+        let end = range.end.min(range.start.saturating_add(FRAME_BYTES));
+        if end < range.end {
+            self.stretches.push_front(Stretch::File(end..range.end));
+        }
+        let len = usize::try_from(end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let reader = self.reader.clone();
+        Some(Box::pin(async move { reader.read_at(range.start, len).await }))
+    }
+}
+
+/// The reader is never pinned.
+impl<R> Unpin for FileBody<R> {}
+
+impl<R: FileReader> Body for FileBody<R> {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if self.reading.is_none() {
+            self.reading = self.next_read();
+        }
+        let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
+        let read = ready!(reading.as_mut().poll(cx));
+        self.reading = None;
+        Poll::Ready(Some(match read {
+            Ok(bytes) => {
+                self.left = self.left.saturating_sub(bytes.len() as u64);
+                Ok(Frame::data(bytes))
+            }
+            // The head is out already: all that is left is to break off, which the reader notices.
+            Err(error) => {
+                tracing::error!("a download broke off: {error}");
+                Err(std::io::Error::other(error))
+            }
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+impl<R> std::fmt::Debug for FileBody<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FileBody({} bytes left)", self.left)
+    }
+}
