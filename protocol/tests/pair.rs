@@ -126,3 +126,12 @@ fn a_cancel_ends_both_sides_whenever_it_comes() {
 fn an_upload_that_the_receiver_lost_is_begun_anew() {
     run(|seed| Scene { chunks: 1 + seed % 20, vanish_at: Some(seed * 11), ..Scene::default() });
 }
+
+#[test]
+fn a_chunk_that_broke_off_goes_on_where_it_was() {
+    let went_on = |seed| {
+        let scene = Scene { chunks: 20, faults: Faults::lossy(), ..Scene::default() };
+        World::new(seed, scene).run_to_the_end().bodies_that_went_on()
+    };
+    assert!((0..20).map(went_on).sum::<u64>() > 20);
+}

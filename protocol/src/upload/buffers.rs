@@ -34,6 +34,8 @@ pub(super) enum Stage {
 pub(super) struct Sending {
     pub(super) ticket: Ticket,
     pub(super) replace: Option<Digest>,
+    /// Where in the chunk the body starts.
+    pub(super) offset: u64,
     /// Bytes of the body that the network has taken.
     pub(super) moved: u64,
     /// When it last took any.

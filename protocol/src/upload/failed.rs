@@ -30,9 +30,7 @@ impl Upload {
 
     /// A refused root means that a chunk is not what it was; comparing all of them finds it.
     fn root_may_be_stale(&self, failure: &Failure) -> bool {
-        let refused = matches!(failure, Failure::Refused { problem, .. }
-            if problem.code == ProblemCode::RootMismatch.row().code);
-        refused && !self.root_refused
+        is(failure, &[ProblemCode::RootMismatch]) && !self.root_refused
     }
 
     pub(super) fn on_send_failed(
@@ -53,12 +51,12 @@ impl Upload {
                 self.begin_anew();
                 self.retry_later(now, failure);
             }
-            Retry::Reconcile => {
-                self.free(buffer);
+            Retry::Reconcile if is(&failure, &[ProblemCode::OffsetMismatch]) => {
+                self.ledger.distrust_offset(chunk);
                 self.retry_later(now, failure);
             }
-            Retry::Later if is_damage(&failure) => self.on_damaged(now, buffer, chunk, failure),
-            Retry::Later => self.retry_later(now, failure),
+            Retry::Later if is(&failure, &DAMAGES) => self.on_damaged(now, buffer, chunk, failure),
+            Retry::Later | Retry::Reconcile => self.retry_later(now, failure),
         }
     }
 
@@ -112,8 +110,10 @@ fn retry_of(failure: &Failure) -> Retry {
     }
 }
 
-fn is_damage(failure: &Failure) -> bool {
-    let damages = [ProblemCode::DigestMismatch, ProblemCode::WrongLength];
+/// What is refused because the bytes that arrived were others, or not all.
+const DAMAGES: [ProblemCode; 2] = [ProblemCode::DigestMismatch, ProblemCode::WrongLength];
+
+fn is(failure: &Failure, codes: &[ProblemCode]) -> bool {
     matches!(failure, Failure::Refused { problem, .. }
-        if damages.iter().any(|damage| damage.row().code == problem.code))
+        if codes.iter().any(|code| code.row().code == problem.code))
 }

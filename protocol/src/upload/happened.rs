@@ -120,7 +120,8 @@ impl Upload {
             Ok(()) => {
                 *buffer = Buffer::Empty;
                 self.outbox.push_back(Action::Free { buffer: id });
-                let rest = self.ledger.plan().chunk_bytes(chunk).saturating_sub(sending.moved);
+                let body = self.ledger.plan().chunk_bytes(chunk).saturating_sub(sending.offset);
+                let rest = body.saturating_sub(sending.moved);
                 self.meter.moved(now, rest);
                 self.chunk_arrived(now, chunk, digest);
             }

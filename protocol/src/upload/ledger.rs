@@ -1,5 +1,7 @@
 //! What the sender knows of each chunk: whether the server has it, and whether it is the file's.
 
+use std::collections::BTreeMap;
+
 use crate::chunk_set::ChunkSet;
 use crate::digest::{self, Digest};
 use crate::plan::{ChunkIndex, Plan};
@@ -24,6 +26,10 @@ pub(super) struct Ledger {
     digests: Vec<Digest>,
     /// Chunks that the server gave up filling: they are sent without being offered again.
     unfillable: ChunkSet,
+    /// Chunks of which the server keeps a beginning, with its length and the chunk's digest.
+    partial: BTreeMap<ChunkIndex, (u64, Digest)>,
+    /// Chunks whose beginning the server turned out not to keep: they are sent whole.
+    whole_only: ChunkSet,
     /// Bytes that were sent by this sender and received.
     sent_bytes: u64,
 }
@@ -39,6 +45,8 @@ impl Ledger {
             confirmed: ChunkSet::new(),
             digests: Vec::new(),
             unfillable: ChunkSet::new(),
+            partial: BTreeMap::new(),
+            whole_only: ChunkSet::new(),
             sent_bytes: 0,
         }
     }
@@ -54,12 +62,14 @@ impl Ledger {
 
     /// The server's word on what it has, which binds but for what arrived while it was on its way.
     pub(super) fn reconcile(&mut self, holding: Holding) {
-        let Holding { held, pending, filling, partial: _ } = holding;
+        let Holding { held, pending, filling, partial } = holding;
         let mut received = pending;
         received.union_with(&self.fresh);
         let stopped = self.filling.without(&filling);
         self.unfillable.union_with(&stopped.without(&held).without(&received));
         (self.held, self.received, self.filling) = (held, received, filling);
+        self.partial =
+            partial.iter().map(|kept| (kept.index, (kept.offset, kept.digest))).collect();
         let lost = self.confirmed.without(&self.known());
         self.confirmed = self.confirmed.without(&lost);
     }
@@ -67,9 +77,25 @@ impl Ledger {
     /// A chunk was sent and answered with 204.
     pub(super) fn chunk_received(&mut self, chunk: ChunkIndex, digest: Digest) {
         self.received.insert(chunk);
+        self.partial.remove(&chunk);
         self.fresh.insert(chunk);
         self.sent_bytes = self.sent_bytes.saturating_add(self.plan.chunk_bytes(chunk));
         self.confirm(chunk, digest);
+    }
+
+    /// Where a chunk of this digest goes on: what the server keeps of it, bytes.
+    pub(super) fn offset(&self, chunk: ChunkIndex, digest: Digest) -> u64 {
+        match self.partial.get(&chunk).filter(|_| !self.whole_only.contains(chunk)) {
+            Some((offset, of)) if *of == digest && *offset < self.plan.chunk_bytes(chunk) => {
+                *offset
+            }
+            _ => 0,
+        }
+    }
+
+    /// The server did not take the chunk from the offset that it had told.
+    pub(super) fn distrust_offset(&mut self, chunk: ChunkIndex) {
+        self.whole_only.insert(chunk);
     }
 
     /// The server has the chunk, or is filling it, with this digest of the file's own bytes.
@@ -145,12 +171,18 @@ impl Ledger {
         open.first()
     }
 
+    /// Bytes of whole chunks and of beginnings that the server keeps.
     pub(super) fn acknowledged_bytes(&self) -> u64 {
-        self.acknowledged().bytes(self.plan)
+        let begun = self.partial.iter().filter(|(chunk, _)| !self.has(**chunk));
+        begun.map(|(_, (offset, _))| *offset).sum::<u64>().saturating_add(self.whole_bytes())
     }
 
     pub(super) fn reused_bytes(&self) -> u64 {
-        self.acknowledged_bytes().saturating_sub(self.sent_bytes)
+        self.whole_bytes().saturating_sub(self.sent_bytes)
+    }
+
+    fn whole_bytes(&self) -> u64 {
+        self.acknowledged().bytes(self.plan)
     }
 
     fn known(&self) -> ChunkSet {

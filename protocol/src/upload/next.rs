@@ -59,12 +59,14 @@ impl Upload {
     fn send_next(&mut self, now: Millis) -> Option<Action> {
         let upload = self.id.filter(|_| self.buffers.sending_count() < self.lanes)?;
         let ticket = Ticket(self.next_ticket);
-        let yielded = &self.yielded;
+        let (yielded, ledger) = (&self.yielded, &self.ledger);
         let cleared = |(buffer, slot): (BufferId, &'_ mut Buffer)| match slot {
             Buffer::Full { chunk, digest, stage } if !yielded.contains_key(chunk) => {
                 let Stage::Cleared { replace } = *stage else { return None };
-                *stage = Stage::Sending(Sending { ticket, replace, moved: 0, moved_at: now });
-                let headers = ChunkHeaders { index: *chunk, offset: 0, digest: *digest, replace };
+                let offset = ledger.offset(*chunk, *digest);
+                *stage =
+                    Stage::Sending(Sending { ticket, replace, offset, moved: 0, moved_at: now });
+                let headers = ChunkHeaders { index: *chunk, offset, digest: *digest, replace };
                 Some(Action::Send { ticket, buffer, upload, headers })
             }
             _ => None,

@@ -8,7 +8,8 @@ use longhaul_protocol::upload::{Answer, Call};
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{
-    DifferingChunk, DigestRun, DigestsAnswer, FileInfo, FileMeta, Holding, UploadStatus,
+    DifferingChunk, DigestRun, DigestsAnswer, FileInfo, FileMeta, Holding, PartialChunk,
+    UploadStatus,
 };
 use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, ProblemCode, digest};
 
@@ -31,6 +32,7 @@ pub struct Open {
     pub held: BTreeMap<ChunkIndex, Digest>,
     pub pending: BTreeMap<ChunkIndex, Digest>,
     pub filling: BTreeMap<ChunkIndex, Digest>,
+    pub partial: BTreeMap<ChunkIndex, PartialChunk>,
     pub file: Option<FileInfo>,
 }
 
@@ -38,8 +40,8 @@ impl Receiver {
     /// Puts an upload there as an earlier session left it.
     pub fn seed(&mut self, plan: Plan, held: BTreeMap<ChunkIndex, Digest>) -> UploadId {
         let id = self.new_id();
-        let (pending, filling) = (BTreeMap::new(), BTreeMap::new());
-        self.uploads.insert(id, Open { plan, held, pending, filling, file: None });
+        let (pending, filling, partial) = Default::default();
+        self.uploads.insert(id, Open { plan, held, pending, filling, partial, file: None });
         id
     }
 
@@ -92,12 +94,32 @@ impl Receiver {
             Some(_) => return Err(ProblemCode::ChunkHeld.problem("")),
             None => {}
         }
+        let kept = open.partial.get(&index).filter(|kept| kept.digest == headers.digest);
+        if headers.offset > 0 && kept.is_none_or(|kept| kept.offset != headers.offset) {
+            return Err(ProblemCode::OffsetMismatch.problem(""));
+        }
+        open.partial.remove(&index);
         if body != headers.digest {
             return Err(ProblemCode::DigestMismatch.problem(""));
         }
         open.filling.remove(&index);
         open.pending.insert(index, body);
         Ok(())
+    }
+
+    /// The request broke off after some bytes: they are kept, under the digest they came with.
+    pub fn break_off(&mut self, id: UploadId, headers: &ChunkHeaders, bytes: u64) {
+        let Ok(open) = self.open(id) else { return };
+        let (index, digest) = (headers.index, headers.digest);
+        if open.held.contains_key(&index) || open.pending.contains_key(&index) {
+            return;
+        }
+        let kept = open.partial.get(&index).filter(|kept| kept.digest == digest);
+        if kept.map_or(0, |kept| kept.offset) == headers.offset {
+            let offset =
+                headers.offset + bytes.min(open.plan.chunk_bytes(index) - headers.offset - 1);
+            open.partial.insert(index, PartialChunk { index, offset, digest });
+        }
     }
 
     /// Everything pending is synced, everything being filled is copied, or is not.
@@ -114,6 +136,7 @@ impl Receiver {
         for open in self.uploads.values_mut() {
             open.pending.clear();
             open.filling.clear();
+            open.partial.retain(|chunk, _| chunk.0 % 2 == 0);
         }
     }
 
@@ -217,7 +240,7 @@ impl Open {
             held: set(&self.held),
             pending: set(&self.pending),
             filling: set(&self.filling),
-            partial: Vec::new(),
+            partial: self.partial.values().copied().collect(),
         }
     }
 }

@@ -88,6 +88,11 @@ enum Event {
         body: Digest,
         answer: bool,
     },
+    BreakOff {
+        upload: UploadId,
+        headers: ChunkHeaders,
+        bytes: u64,
+    },
     Sync,
     Restart,
     Vanish,
@@ -107,6 +112,7 @@ pub struct World {
     sender: Upload,
     config: Config,
     sends: u64,
+    went_on: u64,
     /// What each buffer of the sender's surroundings holds.
     buffers: BTreeMap<BufferId, Option<Digest>>,
     sending: BTreeMap<Ticket, BufferId>,
@@ -155,6 +161,7 @@ impl World {
             sender: Upload::new(config.clone()),
             config,
             sends: 0,
+            went_on: 0,
             buffers: BTreeMap::new(),
             sending: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -187,6 +194,11 @@ impl World {
 
     pub fn bodies_sent(&self) -> u64 {
         self.sends
+    }
+
+    /// Bodies that began inside a chunk.
+    pub fn bodies_that_went_on(&self) -> u64 {
+        self.went_on
     }
 
     pub fn run_to_the_end(mut self) -> Self {
@@ -289,6 +301,7 @@ impl World {
         let told = self.told.get(&upload).is_some_and(|told| told.contains(headers.index));
         assert!(!told || headers.replace.is_some(), "{} was told to be held", headers.index);
         self.sends += 1;
+        self.went_on += u64::from(headers.offset > 0);
         assert!(self.sending.len() as u64 <= 5, "at most five lanes");
         let (delay, fate) = (self.delay(), self.fate());
         let damaged = self.damages(headers.index);
@@ -300,7 +313,11 @@ impl World {
             self.after(again, chunk(false));
         }
         match fate.course {
-            Course::Lost => self.fail(ticket, delay, false),
+            Course::Lost => {
+                let bytes = self.rng.u64(0..CHUNK_LEN_DEFAULT);
+                self.after(delay, Event::BreakOff { upload, headers, bytes });
+                self.fail(ticket, delay, false);
+            }
             Course::Vanished => {}
             Course::Arrives => self.after(delay, chunk(true)),
             Course::AnswerLost => {
@@ -343,6 +360,9 @@ impl World {
                     let delay = self.delay();
                     self.after(delay, Event::Input(Input::Sent { ticket, result }));
                 }
+            }
+            Event::BreakOff { upload, headers, bytes } => {
+                self.receiver.break_off(upload, &headers, bytes);
             }
             Event::Sync => {
                 self.receiver.sync();
