@@ -3,6 +3,8 @@
 //! Every call names an [`Owner`] and sees that owner's rows only: what belongs to another is
 //! `NotFound`, as if it did not exist. Everything a status calls `held` is durable and verified.
 
+pub mod disk;
+
 use std::future::Future;
 
 use bytes::Bytes;

@@ -1,0 +1,421 @@
+//! The disk store: one directory, one process, one index, one blob per upload.
+//!
+//! The way of a chunk: [`begin_chunk`](Store::begin_chunk) claims it (`claims`), the `writer` puts
+//! its bytes where they will stay and hashes them, the `syncer` makes them durable and commits
+//! their row, `seal` commits the file. The index never names bytes that are not durable.
+
+mod claims;
+mod config;
+mod create;
+mod fill;
+mod index;
+pub mod layout;
+mod live;
+mod lock;
+pub mod medium;
+mod reader;
+mod real;
+mod row;
+mod seal;
+mod sweep;
+mod syncer;
+mod writer;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::{DigestRun, FileInfo};
+use longhaul_protocol::{ChunkIndex, Digest, Millis};
+use tokio::sync::Semaphore;
+
+use super::{
+    Capabilities, ChunkBegin, NewUpload, Offered, Owner, Page, Result, Store, StoreError, Upload,
+};
+pub use config::{Clock, Config};
+use index::{Cursor, Index};
+pub use index::{IndexOpenError, SCHEMA_VERSION};
+use layout::Layout;
+use live::{Live, lock};
+use lock::{DirLock, LockError};
+use medium::{Disk, OpenHow};
+pub use reader::DiskReader;
+pub use real::RealDisk;
+pub use sweep::Swept;
+use syncer::Syncer;
+pub use writer::{DiskWriter, WRITE_BYTES};
+
+/// Keeps uploads and files in a directory. Clones are the same store.
+///
+/// Dropped without [`DiskStore::shutdown`], what is received but not yet held is lost, as after a
+/// kill; the senders were told that it was pending and send it again.
+#[derive(Clone, Debug)]
+pub struct DiskStore(Arc<Inner>);
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process owns it.
+    #[error(
+        "{} is in use by another server (process {holder}): stop that one, or give this one \
+         another directory", .dir.display()
+    )]
+    InUse {
+        /// The data directory.
+        dir: PathBuf,
+        /// The other's process id, or `unknown`.
+        holder: String,
+    },
+    /// A newer server wrote it.
+    #[error(
+        "{} was written by a newer server (schema version {found}, this server knows up to \
+         {SCHEMA_VERSION}): start that version, or restore a backup", .dir.display()
+    )]
+    Newer {
+        /// The data directory.
+        dir: PathBuf,
+        /// Its schema version.
+        found: u64,
+    },
+    /// Its index cannot be read, or is no index.
+    #[error("{}: {source}", .path.display())]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
+    /// The disk.
+    #[error("{}: {source}", .path.display())]
+    Disk {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What a store has. The fields go in their order: the syncing thread ends before the lock does.
+#[derive(Debug)]
+struct Inner {
+    syncer: Syncer,
+    live: Mutex<HashMap<UploadId, Arc<Live>>>,
+    fills: Arc<Semaphore>,
+    index: Arc<Index>,
+    disk: Arc<dyn Disk>,
+    layout: Layout,
+    config: Config,
+    _lock: Option<DirLock>,
+}
+
+impl DiskStore {
+    /// Opens a data directory, makes it if it is not there, and finishes what a crash interrupted.
+    /// Blocks; reads nothing but the index.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(dir: &Path, config: Config) -> Result<Self, OpenError> {
+        let disk = Arc::new(RealDisk);
+        disk.create_dir(dir).map_err(|source| OpenError::Disk { path: dir.to_owned(), source })?;
+        let path = Layout::new(dir).lock();
+        let lock = DirLock::take(&path).map_err(|error| match error {
+            LockError::Taken { holder } => OpenError::InUse { dir: dir.to_owned(), holder },
+            LockError::Io(source) => OpenError::Disk { path, source },
+        })?;
+        Self::open_locked(disk, dir, config, Some(lock))
+    }
+
+    /// The same on any disk, for tests; nothing keeps a second store off it.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, config: Config) -> Result<Self, OpenError> {
+        Self::open_locked(disk, dir, config, None)
+    }
+
+    fn open_locked(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        config: Config,
+        lock: Option<DirLock>,
+    ) -> Result<Self, OpenError> {
+        let layout = Layout::new(dir);
+        make_dirs(&*disk, &layout)?;
+        let index = Arc::new(open_index(&*disk, &layout, &config)?);
+        let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max)
+            .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
+        let inner = Inner {
+            syncer,
+            live: Mutex::default(),
+            fills: Arc::new(Semaphore::new(config.fills_max)),
+            index,
+            disk,
+            layout,
+            config,
+            _lock: lock,
+        };
+        inner
+            .finish_garbage()
+            .map_err(|source| OpenError::Index { path: inner.layout.index(), source })?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Removes uploads whose time is over at `now`, but none with a request in flight. To be called
+    /// at the start and every half hour.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the index or the disk; what was not removed is at the next sweep.
+    pub async fn sweep(&self, now: Millis) -> Result<Swept> {
+        let store = Arc::clone(&self.0);
+        blocking(move || store.sweep(now)).await
+    }
+
+    /// Waits until everything received is held. To be called when no request is served any more.
+    pub async fn shutdown(&self) {
+        self.0.syncer.drained().await;
+    }
+
+    /// Whether the index failed, so that nothing is taken until a restart.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.0.index.is_read_only()
+    }
+
+    /// Does something with the store off the async threads.
+    async fn off<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Inner>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = Arc::clone(&self.0);
+        blocking(move || work(&store)).await
+    }
+}
+
+impl Store for DiskStore {
+    type Writer = DiskWriter;
+    type Reader = DiskReader;
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { partial_chunks: false, shared_blobs: false }
+    }
+
+    async fn create(&self, owner: &Owner, new: NewUpload) -> Result<Upload> {
+        let owner = owner.clone();
+        self.off(move |store| store.create(&owner, new)?.upload(store.config.clock.now())).await
+    }
+
+    async fn upload(&self, owner: &Owner, id: UploadId) -> Result<Upload> {
+        self.0.live(owner, id).await?.upload(self.0.config.clock.now())
+    }
+
+    async fn held_digests(
+        &self,
+        owner: &Owner,
+        id: UploadId,
+        start: ChunkIndex,
+        count: u64,
+    ) -> Result<Vec<Option<Digest>>> {
+        let live = self.0.live(owner, id).await?;
+        live.state().check_alive(self.0.config.clock.now())?;
+        let count = count.min(live.plan.chunk_count().saturating_sub(start.0));
+        self.off(move |store| store.index.digests(live.blob_id(), start, count)).await
+    }
+
+    async fn uploads(
+        &self,
+        owner: &Owner,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Page<Upload>> {
+        let (owner, after) = (owner.clone(), parse_cursor(after)?);
+        self.off(move |store| store.uploads(&owner, after, limit)).await
+    }
+
+    async fn offer(&self, owner: &Owner, id: UploadId, run: DigestRun) -> Result<Offered> {
+        self.0.offer(owner, id, run).await
+    }
+
+    async fn begin_chunk(
+        &self,
+        owner: &Owner,
+        id: UploadId,
+        chunk: ChunkHeaders,
+    ) -> Result<ChunkBegin<DiskWriter>> {
+        self.0.begin_chunk(owner, id, chunk).await
+    }
+
+    async fn seal(&self, owner: &Owner, id: UploadId, root: Digest) -> Result<FileInfo> {
+        self.0.seal(owner, id, root).await
+    }
+
+    async fn cancel(&self, owner: &Owner, id: UploadId) -> Result<()> {
+        self.0.cancel(owner, id).await
+    }
+
+    async fn open(&self, owner: &Owner, id: FileId) -> Result<(FileInfo, DiskReader)> {
+        let owner = owner.clone();
+        self.off(move |store| store.open_file(&owner, id)).await
+    }
+
+    async fn manifest(
+        &self,
+        owner: &Owner,
+        id: FileId,
+        start: ChunkIndex,
+        count: u64,
+    ) -> Result<(FileInfo, DigestRun)> {
+        let owner = owner.clone();
+        self.off(move |store| store.manifest(&owner, id, start, count)).await
+    }
+
+    async fn files(
+        &self,
+        owner: &Owner,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Page<FileInfo>> {
+        let (owner, after) = (owner.clone(), parse_cursor(after)?);
+        self.off(move |store| {
+            let (rows, next) = store.index.files(&owner, after, limit)?;
+            Ok(Page { rows, next: next.map(|cursor| cursor.to_string()) })
+        })
+        .await
+    }
+
+    async fn delete(&self, owner: &Owner, id: FileId) -> Result<()> {
+        let owner = owner.clone();
+        self.off(move |store| store.delete(&owner, id)).await
+    }
+}
+
+impl Inner {
+    /// An upload in memory, taken there if need be.
+    async fn live(self: &Arc<Self>, owner: &Owner, id: UploadId) -> Result<Arc<Live>> {
+        if let Some(live) = self.known(owner, id)? {
+            return Ok(live);
+        }
+        let (store, owner) = (Arc::clone(self), owner.clone());
+        blocking(move || store.load(&owner, id)).await
+    }
+
+    fn known(&self, owner: &Owner, id: UploadId) -> Result<Option<Arc<Live>>> {
+        match lock(&self.live).get(&id) {
+            Some(live) if live.owner != *owner => Err(StoreError::NotFound),
+            known => Ok(known.cloned()),
+        }
+    }
+
+    /// The same where blocking is fine.
+    fn load(&self, owner: &Owner, id: UploadId) -> Result<Arc<Live>> {
+        if let Some(live) = self.known(owner, id)? {
+            return Ok(live);
+        }
+        let row = self.index.upload(owner, id)?;
+        let file = match row.file {
+            Some(file) => Some(self.index.file(owner, file)?.info(file)?),
+            None => None,
+        };
+        let held = self.index.held(layout::BlobId(id))?;
+        let loaded = Arc::new(Live::new(id, row, held, file)?);
+        let live = Arc::clone(lock(&self.live).entry(id).or_insert(loaded));
+        // It may have been removed between the look at its row and now, and nobody would find it
+        // here to tell it so.
+        if let Err(error) = self.index.upload(owner, id) {
+            lock(&self.live).remove(&id);
+            return Err(error);
+        }
+        Ok(live)
+    }
+
+    fn forget_live(&self, id: UploadId) -> Option<Arc<Live>> {
+        lock(&self.live).remove(&id)
+    }
+
+    /// Lets go of the uploads that nobody works on and of which the index knows all there is.
+    fn forget_idle(&self) {
+        lock(&self.live).retain(|_, live| Arc::strong_count(live) > 1 || !live.is_saved());
+    }
+
+    fn uploads(&self, owner: &Owner, after: Option<Cursor>, limit: usize) -> Result<Page<Upload>> {
+        let now = self.config.clock.now();
+        let (ids, next) = self.index.upload_ids(owner, after, limit)?;
+        let mut rows = Vec::new();
+        for id in ids {
+            match self.load(owner, id).and_then(|live| live.upload(now)) {
+                Ok(upload) if upload.file.is_none() => rows.push(upload),
+                Ok(_) | Err(StoreError::NotFound | StoreError::Expired) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Page { rows, next: next.map(|cursor| cursor.to_string()) })
+    }
+
+    fn manifest(
+        &self,
+        owner: &Owner,
+        id: FileId,
+        start: ChunkIndex,
+        count: u64,
+    ) -> Result<(FileInfo, DigestRun)> {
+        let row = self.index.file(owner, id)?;
+        let info = row.info(id)?;
+        let count = count.min(info.chunk_count.saturating_sub(start.0));
+        let rows = self.index.digests(row.blob, start, count)?;
+        let damaged = || StoreError::Damaged(format!("file {id} lacks rows of chunks"));
+        let digests = rows.into_iter().collect::<Option<Vec<_>>>().ok_or_else(damaged)?;
+        Ok((info, DigestRun { start, digests }))
+    }
+
+    fn now_and_idle_expiry(&self) -> (Millis, Millis) {
+        let now = self.config.clock.now();
+        (now, self.config.expires_at(now, true))
+    }
+}
+
+fn make_dirs(disk: &dyn Disk, layout: &Layout) -> Result<(), OpenError> {
+    let at = |path: PathBuf| move |source| OpenError::Disk { path, source };
+    disk.create_dir(&layout.blobs()).map_err(at(layout.blobs()))?;
+    for dir in layout.blob_dirs() {
+        disk.create_dir(&dir).map_err(at(dir))?;
+    }
+    disk.sync_dir(&layout.blobs()).map_err(at(layout.blobs()))
+}
+
+/// The index's name is synced with that of `blobs`, before the first row promises anything.
+fn open_index(disk: &dyn Disk, layout: &Layout, config: &Config) -> Result<Index, OpenError> {
+    let path = layout.index();
+    let at = |source| OpenError::Disk { path: path.clone(), source };
+    let file = disk.open(&path, OpenHow::Create).map_err(at)?;
+    disk.sync_dir(layout.dir()).map_err(at)?;
+    Index::open(file, config.index_cache_bytes).map_err(|error| match error {
+        IndexOpenError::Newer { found } => OpenError::Newer { dir: layout.dir().to_owned(), found },
+        IndexOpenError::Index(source) => OpenError::Index { path: path.clone(), source },
+    })
+}
+
+/// A cursor that this store did not give out names nothing.
+fn parse_cursor(after: Option<String>) -> Result<Option<Cursor>> {
+    after.map(|text| Cursor::parse(&text).ok_or(StoreError::NotFound)).transpose()
+}
+
+/// Runs what blocks on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| disk_error("working off the async threads")(error.into()))?
+}
+
+fn disk_error(doing: &'static str) -> impl Fn(io::Error) -> StoreError {
+    move |source| StoreError::Disk { doing, source }
+}
+
+fn random_id() -> Result<[u8; 16]> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)
+        .map_err(|error| disk_error("making an id")(io::Error::other(error.to_string())))?;
+    Ok(id)
+}

@@ -1,0 +1,512 @@
+//! What is known of an open upload's chunks, and who may write which. Pure: no I/O, no clock.
+//!
+//! ```text
+//!              begin            receive              synced
+//!   missing ──────────▶ claimed ────────▶ pending ────────────▶ held
+//!      ▲                   │                 │                    │
+//!      ├── release ────────┘                 │                    │
+//!      ├── sync_failed ──────────────────────┘                    │
+//!      └── begin, with the digest that it replaces ───────────────┘
+//! ```
+//!
+//! A claim has one owner, the newest request; an older one finds out at its next step. A write that
+//! is in flight is marked in the claim, and the newest owner waits until that mark is gone, so two
+//! requests never write the same chunk at the same time. The whole goes `Open → Sealing → Sealed`,
+//! or back to `Open` when the root is another; and from anywhere to `Gone`.
+
+use std::collections::BTreeMap;
+
+use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::{FileInfo, Holding};
+use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan};
+
+use crate::store::{Result, StoreError};
+
+/// The right to write one chunk, until a newer one is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Grant {
+    pub(super) index: ChunkIndex,
+    ticket: u64,
+    /// How many syncs of the blob had failed when it was granted.
+    failed_syncs: u64,
+}
+
+/// What the index said of a chunk before the claim was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// The digest of its row.
+    pub(super) digest: Option<Digest>,
+    /// [`Chunks::removals`] before the row was read.
+    pub(super) removals: u64,
+}
+
+/// How a request for a chunk may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// It is there already.
+    Already,
+    /// Write it, once no older write is in flight.
+    Write(Grant),
+    /// Commit the removal of its row, of that digest, then write it.
+    Replace(Grant, Digest),
+    /// Ask again when something has changed: a seal or a sync is under way.
+    Wait,
+    /// Ask again with what the index says now.
+    LookAgain,
+}
+
+/// What a seal does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SealStep {
+    /// It was sealed before.
+    Sealed(FileInfo),
+    /// Ask again when something has changed: a sync or another seal is under way.
+    Wait,
+    /// Every chunk is held, and nobody else changes that until [`Chunks::end_seal`].
+    Go,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Sealing,
+    Sealed(Box<FileInfo>),
+    Gone,
+}
+
+/// A chunk that was received, and under which grant: the same chunk may come again after a failed
+/// sync, and the row of the first must not be taken for that of the second.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    digest: Digest,
+    ticket: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Claim {
+    newest: Option<u64>,
+    writing: bool,
+}
+
+/// The chunks of one upload.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    plan: Plan,
+    phase: Phase,
+    held: ChunkSet,
+    pending: BTreeMap<u64, Pending>,
+    filling: ChunkSet,
+    claims: BTreeMap<u64, Claim>,
+    tickets: u64,
+    removals: u64,
+    failed_syncs: u64,
+}
+
+impl Chunks {
+    pub(super) fn new(plan: Plan, held: ChunkSet, file: Option<FileInfo>) -> Self {
+        Self {
+            plan,
+            phase: file.map_or(Phase::Open, |file| Phase::Sealed(Box::new(file))),
+            held,
+            pending: BTreeMap::new(),
+            filling: ChunkSet::new(),
+            claims: BTreeMap::new(),
+            tickets: 0,
+            removals: 0,
+            failed_syncs: 0,
+        }
+    }
+
+    pub(super) fn holding(&self) -> Holding {
+        Holding {
+            held: self.held.clone(),
+            pending: self.pending.keys().copied().map(ChunkIndex).collect(),
+            filling: self.filling.clone(),
+            partial: Vec::new(),
+        }
+    }
+
+    pub(super) fn file(&self) -> Option<&FileInfo> {
+        match &self.phase {
+            Phase::Sealed(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.phase == Phase::Gone
+    }
+
+    pub(super) fn has_any(&self) -> bool {
+        !self.held.is_empty() || !self.pending.is_empty()
+    }
+
+    /// Whether what [`Begin::Wait`] waits for is over.
+    pub(super) fn is_settled(&self, index: ChunkIndex) -> Option<()> {
+        let waits = self.phase == Phase::Sealing || self.pending.contains_key(&index.0);
+        (!waits).then_some(())
+    }
+
+    /// Whether anything is under way that a sweep must not cut off.
+    pub(super) fn is_busy(&self) -> bool {
+        let idle = self.claims.is_empty() && self.pending.is_empty() && self.filling.is_empty();
+        !idle || self.phase == Phase::Sealing
+    }
+
+    pub(super) fn is_held(&self, index: ChunkIndex) -> bool {
+        self.held.contains(index)
+    }
+
+    pub(super) fn pending_digest(&self, index: ChunkIndex) -> Option<Digest> {
+        self.pending.get(&index.0).map(|pending| pending.digest)
+    }
+
+    /// Whether what was received under that grant is still believed.
+    pub(super) fn is_pending(&self, grant: Grant) -> bool {
+        self.pending.get(&grant.index.0).is_some_and(|pending| pending.ticket == grant.ticket)
+    }
+
+    /// How often the row of a held chunk was taken out, so that what was read before can be told
+    /// from what is so now.
+    pub(super) fn removals(&self) -> u64 {
+        self.removals
+    }
+
+    /// A request for a chunk. It takes over from an older one.
+    pub(super) fn begin(&mut self, chunk: &ChunkHeaders, seen: Seen) -> Result<Begin> {
+        let index = chunk.index;
+        if !self.plan.has(index) {
+            return Err(StoreError::ChunkOutOfRange {
+                index,
+                chunk_count: self.plan.chunk_count(),
+            });
+        }
+        match &self.phase {
+            Phase::Open => {}
+            Phase::Sealing => return Ok(Begin::Wait),
+            Phase::Sealed(file) => return Err(StoreError::Sealed { file: file.id }),
+            Phase::Gone => return Err(StoreError::NotFound),
+        }
+        if self.is_held(index) != seen.digest.is_some() || self.removals != seen.removals {
+            return Ok(Begin::LookAgain);
+        }
+        let pending = self.pending_digest(index);
+        match pending.or(seen.digest) {
+            Some(digest) if digest == chunk.digest => Ok(Begin::Already),
+            Some(digest) if chunk.replace != Some(digest) => Err(StoreError::ChunkHeld { index }),
+            _ if chunk.offset > 0 => Err(StoreError::Offset { index, kept: 0 }),
+            Some(_) if pending.is_some() => Ok(Begin::Wait),
+            Some(digest) => {
+                self.held.remove(index);
+                self.removals += 1;
+                Ok(Begin::Replace(self.claim(index), digest))
+            }
+            None => Ok(Begin::Write(self.claim(index))),
+        }
+    }
+
+    /// Marks chunks as about to be filled; those of them that are not taken care of otherwise.
+    pub(super) fn begin_filling(&mut self, index: ChunkIndex) -> bool {
+        let wanted = self.plan.has(index) && self.phase == Phase::Open && self.is_missing(index);
+        wanted && !self.claims.contains_key(&index.0) && self.filling.insert(index)
+    }
+
+    /// The right to fill a chunk, unless a request has come for it since.
+    pub(super) fn claim_filling(&mut self, index: ChunkIndex) -> Option<Grant> {
+        let free = self.phase == Phase::Open
+            && self.is_missing(index)
+            && self.filling.contains(index)
+            && !self.claims.contains_key(&index.0);
+        free.then(|| self.claim(index))
+    }
+
+    /// A chunk is not being filled any more.
+    pub(super) fn end_filling(&mut self, index: ChunkIndex) {
+        self.filling.remove(index);
+    }
+
+    fn is_missing(&self, index: ChunkIndex) -> bool {
+        !self.is_held(index) && !self.pending.contains_key(&index.0)
+    }
+
+    fn claim(&mut self, index: ChunkIndex) -> Grant {
+        self.tickets += 1;
+        self.claims.entry(index.0).or_default().newest = Some(self.tickets);
+        Grant { index, ticket: self.tickets, failed_syncs: self.failed_syncs }
+    }
+
+    /// Whether a write of that chunk is in flight, the grant's own or an older one's.
+    pub(super) fn is_writing(&self, index: ChunkIndex) -> bool {
+        self.claims.get(&index.0).is_some_and(|claim| claim.writing)
+    }
+
+    /// Whether the grant is still good.
+    pub(super) fn check(&self, grant: Grant) -> Result<()> {
+        let index = grant.index;
+        if self.is_gone() {
+            return Err(StoreError::NotFound);
+        }
+        match self.claims.get(&index.0).and_then(|claim| claim.newest) {
+            Some(newest) if newest == grant.ticket => {}
+            _ => return Err(StoreError::Superseded { index }),
+        }
+        if grant.failed_syncs != self.failed_syncs {
+            return Err(lost_in_a_sync());
+        }
+        Ok(())
+    }
+
+    /// Marks a write as in flight. The caller made sure that none is.
+    pub(super) fn start_write(&mut self, grant: Grant) -> Result<()> {
+        self.check(grant)?;
+        if let Some(claim) = self.claims.get_mut(&grant.index.0) {
+            claim.writing = true;
+        }
+        Ok(())
+    }
+
+    /// The write is over, whoever has the claim by now.
+    pub(super) fn end_write(&mut self, index: ChunkIndex) {
+        if let Some(claim) = self.claims.get_mut(&index.0) {
+            claim.writing = false;
+        }
+        self.drop_idle_claim(index);
+    }
+
+    /// All bytes of the chunk came, are written, and have the digest.
+    pub(super) fn receive(&mut self, grant: Grant, digest: Digest) -> Result<()> {
+        self.check(grant)?;
+        self.pending.insert(grant.index.0, Pending { digest, ticket: grant.ticket });
+        self.filling.remove(grant.index);
+        self.release(grant);
+        Ok(())
+    }
+
+    /// The grant is given back, if it is still good.
+    pub(super) fn release(&mut self, grant: Grant) {
+        if let Some(claim) = self.claims.get_mut(&grant.index.0)
+            && claim.newest == Some(grant.ticket)
+        {
+            claim.newest = None;
+        }
+        self.drop_idle_claim(grant.index);
+    }
+
+    fn drop_idle_claim(&mut self, index: ChunkIndex) {
+        let idle = |claim: &Claim| claim.newest.is_none() && !claim.writing;
+        if self.claims.get(&index.0).is_some_and(idle) {
+            self.claims.remove(&index.0);
+        }
+    }
+
+    /// The row of a pending chunk is committed.
+    pub(super) fn synced(&mut self, grant: Grant) {
+        if self.is_pending(grant) {
+            self.pending.remove(&grant.index.0);
+            self.held.insert(grant.index);
+        }
+    }
+
+    /// A sync of the blob failed: nothing unsynced of it is believed, neither what is pending nor
+    /// what is being written now.
+    pub(super) fn sync_failed(&mut self) {
+        self.failed_syncs += 1;
+        self.pending.clear();
+    }
+
+    /// # Errors
+    /// `ChunksMissing`, `NotFound`.
+    pub(super) fn begin_seal(&mut self) -> Result<SealStep> {
+        match &self.phase {
+            Phase::Gone => return Err(StoreError::NotFound),
+            Phase::Sealed(file) => return Ok(SealStep::Sealed(FileInfo::clone(file))),
+            Phase::Sealing => return Ok(SealStep::Wait),
+            Phase::Open => {}
+        }
+        let Holding { mut held, pending, .. } = self.holding();
+        held.union_with(&pending);
+        if !held.is_complete(self.plan) {
+            return Err(StoreError::ChunksMissing {
+                missing: ChunkSet::all(self.plan).without(&held),
+            });
+        }
+        if !pending.is_empty() {
+            return Ok(SealStep::Wait);
+        }
+        self.phase = Phase::Sealing;
+        Ok(SealStep::Go)
+    }
+
+    /// The seal that was to go is over: with the file, or without.
+    pub(super) fn end_seal(&mut self, file: Option<FileInfo>) {
+        if self.phase == Phase::Sealing {
+            self.phase = file.map_or(Phase::Open, |file| Phase::Sealed(Box::new(file)));
+        }
+    }
+
+    /// The upload ends, unless a seal is under way, which is to be waited for: whether it did.
+    pub(super) fn end(&mut self) -> bool {
+        if self.phase == Phase::Sealing {
+            return false;
+        }
+        self.phase = Phase::Gone;
+        self.pending.clear();
+        self.filling = ChunkSet::new();
+        true
+    }
+}
+
+fn lost_in_a_sync() -> StoreError {
+    StoreError::Disk {
+        doing: "syncing the blob while the chunk was written",
+        source: std::io::Error::other("the sync failed, so what was written may be lost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_protocol::plan::CHUNK_LEN_MIN;
+
+    const INDEX: ChunkIndex = ChunkIndex(1);
+
+    fn three_chunks(held: &str) -> Chunks {
+        let plan = Plan::new(3 * CHUNK_LEN_MIN, CHUNK_LEN_MIN).unwrap();
+        Chunks::new(plan, held.parse().unwrap(), None)
+    }
+
+    fn request(bytes: &[u8], replace: Option<&[u8]>) -> ChunkHeaders {
+        let (digest, replace) = (Digest::of(bytes), replace.map(Digest::of));
+        ChunkHeaders { index: INDEX, offset: 0, digest, replace }
+    }
+
+    fn begin(chunks: &mut Chunks, request: ChunkHeaders, row: Option<&[u8]>) -> Result<Begin> {
+        let seen = Seen { digest: row.map(Digest::of), removals: chunks.removals() };
+        chunks.begin(&request, seen)
+    }
+
+    fn granted(chunks: &mut Chunks, bytes: &[u8]) -> Grant {
+        match begin(chunks, request(bytes, None), None).unwrap() {
+            Begin::Write(grant) => grant,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_newer_request_takes_the_chunk_over_and_the_write_in_flight_stays_visible() {
+        let mut chunks = three_chunks("");
+        let older = granted(&mut chunks, b"a");
+        chunks.start_write(older).unwrap();
+        let newer = granted(&mut chunks, b"b");
+        assert!(chunks.is_writing(INDEX), "the newer one has to wait");
+        assert!(matches!(chunks.check(older), Err(StoreError::Superseded { .. })));
+        chunks.release(older);
+        assert!(chunks.is_writing(INDEX), "dropping the older one stops no write");
+        chunks.end_write(INDEX);
+        chunks.start_write(newer).unwrap();
+        chunks.end_write(INDEX);
+        assert!(chunks.receive(older, Digest::of(b"a")).is_err());
+        chunks.receive(newer, Digest::of(b"b")).unwrap();
+        assert_eq!(chunks.pending_digest(INDEX), Some(Digest::of(b"b")));
+    }
+
+    #[test]
+    fn a_claim_outlives_its_request_while_its_write_is_in_flight() {
+        let mut chunks = three_chunks("");
+        let grant = granted(&mut chunks, b"a");
+        chunks.start_write(grant).unwrap();
+        chunks.release(grant);
+        assert!(chunks.is_busy());
+        let next = granted(&mut chunks, b"a");
+        assert!(chunks.is_writing(INDEX), "the write of the request that is gone");
+        chunks.end_write(INDEX);
+        chunks.release(next);
+        assert!(!chunks.is_busy());
+    }
+
+    #[test]
+    fn a_held_chunk_is_replaced_only_by_naming_its_digest() {
+        let mut chunks = three_chunks("1");
+        let mut ask = |replace| begin(&mut chunks, request(b"new", replace), Some(b"old"));
+        assert!(matches!(ask(None), Err(StoreError::ChunkHeld { .. })));
+        assert!(matches!(ask(Some(b"other")), Err(StoreError::ChunkHeld { .. })));
+        assert!(matches!(ask(Some(b"old")), Ok(Begin::Replace(_, _))));
+        assert!(!chunks.is_held(INDEX), "a seal must not find it");
+    }
+
+    #[test]
+    fn a_chunk_that_is_there_already_is_not_written() {
+        let mut chunks = three_chunks("1");
+        let again = begin(&mut chunks, request(b"a", None), Some(b"a")).unwrap();
+        assert_eq!(again, Begin::Already);
+        let mut chunks = three_chunks("");
+        let grant = granted(&mut chunks, b"a");
+        chunks.receive(grant, Digest::of(b"a")).unwrap();
+        assert_eq!(begin(&mut chunks, request(b"a", None), None).unwrap(), Begin::Already);
+        assert!(matches!(
+            begin(&mut chunks, request(b"b", None), None),
+            Err(StoreError::ChunkHeld { .. })
+        ));
+    }
+
+    #[test]
+    fn what_was_read_before_a_removal_is_looked_at_again() {
+        let mut chunks = three_chunks("1");
+        let seen = Seen { digest: Some(Digest::of(b"old")), removals: chunks.removals() };
+        begin(&mut chunks, request(b"new", Some(b"old")), Some(b"old")).unwrap();
+        assert_eq!(chunks.begin(&request(b"old", None), seen).unwrap(), Begin::LookAgain);
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_unsynced_is_believed() {
+        let mut chunks = three_chunks("0");
+        let pending = granted(&mut chunks, b"a");
+        chunks.receive(pending, Digest::of(b"a")).unwrap();
+        let written = chunks.claim(ChunkIndex(2));
+        chunks.sync_failed();
+        assert_eq!(chunks.pending_digest(INDEX), None);
+        assert!(matches!(chunks.receive(written, Digest::of(b"b")), Err(StoreError::Disk { .. })));
+        assert!(chunks.is_held(ChunkIndex(0)), "what was synced before stays");
+        let again = granted(&mut chunks, b"a");
+        chunks.receive(again, Digest::of(b"a")).unwrap();
+        chunks.synced(pending);
+        assert!(!chunks.is_held(INDEX), "a later success does not bring it back");
+        chunks.synced(again);
+        assert!(chunks.is_held(INDEX));
+    }
+
+    #[test]
+    fn a_seal_waits_for_what_is_pending_and_names_what_is_missing() {
+        let mut chunks = three_chunks("0,2");
+        let missing = "1".parse().unwrap();
+        match chunks.begin_seal() {
+            Err(StoreError::ChunksMissing { missing: told }) => assert_eq!(told, missing),
+            other => panic!("{other:?}"),
+        }
+        let grant = granted(&mut chunks, b"a");
+        chunks.receive(grant, Digest::of(b"a")).unwrap();
+        assert_eq!(chunks.begin_seal().unwrap(), SealStep::Wait);
+        chunks.synced(grant);
+        assert_eq!(chunks.begin_seal().unwrap(), SealStep::Go);
+        assert_eq!(chunks.begin_seal().unwrap(), SealStep::Wait, "one at a time");
+        assert_eq!(begin(&mut chunks, request(b"b", None), Some(b"a")).unwrap(), Begin::Wait);
+        assert!(!chunks.end(), "not while its commit is under way");
+        chunks.end_seal(None);
+        assert_eq!(begin(&mut chunks, request(b"a", None), Some(b"a")).unwrap(), Begin::Already);
+    }
+
+    #[test]
+    fn a_request_takes_a_chunk_from_the_filler() {
+        let mut chunks = three_chunks("0");
+        assert!(!chunks.begin_filling(ChunkIndex(0)), "held");
+        assert!(!chunks.begin_filling(ChunkIndex(3)), "past the end");
+        assert!(chunks.begin_filling(INDEX));
+        assert!(!chunks.begin_filling(INDEX), "once is enough");
+        let fill = chunks.claim_filling(INDEX).unwrap();
+        let grant = granted(&mut chunks, b"a");
+        assert!(chunks.check(fill).is_err());
+        assert_eq!(chunks.claim_filling(INDEX), None);
+        chunks.receive(grant, Digest::of(b"a")).unwrap();
+        assert!(chunks.holding().filling.is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+//! What a store can be told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use longhaul_protocol::Millis;
+use longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
+
+/// The settings of a disk store.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The chunk size of uploads that ask for none, bytes.
+    pub chunk_len: u64,
+    /// How many bytes may be written and not yet synced, over all uploads; whoever would write more
+    /// waits. It bounds how long one sync can take, and so a seal and a shutdown.
+    pub unsynced_bytes_max: u64,
+    /// How much room the blobs leave for the index, bytes: an index that cannot grow cannot commit,
+    /// and the store is read-only until somebody makes room and starts it again.
+    pub index_reserve_bytes: u64,
+    /// How much of the index is kept in memory, bytes.
+    pub index_cache_bytes: usize,
+    /// How many chunks are copied at once from files that are already here. Copies read and write
+    /// the same disk as uploads do, so few.
+    pub fills_max: usize,
+    /// How long an upload lives without a chunk coming, milliseconds.
+    pub idle_expiry_ms: u64,
+    /// How long an upload lives to which nothing came at all, milliseconds: shorter, because its
+    /// whole room is reserved for nothing.
+    pub empty_expiry_ms: u64,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            chunk_len: CHUNK_LEN_DEFAULT,
+            unsynced_bytes_max: 1 << 30,
+            index_reserve_bytes: 64 << 20,
+            index_cache_bytes: 64 << 20,
+            fills_max: 2,
+            idle_expiry_ms: 24 * 60 * 60 * 1000,
+            empty_expiry_ms: 60 * 60 * 1000,
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl Config {
+    /// When an upload that was active now expires.
+    pub(super) fn expires_at(&self, now: Millis, has_chunks: bool) -> Millis {
+        let idle_ms = if has_chunks { self.idle_expiry_ms } else { self.empty_expiry_ms };
+        now + Millis(idle_ms)
+    }
+}
+
+/// Tells the time since 1970.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Millis + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now` each time.
+    #[must_use]
+    pub fn new(now: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        })
+    }
+
+    /// The time, since 1970.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}

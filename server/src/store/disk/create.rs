@@ -1,0 +1,161 @@
+//! Begins uploads: the row first, then the file at its full length, then the names, then the
+//! answer. After a crash in between there is a row without chunks and without a blob, which is
+//! what an upload looks like to which nothing was sent; its blob is made when it is needed.
+
+use std::io;
+use std::sync::Arc;
+
+use longhaul_protocol::Plan;
+use longhaul_protocol::plan::{CHUNK_LEN_MAX, PlanError};
+use longhaul_protocol::wire::ids::UploadId;
+
+use super::index::Created;
+use super::layout::BlobId;
+use super::live::Live;
+use super::medium::{DiskFile, OpenHow};
+use super::row::UploadRow;
+use super::{Inner, disk_error, random_id};
+use crate::store::{NewUpload, Owner, Result, StoreError};
+
+impl Inner {
+    /// The new upload, or the one that the idempotency key began before.
+    pub(super) fn create(&self, owner: &Owner, new: NewUpload) -> Result<Arc<Live>> {
+        let now = self.config.clock.now();
+        let plan = choose_plan(new.size, new.chunk_size, self.config.chunk_len)?;
+        let id = UploadId(random_id()?);
+        let (key, request) = new.idempotency.unzip();
+        let row = UploadRow {
+            owner: owner.0.clone(),
+            meta: new.meta,
+            len: plan.len(),
+            chunk_len: plan.chunk_len(),
+            created_at: now,
+            last_activity: now,
+            expires_at: self.config.expires_at(now, false),
+            idempotency_key: key,
+            file: None,
+        };
+        self.check_room(plan.len())?;
+        match self.index.create_upload(id, &row, request, now)? {
+            Created::Before(before) => self.load(owner, before),
+            Created::New => {
+                self.make_blob(BlobId(id), row.len).inspect_err(|_| self.take_back(id))?;
+                tracing::info!(upload = %id, bytes = row.len, "upload begun");
+                let live = self.load(owner, id)?;
+                live.set_named();
+                Ok(live)
+            }
+        }
+    }
+
+    /// The index must be able to grow while blobs fill the disk: once it cannot commit, the store
+    /// is read-only.
+    fn check_room(&self, len: u64) -> Result<()> {
+        let free = self
+            .disk
+            .free_bytes(self.layout.dir())
+            .map_err(disk_error("asking how much room there is"))?;
+        let needed = len.saturating_add(self.config.index_reserve_bytes);
+        if needed > free { Err(StoreError::NoSpace { needed: len }) } else { Ok(()) }
+    }
+
+    fn take_back(&self, id: UploadId) {
+        let removed = self.index.remove_upload(id);
+        let dropped = removed.and_then(|blob| blob.map_or(Ok(()), |blob| self.drop_blob(blob)));
+        if let Err(error) = dropped {
+            tracing::warn!(%error, upload = %id, "left for the next start to clean up");
+        }
+    }
+
+    /// Makes a blob at its full length, with its room reserved and its name durable. Where the file
+    /// system cannot reserve, a full disk shows while chunks are written.
+    fn make_blob(&self, blob: BlobId, len: u64) -> Result<Option<Arc<dyn DiskFile>>> {
+        if len == 0 {
+            return Ok(None);
+        }
+        let making = disk_error("making a blob");
+        let file = self.disk.open(&self.layout.blob(blob), OpenHow::Create).map_err(&making)?;
+        match file.preallocate(len) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                tracing::debug!("the file system cannot reserve room");
+                file.set_len(len).map_err(|error| no_space(len, error))?;
+            }
+            Err(error) => return Err(no_space(len, error)),
+        }
+        self.disk.sync_dir(&self.layout.dir_of(blob)).map_err(making)?;
+        Ok(Some(file))
+    }
+
+    /// The blob of an upload, open for writing.
+    pub(super) fn blob(&self, live: &Live) -> Result<Arc<dyn DiskFile>> {
+        live.blob(|is_named| self.open_blob(live, is_named))
+    }
+
+    /// As long as nothing is held nobody knows how far the upload's creation came before a crash,
+    /// so it is done once more, which changes nothing that was done. Later a blob is never made
+    /// anew: what is held would be zeroes.
+    fn open_blob(&self, live: &Live, is_named: bool) -> Result<Arc<dyn DiskFile>> {
+        let damaged = || StoreError::Damaged(format!("the blob {} is missing or short", live.id));
+        let nothing_held = !live.state().chunks.has_any();
+        if nothing_held && !is_named {
+            return self.make_blob(live.blob_id(), live.plan.len())?.ok_or_else(damaged);
+        }
+        match self.disk.open(&self.layout.blob(live.blob_id()), OpenHow::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(damaged()),
+            Ok(file) if file.size().map_err(disk_error("opening a blob"))? < live.plan.len() => {
+                Err(damaged())
+            }
+            other => other.map_err(disk_error("opening a blob")),
+        }
+    }
+}
+
+/// The client's chunk size if it makes a plan, so that a file that grew keeps its chunks; else the
+/// server's, doubled until the file fits.
+fn choose_plan(len: u64, wish: Option<u64>, chunk_len: u64) -> Result<Plan, PlanError> {
+    if let Some(plan) = wish.and_then(|wish| Plan::new(len, wish).ok()) {
+        return Ok(plan);
+    }
+    let mut chunk_len = chunk_len;
+    loop {
+        match Plan::new(len, chunk_len) {
+            Err(PlanError::TooManyChunks { .. }) if chunk_len < CHUNK_LEN_MAX => {
+                chunk_len = chunk_len.saturating_mul(2).min(CHUNK_LEN_MAX);
+            }
+            other => return other,
+        }
+    }
+}
+
+fn no_space(needed: u64, error: io::Error) -> StoreError {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => StoreError::NoSpace { needed },
+        _ => disk_error("reserving room for a blob")(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_protocol::plan::{CHUNK_COUNT_MAX, CHUNK_LEN_DEFAULT, CHUNK_LEN_MIN};
+
+    #[test]
+    fn a_wish_that_makes_a_plan_is_granted() {
+        let chunk_len = |len, wish| choose_plan(len, wish, CHUNK_LEN_DEFAULT).unwrap().chunk_len();
+        assert_eq!(chunk_len(5, Some(CHUNK_LEN_MIN)), CHUNK_LEN_MIN);
+        assert_eq!(chunk_len(5, Some(1)), CHUNK_LEN_DEFAULT);
+        assert_eq!(chunk_len(5, None), CHUNK_LEN_DEFAULT);
+    }
+
+    #[test]
+    fn chunks_grow_until_the_file_fits_and_no_further() {
+        let fits = CHUNK_COUNT_MAX * CHUNK_LEN_DEFAULT;
+        let chunk_len = |len| choose_plan(len, None, CHUNK_LEN_DEFAULT).map(Plan::chunk_len);
+        assert_eq!(chunk_len(fits), Ok(CHUNK_LEN_DEFAULT));
+        assert_eq!(chunk_len(fits + 1), Ok(2 * CHUNK_LEN_DEFAULT));
+        assert_eq!(chunk_len(CHUNK_COUNT_MAX * CHUNK_LEN_MAX), Ok(CHUNK_LEN_MAX));
+        assert!(chunk_len(u64::MAX).is_err());
+    }
+}

@@ -1,0 +1,261 @@
+//! The index: every fact about uploads and files, in one redb database.
+//!
+//! redb and not SQLite, because redb reads and writes through a trait: the index and the blobs can
+//! lie on one simulated disk and be crashed at the same instant. It commits with one sync.
+//!
+//! Two rules hold in every committed state:
+//! - a row of [`CHUNKS`] is only ever inserted for bytes that are durable;
+//! - a file exists exactly when its row in [`FILES`] does.
+
+mod backend;
+mod chunks;
+mod files;
+mod garbage;
+mod uploads;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::{Database, Durability, ReadTransaction, ReadableDatabase as _, TableDefinition};
+use redb::{TableError, WriteTransaction};
+
+use super::medium::DiskFile;
+use crate::store::{Result, StoreError};
+use backend::FileBackend;
+
+pub(super) use chunks::{DurableChunk, Source};
+pub(super) use uploads::Created;
+
+/// The schema that this server writes. A change of it is a new number and a step in [`MIGRATIONS`].
+pub const SCHEMA_VERSION: u64 = 1;
+
+/// The step at position `n` makes schema `n + 2` of schema `n + 1`; all run in one transaction.
+const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] = &[];
+
+type Id = [u8; 16];
+
+/// `schema` → [`SCHEMA_VERSION`].
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+/// Upload → [`UploadRow`](super::row::UploadRow).
+const UPLOADS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("uploads");
+/// Owner, [newest first](newest_first), upload: the order of the listing.
+const UPLOADS_BY_OWNER: TableDefinition<'_, (&str, u64, Id), ()> =
+    TableDefinition::new("uploads_by_owner");
+/// Blob, chunk → digest. A row is a promise: those bytes are durable and have that digest.
+const CHUNKS: TableDefinition<'_, (Id, u64), [u8; 32]> = TableDefinition::new("chunks");
+/// File → [`FileRow`](super::row::FileRow).
+const FILES: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("files");
+/// Owner, [newest first](newest_first), file: the order of the listing.
+const FILES_BY_OWNER: TableDefinition<'_, (&str, u64, Id), ()> =
+    TableDefinition::new("files_by_owner");
+/// Blob of a sealed file → [`BlobRow`](super::row::BlobRow).
+const BLOBS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("blobs");
+/// Owner, digest, blob → one chunk there with that digest: where an offered digest is copied from.
+/// One row per blob, so that a file of a million equal chunks has one.
+const SOURCES: TableDefinition<'_, (&str, [u8; 32], Id), u64> = TableDefinition::new("sources");
+/// Owner, idempotency key → digest of the request, upload.
+const IDEMPOTENCY: TableDefinition<'_, (&str, &str), ([u8; 32], Id)> =
+    TableDefinition::new("idempotency");
+/// Blob to be unlinked, with its chunk rows → owner.
+const GARBAGE: TableDefinition<'_, Id, &str> = TableDefinition::new("garbage");
+
+/// Why an index cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexOpenError {
+    /// A newer server wrote it.
+    #[error("the index has schema version {found}, this server knows up to {SCHEMA_VERSION}")]
+    Newer {
+        /// Its schema version.
+        found: u64,
+    },
+    /// It cannot be read, or is no index.
+    #[error(transparent)]
+    Index(#[from] StoreError),
+}
+
+/// The database, and whether it still takes writes.
+#[derive(Debug)]
+pub(super) struct Index {
+    db: Database,
+    failed: AtomicBool,
+}
+
+impl Index {
+    /// Opens the index in a file, makes it if the file is empty, and brings its schema up to date.
+    pub(super) fn open(
+        file: Arc<dyn DiskFile>,
+        cache_bytes: usize,
+    ) -> Result<Self, IndexOpenError> {
+        let db = Database::builder()
+            .set_cache_size(cache_bytes)
+            .set_repair_callback(|_| tracing::info!("checking the index after an unclean stop"))
+            .create_with_backend(FileBackend(file))
+            .map_err(|error| StoreError::Index(error.to_string()))?;
+        let index = Self { db, failed: AtomicBool::new(false) };
+        index.migrate()?;
+        Ok(index)
+    }
+
+    /// Whether a commit has failed, so that nothing is taken any more.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Says early, before bytes are taken, what a commit would say.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        if self.is_read_only() { Err(StoreError::ReadOnly) } else { Ok(()) }
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
+        work(&self.db.begin_read()?)
+    }
+
+    /// All of `work` is committed, durably, or nothing of it. After a failure of the index itself
+    /// nobody knows what is durable, so it is the last write that was tried.
+    fn write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        self.check_writable()?;
+        let result = self.try_write(work);
+        if let Err(StoreError::Index(error)) = &result {
+            self.failed.store(true, Ordering::Release);
+            tracing::error!(
+                error,
+                "the index cannot be written: the store is READ-ONLY from now on"
+            );
+            return Err(StoreError::ReadOnly);
+        }
+        result
+    }
+
+    fn try_write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        let mut txn = self.db.begin_write()?;
+        txn.set_durability(Durability::Immediate)
+            .map_err(|error| StoreError::Index(error.to_string()))?;
+        let value = work(&txn)?;
+        txn.commit()?;
+        Ok(value)
+    }
+
+    fn migrate(&self) -> Result<(), IndexOpenError> {
+        let found = self.read(schema_version)?;
+        match found {
+            Some(SCHEMA_VERSION) => Ok(()),
+            Some(found) if found > SCHEMA_VERSION => Err(IndexOpenError::Newer { found }),
+            older => Ok(self.write(|txn| bring_up_to_date(txn, older))?),
+        }
+    }
+}
+
+fn schema_version(txn: &ReadTransaction) -> Result<Option<u64>> {
+    match txn.open_table(META) {
+        Ok(table) => Ok(redb::ReadableTable::get(&table, "schema")?.map(|row| row.value())),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `None` is a new index: its tables are made, so that no reader finds one missing.
+fn bring_up_to_date(txn: &WriteTransaction, found: Option<u64>) -> Result<()> {
+    match found {
+        None => make_tables(txn)?,
+        Some(found) => {
+            let done = usize::try_from(found.saturating_sub(1)).unwrap_or(usize::MAX);
+            MIGRATIONS.iter().skip(done).try_for_each(|step| step(txn))?;
+        }
+    }
+    txn.open_table(META)?.insert("schema", SCHEMA_VERSION)?;
+    Ok(())
+}
+
+fn make_tables(txn: &WriteTransaction) -> Result<()> {
+    txn.open_table(UPLOADS)?;
+    txn.open_table(UPLOADS_BY_OWNER)?;
+    txn.open_table(CHUNKS)?;
+    txn.open_table(FILES)?;
+    txn.open_table(FILES_BY_OWNER)?;
+    txn.open_table(BLOBS)?;
+    txn.open_table(SOURCES)?;
+    txn.open_table(IDEMPOTENCY)?;
+    txn.open_table(GARBAGE)?;
+    Ok(())
+}
+
+/// A time as a key that sorts the newest first.
+fn newest_first(time: longhaul_protocol::Millis) -> u64 {
+    u64::MAX - time.0
+}
+
+/// Where a page of a listing starts: after this key. On the wire 48 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    order: u64,
+    id: Id,
+}
+
+impl Cursor {
+    /// `None` is no cursor that this store gave out.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (order, id) = text.split_at_checked(16)?;
+        let digits = order.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let order = digits.then(|| u64::from_str_radix(order, 16).ok()).flatten()?;
+        let id: longhaul_protocol::wire::ids::FileId = id.parse().ok()?;
+        Some(Self { order, id: id.0 })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}{}", self.order, longhaul_protocol::wire::ids::FileId(self.id))
+    }
+}
+
+/// The ids of a page of a listing, and where the next one starts.
+fn page_of_ids(
+    table: &impl redb::ReadableTable<(&'static str, u64, Id), ()>,
+    owner: &str,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<(Vec<Id>, Option<Cursor>)> {
+    let from = after.map_or((owner, 0, [0; 16]), |cursor| (owner, cursor.order, cursor.id));
+    let mut rows = table.range(from..=(owner, u64::MAX, [u8::MAX; 16]))?;
+    let (mut ids, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next().transpose()? {
+        let (_, order, id) = row.0.value();
+        let cursor = Cursor { order, id };
+        if after == Some(cursor) {
+            continue;
+        }
+        if ids.len() == limit {
+            return Ok((ids, last));
+        }
+        ids.push(id);
+        last = Some(cursor);
+    }
+    Ok((ids, None))
+}
+
+macro_rules! index_errors {
+    ($($error:ident),*) => {$(
+        impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                Self::Index(error.to_string())
+            }
+        }
+    )*};
+}
+index_errors!(CommitError, StorageError, TableError, TransactionError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let cursor = Cursor { order: 77, id: [0xab; 16] };
+        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
+        for text in
+            ["", "zz", "+00000000000004d00000000000000000000000000000000", "é".repeat(24).as_str()]
+        {
+            assert_eq!(Cursor::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Transactions about uploads.
+
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::{Digest, Millis};
+use redb::{ReadableTable as _, WriteTransaction};
+
+use super::{Cursor, GARBAGE, IDEMPOTENCY, Index, UPLOADS, UPLOADS_BY_OWNER, newest_first};
+use crate::store::disk::layout::BlobId;
+use crate::store::disk::row::{Row as _, UploadRow};
+use crate::store::{Owner, Result, StoreError};
+
+/// What a create comes to.
+#[derive(Debug)]
+pub(in crate::store::disk) enum Created {
+    /// A new row.
+    New,
+    /// The same key with the same request was here before.
+    Before(UploadId),
+}
+
+impl Index {
+    /// Inserts a new upload, unless its idempotency key names an earlier one that is still alive.
+    pub(in crate::store::disk) fn create_upload(
+        &self,
+        id: UploadId,
+        row: &UploadRow,
+        request: Option<Digest>,
+        now: Millis,
+    ) -> Result<Created> {
+        self.write(|txn| {
+            if let (Some(key), Some(request)) = (&row.idempotency_key, request) {
+                if let Some(before) = upload_under_key(txn, &row.owner, key, request, now)? {
+                    return Ok(Created::Before(before));
+                }
+                let value = (request.0, id.0);
+                txn.open_table(IDEMPOTENCY)?.insert((row.owner.as_str(), key.as_str()), value)?;
+            }
+            put_upload(txn, id, row)?;
+            let key = (row.owner.as_str(), newest_first(row.created_at), id.0);
+            txn.open_table(UPLOADS_BY_OWNER)?.insert(key, ())?;
+            Ok(Created::New)
+        })
+    }
+
+    /// An upload's row, if it is there and the owner's.
+    pub(in crate::store::disk) fn upload(&self, owner: &Owner, id: UploadId) -> Result<UploadRow> {
+        let row = self.read(|txn| match txn.open_table(UPLOADS)?.get(id.0)? {
+            Some(row) => UploadRow::decode(row.value()),
+            None => Err(StoreError::NotFound),
+        })?;
+        if row.owner == owner.0 { Ok(row) } else { Err(StoreError::NotFound) }
+    }
+
+    /// A page of the owner's uploads, newest first.
+    pub(in crate::store::disk) fn upload_ids(
+        &self,
+        owner: &Owner,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<UploadId>, Option<Cursor>)> {
+        self.read(|txn| {
+            let table = txn.open_table(UPLOADS_BY_OWNER)?;
+            let (ids, next) = super::page_of_ids(&table, &owner.0, after, limit)?;
+            Ok((ids.into_iter().map(UploadId).collect(), next))
+        })
+    }
+
+    /// Every upload whose row says that its time is over.
+    pub(in crate::store::disk) fn expired_uploads(
+        &self,
+        now: Millis,
+    ) -> Result<Vec<(UploadId, Owner)>> {
+        self.read(|txn| {
+            let mut expired = Vec::new();
+            for row in txn.open_table(UPLOADS)?.iter()? {
+                let (id, row) = row?;
+                let row = UploadRow::decode(row.value())?;
+                if row.expires_at <= now {
+                    expired.push((UploadId(id.value()), Owner(row.owner)));
+                }
+            }
+            Ok(expired)
+        })
+    }
+
+    /// Takes an upload out. Unless it is sealed, when its blob is the file's, its blob becomes
+    /// garbage.
+    pub(in crate::store::disk) fn remove_upload(&self, id: UploadId) -> Result<Option<BlobId>> {
+        self.write(|txn| match take_upload(txn, id)? {
+            Some(row) if row.file.is_none() => {
+                let blob = BlobId(id);
+                txn.open_table(GARBAGE)?.insert(blob.bytes(), row.owner.as_str())?;
+                Ok(Some(blob))
+            }
+            _ => Ok(None),
+        })
+    }
+}
+
+pub(super) fn put_upload(txn: &WriteTransaction, id: UploadId, row: &UploadRow) -> Result<()> {
+    txn.open_table(UPLOADS)?.insert(id.0, row.encode()?.as_slice())?;
+    Ok(())
+}
+
+pub(super) fn get_upload(txn: &WriteTransaction, id: UploadId) -> Result<Option<UploadRow>> {
+    let table = txn.open_table(UPLOADS)?;
+    let row = table.get(id.0)?;
+    row.map(|row| UploadRow::decode(row.value())).transpose()
+}
+
+/// Removes an upload's row and every row that points to it.
+pub(super) fn take_upload(txn: &WriteTransaction, id: UploadId) -> Result<Option<UploadRow>> {
+    let Some(row) = get_upload(txn, id)? else { return Ok(None) };
+    txn.open_table(UPLOADS)?.remove(id.0)?;
+    let key = (row.owner.as_str(), newest_first(row.created_at), id.0);
+    txn.open_table(UPLOADS_BY_OWNER)?.remove(key)?;
+    if let Some(key) = &row.idempotency_key {
+        drop_key(txn, &row.owner, key, id)?;
+    }
+    Ok(Some(row))
+}
+
+/// A key may have come to name a later upload, once the first had expired.
+fn drop_key(txn: &WriteTransaction, owner: &str, key: &str, id: UploadId) -> Result<()> {
+    let mut table = txn.open_table(IDEMPOTENCY)?;
+    let named = table.get((owner, key))?.map(|row| row.value().1);
+    if named == Some(id.0) {
+        table.remove((owner, key))?;
+    }
+    Ok(())
+}
+
+fn upload_under_key(
+    txn: &WriteTransaction,
+    owner: &str,
+    key: &str,
+    request: Digest,
+    now: Millis,
+) -> Result<Option<UploadId>> {
+    let table = txn.open_table(IDEMPOTENCY)?;
+    let Some((before, id)) = table.get((owner, key))?.map(|row| row.value()) else {
+        return Ok(None);
+    };
+    match get_upload(txn, UploadId(id))? {
+        Some(row) if row.expires_at > now => {}
+        _ => return Ok(None),
+    }
+    if before == request.0 { Ok(Some(UploadId(id))) } else { Err(StoreError::KeyReused) }
+}

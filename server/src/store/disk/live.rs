@@ -1,0 +1,185 @@
+//! An upload in memory: what the index says of it, and what is going on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use longhaul_protocol::wire::FileInfo;
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::{ChunkSet, Millis, Plan};
+use tokio::sync::Notify;
+
+use super::claims::{Chunks, Grant};
+use super::layout::BlobId;
+use super::medium::DiskFile;
+use super::row::UploadRow;
+use crate::store::{Owner, Result, StoreError, Upload};
+
+/// Locks a mutex whose holders cannot leave it half changed: none of them panics between changes.
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One upload. The lock of its state is never held over I/O, so a status waits for nobody.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) id: UploadId,
+    pub(super) owner: Owner,
+    pub(super) plan: Plan,
+    row: UploadRow,
+    state: Mutex<State>,
+    changed: Notify,
+    blob: Mutex<Blob>,
+}
+
+#[derive(Debug, Default)]
+struct Blob {
+    /// Whether this process has made sure that its name is durable.
+    is_named: bool,
+    open: Option<Weak<dyn DiskFile>>,
+}
+
+/// What changes.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) chunks: Chunks,
+    pub(super) last_activity: Millis,
+    pub(super) expires_at: Millis,
+    /// What the upload's row has for `expires_at`.
+    pub(super) saved_expires_at: Millis,
+}
+
+impl Live {
+    pub(super) fn new(
+        id: UploadId,
+        row: UploadRow,
+        held: ChunkSet,
+        file: Option<FileInfo>,
+    ) -> Result<Self> {
+        let plan = row.plan()?;
+        let state = State {
+            chunks: Chunks::new(plan, held, file),
+            last_activity: row.last_activity,
+            expires_at: row.expires_at,
+            saved_expires_at: row.expires_at,
+        };
+        Ok(Self {
+            id,
+            owner: Owner(row.owner.clone()),
+            plan,
+            row,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            blob: Mutex::default(),
+        })
+    }
+
+    pub(super) fn blob_id(&self) -> BlobId {
+        BlobId(self.id)
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Changes the state and wakes everybody who waits for a change.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let value = change(&mut self.state());
+        self.changed.notify_waiters();
+        value
+    }
+
+    /// Asks the state until it has an answer; asks again after each change.
+    pub(super) async fn until<T>(&self, mut ask: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let answer = ask(&mut self.state());
+            match answer {
+                Some(answer) => return answer,
+                None => changed.await,
+            }
+        }
+    }
+
+    /// The upload as a caller sees it.
+    pub(super) fn upload(&self, now: Millis) -> Result<Upload> {
+        let state = self.state();
+        state.check_alive(now)?;
+        Ok(Upload {
+            id: self.id,
+            meta: self.row.meta.clone(),
+            plan: self.plan,
+            created_at: self.row.created_at,
+            last_activity: state.last_activity,
+            expires_at: state.expires_at,
+            holding: state.chunks.holding(),
+            file: state.chunks.file().cloned(),
+        })
+    }
+
+    /// The blob, opened by `open` unless somebody has it open: with all of them on one open file,
+    /// a failed write-back is told to the next sync, whoever wrote. `open` is told whether the
+    /// blob's name is known to be durable, and sees to it if not.
+    pub(super) fn blob(
+        &self,
+        open: impl FnOnce(bool) -> Result<Arc<dyn DiskFile>>,
+    ) -> Result<Arc<dyn DiskFile>> {
+        let mut blob = lock(&self.blob);
+        if let Some(file) = blob.open.as_ref().and_then(Weak::upgrade) {
+            return Ok(file);
+        }
+        let file = open(blob.is_named)?;
+        *blob = Blob { is_named: true, open: Some(Arc::downgrade(&file)) };
+        Ok(file)
+    }
+
+    /// The blob has just been made, its name synced.
+    pub(super) fn set_named(&self) {
+        lock(&self.blob).is_named = true;
+    }
+
+    /// Whether memory knows nothing that the index does not.
+    pub(super) fn is_saved(&self) -> bool {
+        let state = self.state();
+        state.saved_expires_at >= state.expires_at && !state.chunks.is_busy()
+    }
+}
+
+impl State {
+    pub(super) fn check_alive(&self, now: Millis) -> Result<()> {
+        match (self.chunks.is_gone(), self.has_expired(now)) {
+            (true, _) => Err(StoreError::NotFound),
+            (_, true) => Err(StoreError::Expired),
+            _ => Ok(()),
+        }
+    }
+
+    /// Never while something is under way.
+    pub(super) fn has_expired(&self, now: Millis) -> bool {
+        self.expires_at <= now && !self.chunks.is_busy()
+    }
+
+    pub(super) fn touch(&mut self, now: Millis, expires_at: Millis) {
+        self.last_activity = self.last_activity.max(now);
+        self.expires_at = self.expires_at.max(expires_at);
+    }
+}
+
+/// A write in flight. It ends when this is dropped, even if nobody waits for it any more.
+#[derive(Debug)]
+pub(super) struct WriteInFlight {
+    live: Arc<Live>,
+    grant: Grant,
+}
+
+impl WriteInFlight {
+    pub(super) fn start(live: &Arc<Live>, grant: Grant) -> Result<Self> {
+        live.state().chunks.start_write(grant)?;
+        Ok(Self { live: Arc::clone(live), grant })
+    }
+}
+
+impl Drop for WriteInFlight {
+    fn drop(&mut self) {
+        self.live.change(|state| state.chunks.end_write(self.grant.index));
+    }
+}

@@ -1,0 +1,55 @@
+//! One process owns a data directory: two would each believe their own memory of it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// A lock that lasts as long as this value, and no longer than its process.
+#[derive(Debug)]
+pub(super) struct DirLock {
+    _file: File,
+}
+
+/// Why the lock is not ours.
+#[derive(Debug)]
+pub(super) enum LockError {
+    /// Another process has it.
+    Taken {
+        /// What that process wrote into the file: its id.
+        holder: String,
+    },
+    /// The file cannot be opened or locked.
+    Io(io::Error),
+}
+
+impl DirLock {
+    pub(super) fn take(path: &Path) -> Result<Self, LockError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(path).map_err(LockError::Io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Taken { holder: holder(&mut file) });
+            }
+            Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+        }
+        sign(&mut file).map_err(LockError::Io)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.take(20).read_to_string(&mut text) {
+        Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}

@@ -1,0 +1,94 @@
+//! What the store asks of a disk, so that a test can put one below it that crashes or fails.
+//!
+//! The index's file and the blobs go through the same [`Disk`], so both can be crashed at the same
+//! instant. Everything here blocks and is called off the async threads. After a crash a disk has
+//! what was synced, and of the rest anything.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A disk, or what stands in for one.
+pub trait Disk: fmt::Debug + Send + Sync + 'static {
+    /// Makes a folder; one that is there already is fine.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a folder durable.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// `NotFound` unless it is to be made; whatever else the system says.
+    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Removes a file's name; its bytes go when nobody has it open any more.
+    ///
+    /// # Errors
+    /// `NotFound`; whatever else the system says.
+    fn unlink(&self, path: &Path) -> io::Result<()>;
+
+    /// How many bytes can still be written below `path`.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenHow {
+    /// To read it.
+    Read,
+    /// To read and write it.
+    Write,
+    /// To read and write it; made, empty, if it is not there.
+    Create,
+}
+
+/// A file open on a [`Disk`].
+pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
+    /// Its length, bytes.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Cuts it or fills it up with zeroes to `len` bytes.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes it `len` bytes long and reserves room for all of them.
+    ///
+    /// # Errors
+    /// `StorageFull`; `Unsupported` when the file system cannot reserve.
+    fn preallocate(&self, len: u64) -> io::Result<()>;
+
+    /// Fills `out` with what lies at `offset`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof`; whatever else the system says.
+    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// Whatever the system says; some of the bytes may have been written.
+    fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes everything written so far durable, and the length with it. After an error nothing
+    /// written since the last success may be believed, even if a later call succeeds.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn sync_data(&self) -> io::Result<()>;
+}

@@ -1,0 +1,43 @@
+//! Reads sealed files.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use longhaul_protocol::wire::FileInfo;
+use longhaul_protocol::wire::ids::FileId;
+
+use super::medium::{DiskFile, OpenHow};
+use super::{Inner, blocking, disk_error};
+use crate::store::{FileReader, Owner, Result};
+
+/// A sealed file, open. It can be read to its end even after it was deleted.
+#[derive(Clone, Debug)]
+pub struct DiskReader {
+    /// None for a file of length 0.
+    blob: Option<Arc<dyn DiskFile>>,
+}
+
+impl Inner {
+    pub(super) fn open_file(&self, owner: &Owner, id: FileId) -> Result<(FileInfo, DiskReader)> {
+        let row = self.index.file(owner, id)?;
+        let info = row.info(id)?;
+        if row.len == 0 {
+            return Ok((info, DiskReader { blob: None }));
+        }
+        let path = self.layout.blob(row.blob);
+        let blob = self.disk.open(&path, OpenHow::Read).map_err(disk_error("opening a file"))?;
+        Ok((info, DiskReader { blob: Some(blob) }))
+    }
+}
+
+impl FileReader for DiskReader {
+    async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let Some(blob) = self.blob.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
+        blocking(move || {
+            let mut bytes = vec![0; len];
+            blob.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a file"))?;
+            Ok(bytes.into())
+        })
+        .await
+    }
+}

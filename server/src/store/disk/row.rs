@@ -1,0 +1,156 @@
+//! The rows of the index that are more than a few fixed bytes, and how they are written: a version
+//! byte, then JSON. They are few (one per upload and per file; chunks have fixed rows), JSON takes
+//! added fields without a migration, and can be read when all else fails.
+
+use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::{FileInfo, FileMeta};
+use longhaul_protocol::{Digest, Millis, Plan};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::layout::BlobId;
+use crate::store::{Result, StoreError};
+
+const VERSION: u8 = 1;
+
+/// A row that is written as JSON.
+pub(super) trait Row: Serialize + DeserializeOwned {
+    /// What it is, for whoever reads that it is damaged.
+    const WHAT: &'static str;
+
+    fn encode(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![VERSION];
+        serde_json::to_writer(&mut bytes, self).map_err(|error| damaged::<Self>(&error))?;
+        Ok(bytes)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        match bytes.split_first() {
+            Some((&VERSION, json)) => {
+                serde_json::from_slice(json).map_err(|error| damaged::<Self>(&error))
+            }
+            Some((version, _)) => Err(damaged::<Self>(&format!("its version is {version}"))),
+            None => Err(damaged::<Self>(&"it is empty")),
+        }
+    }
+}
+
+fn damaged<R: Row>(detail: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Damaged(format!("the row of {}: {detail}", R::WHAT))
+}
+
+/// An upload, open or sealed and still remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UploadRow {
+    pub(super) owner: String,
+    pub(super) meta: FileMeta,
+    /// Bytes.
+    pub(super) len: u64,
+    /// Bytes.
+    pub(super) chunk_len: u64,
+    pub(super) created_at: Millis,
+    /// As of the last commit of chunks; memory may know of a later one.
+    pub(super) last_activity: Millis,
+    /// As of the last commit of chunks; memory may know of a later one.
+    pub(super) expires_at: Millis,
+    /// The key under which `IDEMPOTENCY` names this upload, to be dropped with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) idempotency_key: Option<String>,
+    /// Once sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<FileId>,
+}
+
+impl Row for UploadRow {
+    const WHAT: &'static str = "an upload";
+}
+
+impl UploadRow {
+    pub(super) fn plan(&self) -> Result<Plan> {
+        Plan::new(self.len, self.chunk_len).map_err(|error| damaged::<Self>(&error))
+    }
+}
+
+/// A sealed file. It exists exactly when this row does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileRow {
+    pub(super) owner: String,
+    pub(super) meta: FileMeta,
+    /// Bytes.
+    pub(super) len: u64,
+    /// Bytes.
+    pub(super) chunk_len: u64,
+    pub(super) root: Digest,
+    pub(super) sealed_at: Millis,
+    /// The upload that it was: forgotten no later than the file.
+    pub(super) upload: UploadId,
+    pub(super) blob: BlobId,
+}
+
+impl Row for FileRow {
+    const WHAT: &'static str = "a file";
+}
+
+impl FileRow {
+    pub(super) fn plan(&self) -> Result<Plan> {
+        Plan::new(self.len, self.chunk_len).map_err(|error| damaged::<Self>(&error))
+    }
+
+    pub(super) fn info(&self, id: FileId) -> Result<FileInfo> {
+        Ok(FileInfo {
+            id,
+            meta: self.meta.clone(),
+            size: self.len,
+            root: self.root,
+            chunk_size: self.chunk_len,
+            chunk_count: self.plan()?.chunk_count(),
+            sealed_at: self.sealed_at,
+        })
+    }
+}
+
+/// The blob of a sealed file: only these are copied from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct BlobRow {
+    /// Bytes.
+    pub(super) len: u64,
+    /// Bytes.
+    pub(super) chunk_len: u64,
+}
+
+impl Row for BlobRow {
+    const WHAT: &'static str = "a blob";
+}
+
+impl BlobRow {
+    pub(super) fn plan(self) -> Result<Plan> {
+        Plan::new(self.len, self.chunk_len).map_err(|error| damaged::<Self>(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_as_it_was_written() {
+        let row = BlobRow { len: 5, chunk_len: 1 << 16 };
+        assert_eq!(BlobRow::decode(&row.encode().unwrap()).unwrap(), row);
+    }
+
+    #[test]
+    fn a_damaged_row_is_an_error_that_names_it() {
+        let mut bytes = BlobRow { len: 5, chunk_len: 1 << 16 }.encode().unwrap();
+        for damaged in [&b""[..], &b"\x02{}"[..], &bytes[..bytes.len() - 1]] {
+            let error = BlobRow::decode(damaged).unwrap_err();
+            assert!(error.to_string().contains("the row of a blob"), "{error}");
+        }
+        bytes[1] = b'[';
+        assert!(matches!(BlobRow::decode(&bytes), Err(StoreError::Damaged(_))));
+    }
+
+    #[test]
+    fn a_row_whose_numbers_make_no_plan_is_damaged() {
+        assert!(matches!(BlobRow { len: 1, chunk_len: 1 }.plan(), Err(StoreError::Damaged(_))));
+    }
+}

@@ -1,0 +1,112 @@
+//! What ends uploads and files, and what takes their blobs away.
+//!
+//! First a commit makes the blob garbage, then the blob is unlinked, then its rows are dropped; a
+//! start goes on where a crash left off. Whoever has the blob open keeps its bytes until he closes
+//! it, so nobody who reads is disturbed, and a write in flight harms nothing.
+
+use std::io;
+use std::sync::Arc;
+
+use longhaul_protocol::Millis;
+use longhaul_protocol::wire::ids::{FileId, UploadId};
+
+use super::layout::BlobId;
+use super::live::{Live, State};
+use super::{Inner, blocking, disk_error};
+use crate::store::{Owner, Result, StoreError};
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Uploads whose time was over, removed.
+    pub uploads: u64,
+}
+
+impl Inner {
+    pub(super) async fn cancel(self: &Arc<Self>, owner: &Owner, id: UploadId) -> Result<()> {
+        let live = self.live(owner, id).await?;
+        self.index.check_writable()?;
+        live.until(|state| end_open(state).transpose()).await?;
+        let store = Arc::clone(self);
+        blocking(move || {
+            store.remove_upload(&live)?;
+            tracing::info!(upload = %id, "upload cancelled");
+            Ok(())
+        })
+        .await
+    }
+
+    /// The upload has been told to end; its row and its blob go.
+    pub(super) fn remove_upload(&self, live: &Live) -> Result<()> {
+        self.syncer.forget(live.id);
+        let removed = self.index.remove_upload(live.id);
+        self.forget_live(live.id);
+        removed?.map_or(Ok(()), |blob| self.drop_blob(blob))
+    }
+
+    pub(super) fn delete(&self, owner: &Owner, id: FileId) -> Result<()> {
+        self.index.file(owner, id)?;
+        let row = self.index.remove_file(id)?.ok_or(StoreError::NotFound)?;
+        if let Some(live) = self.forget_live(row.upload) {
+            live.change(|state| state.chunks.end());
+        }
+        tracing::info!(file = %id, "file deleted");
+        self.drop_blob(row.blob)
+    }
+
+    /// Unlinks a blob that is garbage and drops its rows.
+    pub(super) fn drop_blob(&self, blob: BlobId) -> Result<()> {
+        match self.disk.unlink(&self.layout.blob(blob)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(disk_error("unlinking a blob")(error));
+            }
+            _ => {}
+        }
+        self.index.drop_garbage(blob)
+    }
+
+    /// Finishes what a crash interrupted. Reads nothing but the index.
+    pub(super) fn finish_garbage(&self) -> Result<()> {
+        let garbage = self.index.garbage()?;
+        if !garbage.is_empty() {
+            tracing::info!(blobs = garbage.len(), "finishing deletions");
+        }
+        garbage.into_iter().try_for_each(|blob| self.drop_blob(blob))
+    }
+
+    /// Removes uploads whose time is over, and forgets what nobody uses out of memory.
+    pub(super) fn sweep(self: &Arc<Self>, now: Millis) -> Result<Swept> {
+        let mut swept = Swept::default();
+        for (id, owner) in self.index.expired_uploads(now)? {
+            match self.expire(&owner, id, now) {
+                Ok(true) => swept.uploads += 1,
+                Ok(false) | Err(StoreError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.forget_idle();
+        Ok(swept)
+    }
+
+    /// Whether it was time: memory may know of activity that the row does not.
+    fn expire(self: &Arc<Self>, owner: &Owner, id: UploadId, now: Millis) -> Result<bool> {
+        let live = self.load(owner, id)?;
+        let ended = live.change(|state| state.has_expired(now) && state.chunks.end());
+        if ended {
+            self.remove_upload(&live)?;
+            tracing::info!(upload = %id, "upload expired");
+        }
+        Ok(ended)
+    }
+}
+
+/// Ends an upload that is not sealed; `None` while a seal is under way.
+fn end_open(state: &mut State) -> Result<Option<()>> {
+    if state.chunks.is_gone() {
+        return Err(StoreError::NotFound);
+    }
+    match state.chunks.file() {
+        Some(file) => Err(StoreError::Sealed { file: file.id }),
+        None => Ok(state.chunks.end().then_some(())),
+    }
+}

@@ -1,0 +1,262 @@
+//! Makes received chunks durable, in groups: one `fdatasync` per blob, then one commit of all rows.
+//!
+//! A group is everything that came while the one before was being synced; when nothing is going on
+//! a chunk is a group by itself. So a lone chunk waits for nobody and a thousand share one commit.
+//! One thread does it, in this order only, because a row must never be ahead of its bytes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::{Digest, Millis};
+use tokio::sync::Notify;
+
+use super::claims::Grant;
+use super::index::{DurableChunk, Index};
+use super::live::{Live, lock};
+use super::medium::DiskFile;
+use crate::store::StoreError;
+
+/// The syncing thread and what it works on. Dropped: the group in hand is finished, no other begun.
+#[derive(Debug)]
+pub(super) struct Syncer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A chunk that came and verified.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) live: Arc<Live>,
+    pub(super) blob: Arc<dyn DiskFile>,
+    pub(super) grant: Grant,
+    pub(super) digest: Digest,
+    pub(super) at: Millis,
+    pub(super) expires_at: Millis,
+}
+
+#[derive(Debug)]
+struct Shared {
+    index: Arc<Index>,
+    unsynced_bytes_max: u64,
+    queue: Mutex<Queue>,
+    work: Condvar,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    received: Vec<Received>,
+    dirty: HashMap<UploadId, Dirty>,
+    unsynced_bytes: u64,
+    working: bool,
+    stopped: bool,
+}
+
+/// A blob with bytes that no sync has covered.
+#[derive(Debug)]
+struct Dirty {
+    live: Arc<Live>,
+    blob: Arc<dyn DiskFile>,
+    bytes: u64,
+    wanted: bool,
+}
+
+#[derive(Debug)]
+struct Group {
+    received: Vec<Received>,
+    blobs: Vec<Dirty>,
+}
+
+impl Syncer {
+    pub(super) fn start(index: Arc<Index>, unsynced_bytes_max: u64) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            index,
+            unsynced_bytes_max,
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            changed: Notify::new(),
+        });
+        let in_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("longhaul-sync".to_owned())
+            .spawn(move || in_thread.run())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Takes note of bytes that are about to be written; waits while too many are unsynced.
+    pub(super) async fn admit(&self, live: &Arc<Live>, blob: &Arc<dyn DiskFile>, bytes: u64) {
+        loop {
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            if self.shared.try_admit(live, blob, bytes) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Syncs the chunk's blob and then commits its row, soon.
+    pub(super) fn push(&self, received: Received) {
+        let mut queue = lock(&self.shared.queue);
+        // A sync for another reason may have run between the admission of the last bytes and their
+        // writing, so the blob is synced after now whatever the count says.
+        queue.dirty(&received.live, &received.blob).wanted = true;
+        queue.received.push(received);
+        self.shared.work.notify_one();
+    }
+
+    /// Nobody will finish what was written last: syncs the blob all the same, so that its bytes do
+    /// not count against everybody for as long as the server runs.
+    pub(super) fn abandon(&self, upload: UploadId) {
+        if let Some(dirty) = lock(&self.shared.queue).dirty.get_mut(&upload) {
+            dirty.wanted = true;
+        }
+        self.shared.work.notify_one();
+    }
+
+    /// The upload is gone, and its bytes with it.
+    pub(super) fn forget(&self, upload: UploadId) {
+        let mut queue = lock(&self.shared.queue);
+        if let Some(dirty) = queue.dirty.remove(&upload) {
+            queue.unsynced_bytes = queue.unsynced_bytes.saturating_sub(dirty.bytes);
+        }
+        drop(queue);
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Waits until all that was received is durable, or has failed to become so.
+    pub(super) async fn drained(&self) {
+        loop {
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            if lock(&self.shared.queue).is_idle() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        lock(&self.shared.queue).stopped = true;
+        self.shared.work.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Queue {
+    fn dirty(&mut self, live: &Arc<Live>, blob: &Arc<dyn DiskFile>) -> &mut Dirty {
+        self.dirty.entry(live.id).or_insert_with(|| Dirty {
+            live: Arc::clone(live),
+            blob: Arc::clone(blob),
+            bytes: 0,
+            wanted: false,
+        })
+    }
+
+    fn has_work(&self) -> bool {
+        !self.received.is_empty() || self.dirty.values().any(|dirty| dirty.wanted)
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.has_work() && !self.working
+    }
+
+    fn take_group(&mut self) -> Group {
+        self.working = true;
+        let mut received = std::mem::take(&mut self.received);
+        received.sort_by_key(|chunk| (chunk.live.id, chunk.grant.index));
+        let blobs = self.dirty.extract_if(|_, dirty| dirty.wanted).map(|(_, dirty)| dirty);
+        Group { received, blobs: blobs.collect() }
+    }
+}
+
+impl Shared {
+    /// A write that is larger than the bound is let through alone.
+    fn try_admit(&self, live: &Arc<Live>, blob: &Arc<dyn DiskFile>, bytes: u64) -> bool {
+        let mut queue = lock(&self.queue);
+        let full = queue.unsynced_bytes.saturating_add(bytes) > self.unsynced_bytes_max;
+        if full && queue.unsynced_bytes > 0 {
+            queue.dirty.values_mut().for_each(|dirty| dirty.wanted = true);
+            self.work.notify_one();
+            return false;
+        }
+        queue.unsynced_bytes += bytes;
+        queue.dirty(live, blob).bytes += bytes;
+        true
+    }
+
+    fn run(&self) {
+        while let Some(group) = self.next_group() {
+            let synced_bytes = group.blobs.iter().map(|dirty| dirty.bytes).sum::<u64>();
+            self.sync(group);
+            let mut queue = lock(&self.queue);
+            queue.unsynced_bytes = queue.unsynced_bytes.saturating_sub(synced_bytes);
+            queue.working = false;
+            drop(queue);
+            self.changed.notify_waiters();
+        }
+    }
+
+    fn next_group(&self) -> Option<Group> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if queue.stopped {
+                return None;
+            }
+            if queue.has_work() {
+                return Some(queue.take_group());
+            }
+            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn sync(&self, group: Group) {
+        group.blobs.iter().for_each(sync_blob);
+        // What a failed sync took back is pending no more; the rest is durable.
+        let durable: Vec<_> = group.received.into_iter().filter(is_still_pending).collect();
+        match self.index.insert_chunks(&durable.iter().map(row).collect::<Vec<_>>()) {
+            Ok(()) => durable.iter().for_each(hold),
+            Err(error) => {
+                tracing::error!(%error, chunks = durable.len(), "received chunks are dropped");
+                durable.iter().for_each(|chunk| {
+                    chunk.live.change(|state| state.chunks.sync_failed());
+                });
+            }
+        }
+    }
+}
+
+fn sync_blob(dirty: &Dirty) {
+    let Err(source) = dirty.blob.sync_data() else { return };
+    let error = StoreError::Disk { doing: "syncing a blob", source };
+    tracing::error!(%error, upload = %dirty.live.id, "unsynced chunks are dropped");
+    dirty.live.change(|state| state.chunks.sync_failed());
+}
+
+fn is_still_pending(chunk: &Received) -> bool {
+    chunk.live.state().chunks.is_pending(chunk.grant)
+}
+
+fn row(chunk: &Received) -> DurableChunk {
+    DurableChunk {
+        upload: chunk.live.id,
+        index: chunk.grant.index,
+        digest: chunk.digest,
+        at: chunk.at,
+        expires_at: chunk.expires_at,
+    }
+}
+
+fn hold(chunk: &Received) {
+    chunk.live.change(|state| {
+        state.chunks.synced(chunk.grant);
+        state.saved_expires_at = state.saved_expires_at.max(chunk.expires_at);
+    });
+    tracing::debug!(upload = %chunk.live.id, chunk = chunk.grant.index.0, "chunk held");
+}

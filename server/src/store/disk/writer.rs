@@ -1,0 +1,270 @@
+//! Takes one chunk: its bytes go to their final place while they are hashed.
+//!
+//! Bytes are gathered to [`WRITE_BYTES`] and then hashed and written by one blocking task, while
+//! the next are gathered; no byte is copied. In memory there are at most two gatherings and the
+//! piece that fills each: `2 × (WRITE_BYTES + the largest piece the caller passes)`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use longhaul_protocol::digest::Hasher;
+use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::{Digest, Millis};
+use tokio::task::JoinHandle;
+
+use super::claims::{Begin, Grant, Seen};
+use super::live::{Live, WriteInFlight};
+use super::medium::DiskFile;
+use super::syncer::Received;
+use super::{Inner, blocking, disk_error};
+use crate::store::{ChunkBegin, ChunkWriter, Owner, Result, StoreError};
+
+/// How much is gathered before it is hashed and written, bytes: enough that handing it to another
+/// thread (some 10 µs) is nothing beside the work, little enough that many requests fit in memory.
+pub const WRITE_BYTES: usize = 256 * 1024;
+
+/// The body of one chunk, on its way to the disk.
+#[derive(Debug)]
+pub struct DiskWriter {
+    claim: Claim,
+    blob: Arc<dyn DiskFile>,
+    digest: Digest,
+    /// Of the whole chunk, bytes.
+    len: u64,
+    remaining: u64,
+    /// Where in the blob the gathered bytes go.
+    offset: u64,
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
+    /// Not here while a write is in flight, nor after one failed.
+    hasher: Option<Hasher>,
+    in_flight: Option<JoinHandle<Result<Hasher>>>,
+}
+
+/// The claim of a request, given back when the request ends.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) store: Arc<Inner>,
+    pub(super) live: Arc<Live>,
+    pub(super) grant: Grant,
+    received: bool,
+}
+
+impl Inner {
+    pub(super) async fn begin_chunk(
+        self: &Arc<Self>,
+        owner: &Owner,
+        id: UploadId,
+        chunk: ChunkHeaders,
+    ) -> Result<ChunkBegin<DiskWriter>> {
+        let live = self.live(owner, id).await?;
+        self.index.check_writable()?;
+        self.touch(&live)?;
+        let Some(claim) = self.claim(&live, chunk).await? else { return Ok(ChunkBegin::Already) };
+        let writer = self.writer(claim, chunk.digest).await?;
+        Ok(ChunkBegin::Write(writer))
+    }
+
+    /// A request is activity: what it is about is not swept before the client could try again.
+    fn touch(&self, live: &Live) -> Result<()> {
+        let now = self.config.clock.now();
+        let mut state = live.state();
+        state.check_alive(now)?;
+        let expires_at = self.config.expires_at(now, state.chunks.has_any());
+        state.touch(now, expires_at);
+        Ok(())
+    }
+
+    /// The right to write a chunk; `None` if it is there already.
+    async fn claim(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        chunk: ChunkHeaders,
+    ) -> Result<Option<Claim>> {
+        loop {
+            let seen = self.look(live, chunk).await?;
+            let begin = live.change(|state| state.chunks.begin(&chunk, seen))?;
+            match begin {
+                Begin::Already => return Ok(None),
+                Begin::Write(grant) => return Ok(Some(Claim::new(self, live, grant))),
+                Begin::Replace(grant, digest) => {
+                    let claim = Claim::new(self, live, grant);
+                    return self.remove_row(claim, digest).await.map(Some);
+                }
+                Begin::Wait => live.until(|state| state.chunks.is_settled(chunk.index)).await,
+                Begin::LookAgain => {}
+            }
+        }
+    }
+
+    async fn look(self: &Arc<Self>, live: &Arc<Live>, chunk: ChunkHeaders) -> Result<Seen> {
+        let (removals, held) = {
+            let state = live.state();
+            (state.chunks.removals(), state.chunks.is_held(chunk.index))
+        };
+        if !held {
+            return Ok(Seen { digest: None, removals });
+        }
+        let (store, blob) = (Arc::clone(self), live.blob_id());
+        let digest = blocking(move || store.index.chunk_digest(blob, chunk.index)).await?;
+        Ok(Seen { digest, removals })
+    }
+
+    /// The row goes before the first byte is written over: at no time does a row name other bytes.
+    async fn remove_row(self: &Arc<Self>, claim: Claim, digest: Digest) -> Result<Claim> {
+        let store = Arc::clone(self);
+        blocking(move || {
+            store.index.remove_chunk(claim.live.id, claim.grant.index, digest)?;
+            tracing::debug!(upload = %claim.live.id, chunk = claim.grant.index.0, "chunk to be replaced");
+            Ok(claim)
+        })
+        .await
+    }
+
+    /// Waits until no older request has a write in flight, and opens the blob.
+    pub(super) async fn writer(
+        self: &Arc<Self>,
+        claim: Claim,
+        digest: Digest,
+    ) -> Result<DiskWriter> {
+        let (live, grant) = (Arc::clone(&claim.live), claim.grant);
+        live.until(|state| (!state.chunks.is_writing(grant.index)).then_some(())).await;
+        live.state().chunks.check(grant)?;
+        let (store, range) = (Arc::clone(self), live.plan.range(grant.index));
+        let blob = blocking(move || store.blob(&live)).await?;
+        Ok(DiskWriter {
+            claim,
+            blob,
+            digest,
+            len: range.end - range.start,
+            remaining: range.end - range.start,
+            offset: range.start,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            hasher: Some(Hasher::default()),
+            in_flight: None,
+        })
+    }
+}
+
+impl ChunkWriter for DiskWriter {
+    fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        let len = bytes.len() as u64;
+        if len > self.remaining {
+            return Err(self.wrong_length(self.len.saturating_add(1)));
+        }
+        self.claim.live.state().chunks.check(self.claim.grant)?;
+        self.remaining -= len;
+        self.gathered_bytes += bytes.len();
+        self.gathered.push(bytes);
+        if self.gathered_bytes >= WRITE_BYTES { self.flush().await } else { Ok(()) }
+    }
+
+    async fn finish(mut self) -> Result<()> {
+        if self.remaining > 0 {
+            return Err(self.wrong_length(self.len - self.remaining));
+        }
+        if self.gathered_bytes > 0 {
+            self.flush().await?;
+        }
+        self.settle().await?;
+        let digest = self.hasher.take().ok_or_else(failed_before)?.finish();
+        if digest != self.digest {
+            return Err(StoreError::DigestMismatch { index: self.claim.grant.index });
+        }
+        self.claim.receive(digest, self.blob)
+    }
+}
+
+impl DiskWriter {
+    fn wrong_length(&self, actual: u64) -> StoreError {
+        StoreError::Length { index: self.claim.grant.index, expected: self.len, actual }
+    }
+
+    /// Starts the write of what is gathered, once the one before is done. Dropped half-way it has
+    /// either started it or not.
+    async fn flush(&mut self) -> Result<()> {
+        self.settle().await?;
+        let Claim { store, live, grant, .. } = &self.claim;
+        store.syncer.admit(live, &self.blob, self.gathered_bytes as u64).await;
+        let in_flight = WriteInFlight::start(live, *grant)?;
+        let mut hasher = self.hasher.take().ok_or_else(failed_before)?;
+        let (blob, offset) = (Arc::clone(&self.blob), self.offset);
+        self.offset += std::mem::take(&mut self.gathered_bytes) as u64;
+        let pieces = std::mem::take(&mut self.gathered);
+        self.in_flight = Some(tokio::task::spawn_blocking(move || {
+            let _in_flight = in_flight;
+            put(&*blob, offset, &pieces, &mut hasher)?;
+            Ok(hasher)
+        }));
+        Ok(())
+    }
+
+    /// Waits for the write in flight.
+    async fn settle(&mut self) -> Result<()> {
+        let Some(task) = &mut self.in_flight else { return Ok(()) };
+        let outcome = task.await;
+        self.in_flight = None;
+        let hasher = outcome.map_err(|error| disk_error("writing a chunk")(error.into()))??;
+        self.hasher = Some(hasher);
+        Ok(())
+    }
+}
+
+fn put(blob: &dyn DiskFile, mut offset: u64, pieces: &[Bytes], hasher: &mut Hasher) -> Result<()> {
+    for piece in pieces {
+        hasher.update(piece);
+        blob.write_all_at(offset, piece).map_err(|error| write_error(piece.len(), error))?;
+        offset += piece.len() as u64;
+    }
+    Ok(())
+}
+
+/// Only where the file system could not reserve the room.
+fn write_error(needed: usize, error: std::io::Error) -> StoreError {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            StoreError::NoSpace { needed: needed as u64 }
+        }
+        _ => disk_error("writing a chunk")(error),
+    }
+}
+
+fn failed_before() -> StoreError {
+    disk_error("writing a chunk")(std::io::Error::other("an earlier write of it failed"))
+}
+
+impl Claim {
+    pub(super) fn new(store: &Arc<Inner>, live: &Arc<Live>, grant: Grant) -> Self {
+        Self { store: Arc::clone(store), live: Arc::clone(live), grant, received: false }
+    }
+
+    fn receive(&mut self, digest: Digest, blob: Arc<dyn DiskFile>) -> Result<()> {
+        let (at, grant) = (self.store.config.clock.now(), self.grant);
+        let expires_at: Millis = self.store.config.expires_at(at, true);
+        self.live.change(|state| {
+            state.chunks.receive(grant, digest)?;
+            state.touch(at, expires_at);
+            Ok::<_, StoreError>(())
+        })?;
+        self.received = true;
+        tracing::debug!(upload = %self.live.id, chunk = grant.index.0, "chunk received");
+        let live = Arc::clone(&self.live);
+        self.store.syncer.push(Received { live, blob, grant, digest, at, expires_at });
+        Ok(())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.received {
+            self.live.change(|state| state.chunks.release(self.grant));
+            self.store.syncer.abandon(self.live.id);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The disk store, in process, on the real disk.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_possible_truncation)]
+
+mod store {
+    mod chunks;
+    mod ends;
+    mod fill;
+    mod fixture;
+    mod lists;
+    mod opening;
+    mod round_trip;
+    mod sealing;
+}

@@ -1,0 +1,99 @@
+//! Who sees what, in which order, and which key names what.
+
+use longhaul_protocol::{ChunkIndex, Digest};
+use longhaul_server::store::{NewUpload, Store as _, StoreError};
+
+use super::fixture::*;
+
+#[tokio::test]
+async fn nobody_sees_or_touches_what_belongs_to_another() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = place.open();
+    let open = sent.create(&store).await;
+    let (_, info) = sent.upload(&store).await;
+    let not_found = |error: StoreError| assert!(matches!(error, StoreError::NotFound), "{error}");
+    not_found(store.upload(&bob(), open).await.unwrap_err());
+    not_found(store.held_digests(&bob(), open, ChunkIndex(0), 1).await.unwrap_err());
+    not_found(store.offer(&bob(), open, sent.run()).await.unwrap_err());
+    not_found(store.begin_chunk(&bob(), open, sent.headers(0)).await.unwrap_err());
+    not_found(store.seal(&bob(), open, sent.root()).await.unwrap_err());
+    not_found(store.cancel(&bob(), open).await.unwrap_err());
+    not_found(store.open(&bob(), info.id).await.unwrap_err());
+    not_found(store.manifest(&bob(), info.id, ChunkIndex(0), 1).await.unwrap_err());
+    not_found(store.delete(&bob(), info.id).await.unwrap_err());
+    assert!(store.uploads(&bob(), None, 10).await.unwrap().rows.is_empty());
+    assert!(store.files(&bob(), None, 10).await.unwrap().rows.is_empty());
+    assert_eq!(read(&store, info.id).await, sent.data);
+    status(&store, open).await;
+}
+
+#[tokio::test]
+async fn uploads_are_listed_newest_first_and_a_page_goes_on_where_the_last_ended() {
+    let place = Place::new();
+    let store = place.open();
+    let mut ids = Vec::new();
+    for at in 0..5 {
+        ids.push(store.create(&alice(), named(&format!("{at}"), 1)).await.unwrap().id);
+        place.pass(at % 2);
+    }
+    let first = store.uploads(&alice(), None, 2).await.unwrap();
+    store.create(&alice(), named("newer than the first page", 1)).await.unwrap();
+    let second = store.uploads(&alice(), first.next.clone(), 2).await.unwrap();
+    let third = store.uploads(&alice(), second.next.clone(), 2).await.unwrap();
+    assert_eq!(third.next, None);
+    let rows: Vec<_> = [first.rows, second.rows, third.rows].concat();
+    assert!(rows.is_sorted_by(|a, b| a.created_at >= b.created_at));
+    let mut listed: Vec<_> = rows.iter().map(|upload| upload.id).collect();
+    listed.sort();
+    ids.sort();
+    assert_eq!(listed, ids);
+    let bad = store.uploads(&alice(), Some("../../etc/passwd".to_owned()), 2).await;
+    assert!(matches!(bad, Err(StoreError::NotFound)));
+}
+
+#[tokio::test]
+async fn files_are_listed_newest_first_by_the_page() {
+    let place = Place::new();
+    let store = place.open();
+    let mut files = Vec::new();
+    for seed in 0..3 {
+        files.push(Sent::new(10, seed).upload(&store).await.1);
+        place.pass(1);
+    }
+    files.reverse();
+    let first = store.files(&alice(), None, 2).await.unwrap();
+    let second = store.files(&alice(), first.next.clone(), 2).await.unwrap();
+    assert_eq!([first.rows, second.rows].concat(), files);
+    assert_eq!(second.next, None);
+}
+
+fn with_key(request: &[u8]) -> NewUpload {
+    let idempotency = Some(("key".to_owned(), Digest::of(request)));
+    NewUpload { idempotency, ..named("keyed", CHUNK) }
+}
+
+#[tokio::test]
+async fn the_same_key_with_the_same_request_is_the_same_upload() {
+    let place = Place::new();
+    let store = place.open();
+    let id = store.create(&alice(), with_key(b"request")).await.unwrap().id;
+    assert_eq!(store.create(&alice(), with_key(b"request")).await.unwrap().id, id);
+    let other = store.create(&alice(), with_key(b"other")).await;
+    assert!(matches!(other, Err(StoreError::KeyReused)));
+    assert_ne!(store.create(&bob(), with_key(b"other")).await.unwrap().id, id);
+    assert_eq!(place.blob_count(), 2, "nothing was reserved twice");
+    store.cancel(&alice(), id).await.unwrap();
+    assert_ne!(store.create(&alice(), with_key(b"other")).await.unwrap().id, id);
+}
+
+#[tokio::test]
+async fn a_key_is_free_again_once_its_upload_has_expired() {
+    let place = Place::new();
+    let store = place.open();
+    let first = store.create(&alice(), with_key(b"request")).await.unwrap().id;
+    place.pass(HOUR);
+    let second = store.create(&alice(), with_key(b"other")).await.unwrap().id;
+    assert_ne!(first, second);
+    assert_eq!(store.sweep(place.now()).await.unwrap().uploads, 1);
+    assert_eq!(store.create(&alice(), with_key(b"other")).await.unwrap().id, second);
+}

@@ -1,0 +1,155 @@
+//! Opening a directory: after a kill, after a newer server, beside another server.
+
+use longhaul_server::store::disk::{OpenError, SCHEMA_VERSION};
+use longhaul_server::store::{Store as _, StoreError};
+use redb::{Database, TableDefinition};
+
+use super::fixture::*;
+
+#[tokio::test]
+async fn after_a_kill_exactly_what_was_held_is_held() {
+    let (place, sent) = (Place::new(), Sent::new(40 * CHUNK, 1));
+    let store = place.open();
+    let id = sent.create(&store).await;
+    for index in (0..40).step_by(2) {
+        sent.put(&store, id, index).await.unwrap();
+    }
+    let told = status(&store, id).await.holding;
+    drop(store);
+    let store = place.open();
+    let now = status(&store, id).await.holding;
+    assert!(now.held.without(&told.held).without(&told.pending).is_empty());
+    assert!(told.held.without(&now.held).is_empty(), "{told:?} then {now:?}");
+    assert!(now.pending.is_empty());
+    for index in 0..40 {
+        sent.put(&store, id, index).await.unwrap();
+    }
+    let info = store.seal(&alice(), id, sent.root()).await.unwrap();
+    assert_eq!(read(&store, info.id).await, sent.data);
+}
+
+#[tokio::test]
+async fn after_a_shutdown_everything_received_is_held() {
+    let (place, sent) = (Place::new(), Sent::new(20 * CHUNK, 1));
+    let store = place.open();
+    let id = sent.create(&store).await;
+    sent.put_all(&store, id).await;
+    store.shutdown().await;
+    drop(store);
+    assert_eq!(status(&place.open(), id).await.holding.held.to_string(), "0-19");
+}
+
+#[tokio::test]
+async fn a_second_server_is_told_who_has_the_directory_and_what_to_do() {
+    let place = Place::new();
+    let store = place.open();
+    let error = place.try_open().unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }));
+    let text = error.to_string();
+    assert!(text.contains(&std::process::id().to_string()), "{text}");
+    assert!(text.contains("stop that one, or give this one another directory"), "{text}");
+    drop(store);
+    place.open();
+}
+
+#[tokio::test]
+async fn the_directory_of_a_newer_server_is_refused_untouched() {
+    let place = Place::new();
+    drop(place.open());
+    let index = place.dir.path().join("index.redb");
+    let meta: TableDefinition<&str, u64> = TableDefinition::new("meta");
+    let db = Database::open(&index).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(meta).unwrap().insert("schema", SCHEMA_VERSION + 1).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let error = place.try_open().unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found, .. } if found == SCHEMA_VERSION + 1));
+    assert!(error.to_string().contains("newer server"), "{error}");
+    let db = Database::open(&index).unwrap();
+    let txn = redb::ReadableDatabase::begin_read(&db).unwrap();
+    let schema = txn.open_table(meta).unwrap();
+    assert_eq!(schema.get("schema").unwrap().unwrap().value(), SCHEMA_VERSION + 1);
+}
+
+#[tokio::test]
+async fn what_is_no_index_is_refused_by_name() {
+    let place = Place::new();
+    std::fs::write(place.dir.path().join("index.redb"), bytes(10_000, 1)).unwrap();
+    let error = place.try_open().unwrap_err();
+    assert!(matches!(error, OpenError::Index { .. }));
+    assert!(error.to_string().contains("index.redb"), "{error}");
+}
+
+#[tokio::test]
+async fn a_deletion_that_a_crash_interrupted_is_finished_at_the_start() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = place.open();
+    let (id, info) = sent.upload(&store).await;
+    let blob = std::fs::read(place.blob_path(id)).unwrap();
+    drop(store);
+    put_into_garbage(&place, id.0);
+    drop(place.open());
+    assert!(!place.blob_path(id).exists());
+    assert_eq!(blob, sent.data);
+    assert_eq!(rows_of_chunks(&place), 0);
+    let store = place.open();
+    assert_eq!(store.files(&alice(), None, 10).await.unwrap().rows, [info], "not asked for");
+}
+
+/// What the commit of a deletion leaves, if nothing comes after it.
+fn put_into_garbage(place: &Place, blob: [u8; 16]) {
+    let db = Database::open(place.dir.path().join("index.redb")).unwrap();
+    let garbage: TableDefinition<[u8; 16], &str> = TableDefinition::new("garbage");
+    let txn = db.begin_write().unwrap();
+    txn.open_table(garbage).unwrap().insert(blob, "alice").unwrap();
+    txn.commit().unwrap();
+}
+
+fn rows_of_chunks(place: &Place) -> u64 {
+    let db = Database::open(place.dir.path().join("index.redb")).unwrap();
+    let chunks: TableDefinition<([u8; 16], u64), [u8; 32]> = TableDefinition::new("chunks");
+    let txn = redb::ReadableDatabase::begin_read(&db).unwrap();
+    let table = txn.open_table(chunks).unwrap();
+    redb::ReadableTableMetadata::len(&table).unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_whose_blob_was_not_made_before_a_crash_gets_it_with_its_first_chunk() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = place.open();
+    let id = sent.create(&store).await;
+    drop(store);
+    std::fs::remove_file(place.blob_path(id)).unwrap();
+    let store = place.open();
+    sent.put_all(&store, id).await;
+    let info = store.seal(&alice(), id, sent.root()).await.unwrap();
+    assert_eq!(read(&store, info.id).await, sent.data);
+}
+
+#[tokio::test]
+async fn a_blob_that_is_gone_is_not_taken_for_zeroes() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = place.open();
+    let id = sent.create(&store).await;
+    sent.put(&store, id, 0).await.unwrap();
+    store.shutdown().await;
+    drop(store);
+    std::fs::remove_file(place.blob_path(id)).unwrap();
+    let chunk = sent.put(&place.open(), id, 1).await;
+    assert!(matches!(chunk, Err(StoreError::Damaged(_))));
+}
+
+#[tokio::test]
+async fn a_file_larger_than_the_disk_is_refused_before_its_first_byte() {
+    let place = Place::new();
+    let store = place.open();
+    let mut new = named("huge", 1 << 45);
+    new.chunk_size = Some(64 << 20);
+    let refused = store.create(&alice(), new).await;
+    assert!(matches!(refused, Err(StoreError::NoSpace { needed }) if needed == 1 << 45));
+    assert_eq!(place.blob_count(), 0);
+    assert!(store.uploads(&alice(), None, 10).await.unwrap().rows.is_empty());
+    let refused = store.create(&alice(), named("beyond any plan", u64::MAX)).await;
+    assert!(matches!(refused, Err(StoreError::Plan(_))));
+}
