@@ -1,5 +1,7 @@
 //! Everything outside the API: the files of `--www`, as tower-http serves them.
 
+use std::io::ErrorKind;
+
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
 use longhaul_protocol::ProblemCode;
@@ -16,8 +18,14 @@ pub(super) async fn run<S>(call: &Call<'_, S>) -> Answer {
         return Err(Refusal::new(ProblemCode::NotFound, detail));
     };
     let request = Request::from_parts(call.head.clone(), Empty::<bytes::Bytes>::new());
-    let served =
-        ServeDir::new(www).try_call(request).await.map_err(|error| Refusal::internal(&error))?;
+    let served = ServeDir::new(www).try_call(request).await;
+    let served = served.map_err(|error| match error.kind() {
+        // A path that no file can have is one that no file has.
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
+            nothing_at(path)
+        }
+        _ => Refusal::internal(&error),
+    })?;
     if served.status().as_u16() == ProblemCode::NotFound.row().status {
         return Err(nothing_at(path));
     }

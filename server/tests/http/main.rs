@@ -1,0 +1,19 @@
+//! The native API over real sockets, in front of the real disk store.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "this is all tests"
+)]
+
+mod bad_input;
+mod cross_site;
+mod downloads;
+mod early_answers;
+mod program;
+mod support;
+mod uploads;

@@ -1,0 +1,182 @@
+//! The program itself: what it prints, how it stops, and what it says when it cannot start.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use longhaul_protocol::ProblemCode;
+use longhaul_protocol::wire::{UploadStatus, path};
+
+use crate::support::{Connection, Request, Server, chunk, create_request};
+
+fn command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
+    command.arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A running server and its address, from the line that it prints when it is ready.
+fn start(mut command: Command) -> (Child, SocketAddr) {
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.strip_prefix("longhaul-server listening on http://").expect(&line);
+    (child, address.trim_end().parse().unwrap())
+}
+
+fn terminate(child: Child) -> Output {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    child.wait_with_output().unwrap()
+}
+
+fn refused(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn it_prints_its_address_logs_its_requests_and_stops_when_told() {
+    let data = tempfile::tempdir().unwrap();
+    let (child, address) = start(command(data.path()));
+    let mut connection = Connection::to(address);
+    let create = Request::new("POST", path::UPLOADS).json(&create_request(5));
+    let upload: UploadStatus = connection.send(create).ok(201);
+    assert_eq!(connection.send(chunk(upload.id, 0, b"hello").body(b"hello")).status, 204);
+    let refused = chunk(upload.id, 1, b"more").body(b"more");
+    connection.send(refused).problem(ProblemCode::ChunkOutOfRange);
+    let output = terminate(child);
+    assert!(output.status.success());
+    let log = String::from_utf8(output.stderr).unwrap();
+    let chunks = path::chunks(upload.id);
+    for (status, bytes, chunk) in [(204, 5, 0), (400, 4, 1)] {
+        let line = format!(
+            "longhaul::request: answered method=POST path={chunks} status={status} in={bytes} "
+        );
+        let end = format!(" chunk={chunk} offset=0 received={bytes}");
+        assert!(log.lines().any(|text| text.contains(&line) && text.ends_with(&end)), "{log}");
+    }
+}
+
+#[test]
+fn a_chunk_in_flight_may_finish_while_it_stops() {
+    let data = tempfile::tempdir().unwrap();
+    let (child, address) = start(command(data.path()));
+    let mut connection = Connection::to(address);
+    let create = Request::new("POST", path::UPLOADS).json(&create_request(5));
+    let upload: UploadStatus = connection.send(create).ok(201);
+    connection.send_head(&chunk(upload.id, 0, b"hello").header("content-length", "5"));
+    connection.write(b"hel").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let stopping = std::thread::spawn(move || terminate(child));
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(std::net::TcpStream::connect(address).is_err(), "no new connection is taken");
+    connection.write(b"lo").unwrap();
+    assert_eq!(connection.answer("POST").status, 204);
+    assert!(stopping.join().unwrap().status.success());
+    let (child, address) = start(command(data.path()));
+    let status: UploadStatus =
+        Connection::to(address).send(Request::new("GET", &path::upload(upload.id))).ok(200);
+    assert_eq!(status.holding.held.to_string(), "0", "what was received is held");
+    terminate(child);
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_said_with_what_to_do() {
+    let data = tempfile::tempdir().unwrap();
+    let (child, address) = start(command(data.path()));
+    let locked = refused(&mut command(data.path()));
+    assert!(
+        locked.contains("in use by another server") && locked.contains("stop that one"),
+        "{locked}"
+    );
+    let other = tempfile::tempdir().unwrap();
+    let mut taken = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
+    taken.arg("--data").arg(other.path()).args(["--listen", &address.to_string()]);
+    let taken = refused(&mut taken);
+    assert!(taken.contains("is in use") && taken.contains("--listen"), "{taken}");
+    let mut public = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
+    public.arg("--data").arg(other.path()).args(["--listen", "0.0.0.0:0"]);
+    let public = refused(&mut public);
+    assert!(public.contains("not a loopback address"), "{public}");
+    let www = refused(command(other.path()).args(["--www", "/nowhere/at/all"]));
+    assert!(www.contains("no such folder"), "{www}");
+    let small = refused(command(other.path()).args(["--chunk-size", "1000"]));
+    assert!(small.contains("65536"), "{small}");
+    terminate(child);
+}
+
+#[test]
+fn the_page_is_served_with_its_types_and_is_never_stale() {
+    let www = tempfile::tempdir().unwrap();
+    for name in ["index.html", "app.js", "app_bg.wasm", "style.css"] {
+        std::fs::write(www.path().join(name), name).unwrap();
+    }
+    let server = Server::start_with(|config| config.www = Some(www.path().to_owned()));
+    for (path, media_type, body) in [
+        ("/", "text/html", "index.html"),
+        ("/index.html?x", "text/html", "index.html"),
+        ("/app.js", "text/javascript", "app.js"),
+        ("/app_bg.wasm", "application/wasm", "app_bg.wasm"),
+        ("/style.css", "text/css", "style.css"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.body.as_slice()), (200, body.as_bytes()), "{path}");
+        assert_eq!(answer.header("content-type"), Some(media_type));
+        assert_eq!(answer.header("cache-control"), Some("no-cache"));
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+    for path in [
+        "/none.js",
+        "/../Cargo.toml",
+        "/%2e%2e/Cargo.toml",
+        "/v1",
+        "/v1/none",
+        "/v1%2fuploads",
+        "/app.js/x",
+        "/%ff",
+        "/%00",
+        &format!("/{}", "x".repeat(300)),
+    ] {
+        server.get(path).problem(ProblemCode::NotFound);
+    }
+}
+
+#[test]
+fn without_a_page_only_the_api_is_served() {
+    let server = Server::start();
+    let problem = server.get("/").problem(ProblemCode::NotFound);
+    assert!(problem.detail.contains("--www"));
+    assert_eq!(server.get(path::HEALTHZ).status, 200);
+    assert_eq!(server.get(path::READYZ).status, 200);
+    let table = server.get(path::PROBLEMS);
+    assert_eq!(table.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(String::from_utf8(table.body).unwrap().contains("id=\"chunks-missing\""));
+}
+
+#[test]
+fn help_tells_every_option() {
+    let mut help = String::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
+    let mut child = command.arg("--help").stdout(Stdio::piped()).spawn().unwrap();
+    child.stdout.take().unwrap().read_to_string(&mut help).unwrap();
+    assert!(child.wait().unwrap().success());
+    for option in
+        ["--data", "--www", "--listen", "--allow-origin", "--host-name", "--chunk-size", "--log"]
+    {
+        assert!(help.contains(option), "{option}");
+    }
+}
+
+#[test]
+fn a_server_told_to_stop_ends_idle_connections() {
+    let mut server = Server::start();
+    let mut connection = server.connect();
+    assert_eq!(connection.send(Request::new("GET", path::READYZ)).status, 200);
+    server.stop();
+    assert!(connection.is_closed());
+}
