@@ -1,1 +1,29 @@
-//! .
+//! The Longhaul client in a browser.
+//!
+//! The sender's state machine of `longhaul-protocol` decides; this crate carries out what it asks
+//! for and tells it what came of that. Nothing here branches on the state of a transfer, on time or
+//! on a status code.
+//!
+//! On the page: [`uploader`] queues files and gives each a [`driver`], which turns the machine's
+//! actions into calls ([`transport`]), orders to lanes ([`pool`]) and a record in `localStorage`
+//! ([`persist`]); [`event`] is what listeners are told. In a worker: [`lane`] reads, hashes and
+//! sends one buffer at a time, as [`order`] says. [`answer`] reads what a server said, for both.
+//! [`js`] is the API for JavaScript and only converts.
+
+#![cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "natively only its tests run"))]
+
+mod answer;
+mod clock;
+mod driver;
+mod endpoint;
+mod event;
+mod js;
+mod lane;
+mod number;
+mod order;
+mod panic;
+mod persist;
+mod pool;
+mod queue;
+mod transport;
+mod uploader;

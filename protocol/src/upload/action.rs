@@ -152,7 +152,7 @@ pub enum Input {
 }
 
 /// Why a request got no good answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
 pub enum Failure {
     /// No answer at all. The text is the surroundings' own, for a log.
     #[error("no answer from the server ({0})")]
@@ -168,7 +168,7 @@ pub enum Failure {
 }
 
 /// Why a chunk could not be read from its source.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
 pub enum SourceError {
     /// The file is no longer what was picked.
     #[error("the file was changed since it was picked; pick it again to upload what it is now")]

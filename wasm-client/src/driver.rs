@@ -1,0 +1,185 @@
+//! One file: its state machine, and the hands that do what it asks for.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use gloo_timers::callback::Timeout;
+use longhaul_protocol::Millis;
+use longhaul_protocol::progress::Progress;
+use longhaul_protocol::upload::{Action, BufferId, Config, Input, Phase, Upload};
+use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::path;
+use web_sys::File;
+
+use crate::clock;
+use crate::event::Standing;
+use crate::order::{Order, Slot};
+use crate::persist::{self, Fingerprint};
+use crate::pool::Pool;
+use crate::transport::Transport;
+
+/// Called after anything happened to an upload, by its number.
+pub(crate) type Happened = Rc<dyn Fn(u32)>;
+
+/// What drives one upload.
+pub(crate) struct Driver {
+    upload: u32,
+    file: File,
+    fingerprint: Fingerprint,
+    machine: RefCell<Upload>,
+    transport: Transport,
+    pool: Rc<Pool>,
+    timer: RefCell<Option<Timeout>>,
+    happened: Happened,
+    shown: RefCell<Shown>,
+    this: Weak<Self>,
+}
+
+/// What listeners were told last.
+#[derive(Default)]
+struct Shown {
+    standing: Option<Standing>,
+    progress: Option<Progress>,
+}
+
+/// What a driver works with.
+pub(crate) struct Parts {
+    /// The upload's number on this page.
+    pub(crate) upload: u32,
+    pub(crate) file: File,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) config: Config,
+    pub(crate) transport: Transport,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) happened: Happened,
+}
+
+impl Driver {
+    /// A driver that does nothing until its first input.
+    pub(crate) fn new(parts: Parts) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
+            upload: parts.upload,
+            file: parts.file,
+            fingerprint: parts.fingerprint,
+            machine: RefCell::new(Upload::new(parts.config)),
+            transport: parts.transport,
+            pool: parts.pool,
+            timer: RefCell::default(),
+            happened: parts.happened,
+            shown: RefCell::default(),
+            this: this.clone(),
+        })
+    }
+
+    /// Tells the machine, does what it asks for, and tells the uploader that something happened.
+    pub(crate) fn input(&self, input: Input) {
+        self.machine.borrow_mut().handle(clock::now(), input);
+        self.go_on();
+    }
+
+    /// What makes it the same file.
+    pub(crate) fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// Where it stands.
+    pub(crate) fn phase(&self) -> Phase {
+        self.machine.borrow().phase()
+    }
+
+    /// How far it is, if that is news.
+    pub(crate) fn new_progress(&self) -> Option<Progress> {
+        let progress = self.machine.borrow().progress(clock::now());
+        let shown = self.shown.borrow_mut().progress.replace(progress);
+        (shown != Some(progress)).then_some(progress)
+    }
+
+    /// Whether listeners have not been told this yet; they are now.
+    pub(crate) fn is_news(&self, standing: &Standing) -> bool {
+        let shown = self.shown.borrow_mut().standing.replace(standing.clone());
+        shown.as_ref() != Some(standing)
+    }
+
+    /// The file's name, as it was picked.
+    pub(crate) fn name(&self) -> String {
+        self.file.name()
+    }
+
+    fn go_on(&self) {
+        while let Some(action) = self.next() {
+            self.act(action);
+        }
+        self.set_timer();
+        (self.happened)(self.upload);
+    }
+
+    fn next(&self) -> Option<Action> {
+        self.machine.borrow_mut().poll(clock::now())
+    }
+
+    /// Begins an action. None of them reports before this has returned.
+    fn act(&self, action: Action) {
+        match action {
+            Action::Call { ticket, call } => {
+                let this = self.this.clone();
+                self.transport.call(ticket, call, move |result| {
+                    tell(&this, Input::Answer { ticket, result });
+                });
+            }
+            Action::HangUp { ticket } => self.transport.hang_up(ticket),
+            Action::Read { ticket, buffer, range } => self.pool.order(&Order::Read {
+                slot: self.slot(buffer),
+                ticket,
+                start: range.start,
+                end: range.end,
+                file: self.file.clone(),
+            }),
+            Action::Send { ticket, buffer, upload, headers } => self.pool.order(&Order::Send {
+                slot: self.slot(buffer),
+                ticket,
+                url: self.transport.address(&path::chunks(upload)),
+                headers: written(&headers),
+                offset: headers.offset,
+            }),
+            Action::Stop { buffer } => self.pool.order(&Order::Stop { slot: self.slot(buffer) }),
+            Action::Free { buffer } => self.pool.order(&Order::Free { slot: self.slot(buffer) }),
+            Action::Save(record) => persist::save(&self.fingerprint, &record),
+            Action::Forget => persist::forget(&self.fingerprint),
+        }
+    }
+
+    fn slot(&self, buffer: BufferId) -> Slot {
+        Slot { upload: self.upload, buffer }
+    }
+
+    /// Setting it anew drops the one before.
+    fn set_timer(&self) {
+        let due = self.machine.borrow().next_timeout();
+        let timer = due.map(|due| {
+            let this = self.this.clone();
+            Timeout::new(delay(due.since(clock::now())), move || {
+                if let Some(this) = this.upgrade() {
+                    this.go_on();
+                }
+            })
+        });
+        self.timer.replace(timer);
+    }
+}
+
+fn tell(driver: &Weak<Driver>, input: Input) {
+    if let Some(driver) = driver.upgrade() {
+        driver.input(input);
+    }
+}
+
+fn written(headers: &ChunkHeaders) -> Vec<(String, String)> {
+    headers.write().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// One millisecond more, because a browser's clock is coarse and its timers may fire early; waking
+/// early only asks the machine once more.
+fn delay(span: Millis) -> u32 {
+    const LONGEST: u32 = i32::MAX as u32;
+    u32::try_from(span.0.saturating_add(1)).unwrap_or(LONGEST).min(LONGEST)
+}

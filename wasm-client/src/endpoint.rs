@@ -1,0 +1,41 @@
+//! Where the server is.
+
+use std::rc::Rc;
+
+use thiserror::Error;
+use web_sys::Url;
+
+/// The address before `/v1`, absolute, without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint(Rc<str>);
+
+/// Not an address.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "the endpoint `{given}` is no web address; give one like `https://files.example.org`, or none for the page's own server"
+)]
+pub(crate) struct EndpointError {
+    given: String,
+}
+
+impl Endpoint {
+    /// Reads an address that may be relative to the page's; nothing at all is the page's own server.
+    pub(crate) fn parse(given: &str, page: &str) -> Result<Self, EndpointError> {
+        let given = if given.is_empty() { "/" } else { given };
+        let url = Url::new_with_base(given, page)
+            .map_err(|_| EndpointError { given: given.to_owned() })?;
+        url.set_search("");
+        url.set_hash("");
+        Ok(Self(url.href().trim_end_matches('/').into()))
+    }
+
+    /// The address of one of the API's paths.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
+    /// The address itself.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}

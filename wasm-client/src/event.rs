@@ -1,0 +1,213 @@
+//! What listeners are told.
+
+use longhaul_protocol::progress::Progress;
+use longhaul_protocol::upload::{End, Failure, Fault, Phase, SourceError};
+use longhaul_protocol::wire::FileInfo;
+use longhaul_protocol::{Millis, Problem};
+use serde::Serialize;
+
+/// One thing to tell.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Event {
+    /// Where an upload stands has changed.
+    State(StateDetail),
+    /// It has moved.
+    Progress(ProgressDetail),
+    /// It is sealed.
+    Complete(CompleteDetail),
+    /// It cannot go on by itself.
+    Error(ErrorDetail),
+}
+
+/// Which upload an event is about.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct About {
+    /// What `add` returned.
+    pub(crate) id: u32,
+    /// The file's name, as it was picked.
+    pub(crate) name: String,
+}
+
+/// Where an upload stands.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StateDetail {
+    #[serde(flatten)]
+    about: About,
+    /// In a word.
+    state: &'static str,
+    /// What happened, where something did.
+    message: String,
+    /// When the next try comes by itself, since 1970.
+    retry_at: Option<Millis>,
+}
+
+/// How far an upload is.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProgressDetail {
+    #[serde(flatten)]
+    about: About,
+    #[serde(flatten)]
+    progress: Progress,
+}
+
+/// What an upload has become.
+#[derive(Debug, Serialize)]
+pub(crate) struct CompleteDetail {
+    #[serde(flatten)]
+    about: About,
+    file: Box<FileInfo>,
+    /// Where to download it, absolute.
+    url: String,
+}
+
+/// Why an upload cannot go on.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorDetail {
+    #[serde(flatten)]
+    about: About,
+    /// For programs: the problem's, or one of ours.
+    code: String,
+    /// What happened.
+    message: String,
+    /// What to do next.
+    advice: String,
+    /// What the server said, if it was the server.
+    problem: Option<Box<Problem>>,
+}
+
+impl Event {
+    /// The type that listeners name.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::State(_) => "state",
+            Self::Progress(_) => "progress",
+            Self::Complete(_) => "complete",
+            Self::Error(_) => "error",
+        }
+    }
+
+    /// Where an upload stands; `retry_at` is when the next try comes, if one is to come.
+    pub(crate) fn state(about: About, standing: &Standing, retry_at: Option<Millis>) -> Self {
+        let message = match standing {
+            Standing::Moves(Phase::Waiting { why, .. }) => happened(why),
+            Standing::Moves(Phase::Ended(End::Failed(fault))) => fault.to_string(),
+            Standing::Moves(_) | Standing::Queued => String::new(),
+        };
+        Self::State(StateDetail { about, state: standing.word(), message, retry_at })
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(about: About, progress: Progress) -> Self {
+        Self::Progress(ProgressDetail { about, progress })
+    }
+
+    /// What has become of it.
+    pub(crate) fn end(about: About, end: End, url: impl Fn(&FileInfo) -> String) -> Option<Self> {
+        match end {
+            End::Done(file) => {
+                Some(Self::Complete(CompleteDetail { about, url: url(&file), file }))
+            }
+            End::Failed(fault) => Some(Self::Error(ErrorDetail::new(about, fault))),
+            End::Cancelled => None,
+        }
+    }
+}
+
+/// Where an upload stands, its place in the queue included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It waits for other files.
+    Queued,
+    /// As the machine says.
+    Moves(Phase),
+}
+
+impl Standing {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Moves(Phase::Opening) => "opening",
+            Self::Moves(Phase::Uploading) => "uploading",
+            Self::Moves(Phase::Verifying) => "verifying",
+            Self::Moves(Phase::Sealing) => "sealing",
+            Self::Moves(Phase::Waiting { .. }) => "waiting",
+            Self::Moves(Phase::Paused) => "paused",
+            Self::Moves(Phase::Cancelling) => "cancelling",
+            Self::Moves(Phase::Ended(End::Done(_))) => "done",
+            Self::Moves(Phase::Ended(End::Cancelled)) => "cancelled",
+            Self::Moves(Phase::Ended(End::Failed(_))) => "failed",
+        }
+    }
+}
+
+impl ErrorDetail {
+    fn new(about: About, fault: Fault) -> Self {
+        let code = code(&fault);
+        let (message, advice) = parted(&fault);
+        let problem = match fault {
+            Fault::Refused(problem) => Some(problem),
+            Fault::Source(_) | Fault::Damaged { .. } | Fault::Nonsense(_) => None,
+        };
+        Self { about, code, message, advice, problem }
+    }
+}
+
+fn code(fault: &Fault) -> String {
+    let code = match fault {
+        Fault::Refused(problem) => problem.code.as_str(),
+        Fault::Source(SourceError::Changed) => "source-changed",
+        Fault::Source(SourceError::Unreadable(_)) => "source-unreadable",
+        Fault::Damaged { .. } => "damaged",
+        Fault::Nonsense(_) => "nonsense",
+    };
+    code.to_owned()
+}
+
+/// What happened, and what to do: our own texts have a semicolon between the two.
+fn parted(fault: &Fault) -> (String, String) {
+    if let Fault::Refused(problem) = fault {
+        return (said(problem), problem.advice.clone());
+    }
+    let text = fault.to_string();
+    let (message, advice) = text.rsplit_once("; ").unwrap_or((&text, ""));
+    (message.to_owned(), advice.to_owned())
+}
+
+fn happened(why: &Failure) -> String {
+    match why {
+        Failure::Refused { problem, .. } => said(problem),
+        Failure::Network(_) => why.to_string(),
+    }
+}
+
+fn said(problem: &Problem) -> String {
+    match problem.detail.as_str() {
+        "" => problem.title.clone(),
+        detail => format!("{}: {detail}", problem.title),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_protocol::{ChunkIndex, ProblemCode};
+
+    #[test]
+    fn what_happened_and_what_to_do_are_told_apart() {
+        let problem = ProblemCode::TooLarge.problem("the limit is 5 bytes");
+        let (message, advice) = parted(&Fault::Refused(Box::new(problem)));
+        assert!(message.ends_with("the limit is 5 bytes"), "{message}");
+        assert!(advice.starts_with("Send a smaller file"), "{advice}");
+        for fault in [
+            Fault::Source(SourceError::Changed),
+            Fault::Source(SourceError::Unreadable("it is gone; really".into())),
+            Fault::Damaged { chunk: ChunkIndex(3), times: 4 },
+            Fault::Nonsense("0 lanes".into()),
+        ] {
+            let (message, advice) = parted(&fault);
+            assert!(!advice.is_empty() && !message.is_empty(), "{fault}");
+        }
+    }
+}

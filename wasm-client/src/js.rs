@@ -1,0 +1,176 @@
+//! The API for JavaScript. It only converts.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use js_sys::Function;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsError, JsValue};
+use web_sys::{CustomEvent, CustomEventInit, EventTarget, File};
+
+use crate::endpoint::Endpoint;
+use crate::event::Event;
+use crate::lane;
+use crate::order::Report;
+use crate::uploader;
+
+/// How many files move at once unless the page says otherwise: one file can fill every lane.
+const FILES_AT_ONCE: usize = 1;
+
+/// The types of what listeners are told, which the macro cannot know.
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("js/types.d.ts");
+
+/// Runs once when the module is loaded, on the page and in every worker.
+#[wasm_bindgen(start)]
+fn start() {
+    crate::panic::explain();
+}
+
+/// What the page asks for.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Options {
+    endpoint: String,
+    files_at_once: Option<usize>,
+}
+
+/// Uploads files and does not lose them.
+#[wasm_bindgen]
+pub struct Uploader {
+    uploader: Rc<uploader::Uploader>,
+    events: EventTarget,
+}
+
+#[wasm_bindgen]
+impl Uploader {
+    /// For one server: by default the page's own.
+    ///
+    /// # Errors
+    /// When an option is not what its type says.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        #[wasm_bindgen(unchecked_optional_param_type = "UploaderOptions")] options: JsValue,
+    ) -> Result<Self, JsError> {
+        let options: Options = read(options)?;
+        let events = EventTarget::new().map_err(thrown)?;
+        let endpoint = Endpoint::parse(&options.endpoint, &page_address())?;
+        let at_once = options.files_at_once.unwrap_or(FILES_AT_ONCE);
+        let target = events.clone();
+        let uploader =
+            uploader::Uploader::new(endpoint, at_once, move |event| emit(&target, &event));
+        Ok(Self { uploader, events })
+    }
+
+    /// Begins to upload a file, or goes on with it, and returns its number. `metadata` is kept with
+    /// the file.
+    ///
+    /// # Errors
+    /// When the metadata is not an object of strings.
+    pub fn add(
+        &self,
+        file: File,
+        #[wasm_bindgen(unchecked_optional_param_type = "Record<string, string>")] metadata: JsValue,
+    ) -> Result<u32, JsError> {
+        let metadata: BTreeMap<String, String> = read(metadata)?;
+        Ok(self.uploader.add(file, metadata))
+    }
+
+    /// Lets an upload rest until [`Uploader::resume`].
+    pub fn pause(&self, id: u32) {
+        self.uploader.pause(id);
+    }
+
+    /// Goes on after a pause or a failure; tries at once what waits for its next try.
+    pub fn resume(&self, id: u32) {
+        self.uploader.resume(id);
+    }
+
+    /// Gives an upload up and frees its space on the server.
+    pub fn cancel(&self, id: u32) {
+        self.uploader.cancel(id);
+    }
+
+    /// Calls the listener with a `CustomEvent` whose `detail` is as `UploaderEvents` says.
+    ///
+    /// # Errors
+    /// Never for a function.
+    #[wasm_bindgen(js_name = addEventListener, skip_typescript)]
+    pub fn add_event_listener(&self, kind: &str, listener: &Function) -> Result<(), JsValue> {
+        self.events.add_event_listener_with_callback(kind, listener)
+    }
+
+    /// Calls it no longer.
+    ///
+    /// # Errors
+    /// Never for a function.
+    #[wasm_bindgen(js_name = removeEventListener, skip_typescript)]
+    pub fn remove_event_listener(&self, kind: &str, listener: &Function) -> Result<(), JsValue> {
+        self.events.remove_event_listener_with_callback(kind, listener)
+    }
+}
+
+/// What a worker runs. Of no use to a page.
+#[wasm_bindgen]
+pub struct Lane(lane::Lane);
+
+#[wasm_bindgen]
+impl Lane {
+    /// A lane that tells what happens through this function.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(report: Function) -> Self {
+        Self(lane::Lane::new(Rc::new(move |what: Report| post(&report, &what))))
+    }
+
+    /// Begins what the page asks for.
+    ///
+    /// # Errors
+    /// When the message is none of ours.
+    pub fn handle(&self, order: JsValue) -> Result<(), JsError> {
+        self.0.handle(serde_wasm_bindgen::from_value(order)?);
+        Ok(())
+    }
+}
+
+fn post(report: &Function, what: &Report) {
+    let sent = write(what).and_then(|what| report.call1(&JsValue::UNDEFINED, &what));
+    if let Err(error) = sent {
+        web_sys::console::error_2(&"Longhaul could not reach its page:".into(), &error);
+    }
+}
+
+fn emit(target: &EventTarget, event: &Event) {
+    let dispatched = write(event).and_then(|detail| {
+        let init = CustomEventInit::new();
+        init.set_detail(&detail);
+        let event = CustomEvent::new_with_event_init_dict(event.kind(), &init)?;
+        target.dispatch_event(&event)
+    });
+    if let Err(error) = dispatched {
+        web_sys::console::error_2(&"Longhaul could not tell its page:".into(), &error);
+    }
+}
+
+/// Plain objects, as `JSON.parse` would make them.
+fn write<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+    let plain = serde_wasm_bindgen::Serializer::json_compatible();
+    value.serialize(&plain).map_err(JsValue::from)
+}
+
+/// Nothing at all is the default.
+fn read<T: Default + for<'de> Deserialize<'de>>(value: JsValue) -> Result<T, JsError> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(T::default());
+    }
+    Ok(serde_wasm_bindgen::from_value(value)?)
+}
+
+fn page_address() -> String {
+    web_sys::window().and_then(|window| window.location().href().ok()).unwrap_or_default()
+}
+
+fn thrown(error: JsValue) -> JsError {
+    JsError::new(&format!("{error:?}"))
+}

@@ -1,0 +1,103 @@
+
+/** How to make an Uploader. */
+export interface UploaderOptions {
+  /** The server's address, absolute or relative to the page; the page's own server if left out. */
+  endpoint?: string;
+  /** How many files move at once; 1 if left out. One file can fill every lane. */
+  filesAtOnce?: number;
+}
+
+/** Where an upload stands. */
+export type UploadState =
+  | "queued" | "opening" | "uploading" | "verifying" | "sealing" | "waiting"
+  | "paused" | "cancelling" | "done" | "failed" | "cancelled";
+
+/** What every event tells. */
+export interface UploadDetail {
+  /** What `add` returned. */
+  id: number;
+  /** The file's name, as it was picked. */
+  name: string;
+}
+
+/** Detail of `state`. */
+export interface StateDetail extends UploadDetail {
+  state: UploadState;
+  /** What happened, where something did; else empty. */
+  message: string;
+  /** While `waiting`: when the next try comes by itself, milliseconds since 1970. */
+  retryAt: number | null;
+}
+
+/** Detail of `progress`: bytes, bytes a second, milliseconds. */
+export interface ProgressDetail extends UploadDetail {
+  total: number;
+  /** In chunks that the server has acknowledged. */
+  acknowledged: number;
+  /** On their way. */
+  inFlight: number;
+  /** Of `acknowledged`, what the server had already. */
+  reused: number;
+  rate: number;
+  leftMs: number | null;
+}
+
+/** A sealed file, as the server tells of it. */
+export interface FileInfo {
+  id: string;
+  name: string;
+  type?: string;
+  lastModified?: number;
+  relativePath?: string;
+  metadata?: Record<string, string>;
+  size: number;
+  root: string;
+  chunkSize: number;
+  chunkCount: number;
+  sealedAt: number;
+}
+
+/** Detail of `complete`. */
+export interface CompleteDetail extends UploadDetail {
+  file: FileInfo;
+  /** Where to download it, absolute. */
+  url: string;
+}
+
+/** What a server says when it refuses (RFC 9457). */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  code: string;
+  retryable: boolean;
+  detail: string;
+  advice: string;
+}
+
+/** Detail of `error`: the upload cannot go on by itself; `resume` tries again. */
+export interface ErrorDetail extends UploadDetail {
+  /** The problem's code, or `source-changed`, `source-unreadable`, `damaged`, `nonsense`. */
+  code: string;
+  /** What happened. */
+  message: string;
+  /** What to do next. */
+  advice: string;
+  /** What the server said, if it was the server. */
+  problem: Problem | null;
+}
+
+/** The details of an Uploader's events, by their type. */
+export interface UploaderEvents {
+  state: StateDetail;
+  progress: ProgressDetail;
+  complete: CompleteDetail;
+  error: ErrorDetail;
+}
+
+export interface Uploader {
+  addEventListener<K extends keyof UploaderEvents>(
+    type: K, listener: (event: CustomEvent<UploaderEvents[K]>) => void): void;
+  removeEventListener<K extends keyof UploaderEvents>(
+    type: K, listener: (event: CustomEvent<UploaderEvents[K]>) => void): void;
+}

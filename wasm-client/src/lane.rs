@@ -1,0 +1,130 @@
+//! A lane: reads one slice into one buffer, hashes that buffer, and sends that same buffer.
+//!
+//! It runs in a worker, or on the page where no worker can be started. The bytes stay where they
+//! were read: they reach neither the page nor, where the browser can hash, the memory of the wasm.
+
+mod read;
+mod send;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use js_sys::{ArrayBuffer, Uint8Array};
+use longhaul_protocol::Digest;
+use longhaul_protocol::upload::{Failure, SourceError, Ticket};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::File;
+
+use crate::order::{Order, Report, Slot};
+use send::Sending;
+
+/// Where a lane's reports go.
+pub(crate) type Reporter = Rc<dyn Fn(Report)>;
+
+/// One lane, with the buffers that were given to it.
+pub(crate) struct Lane {
+    report: Reporter,
+    buffers: Rc<RefCell<BTreeMap<Slot, Buffer>>>,
+}
+
+/// Dropping it stops what goes on with it and frees its bytes.
+struct Buffer {
+    /// The read that is to fill it; one that comes late finds another ticket here.
+    reading: Option<Ticket>,
+    bytes: Option<ArrayBuffer>,
+    sending: Option<Sending>,
+}
+
+impl Lane {
+    /// A lane without buffers.
+    pub(crate) fn new(report: Reporter) -> Self {
+        report(Report::Ready);
+        Self { report, buffers: Rc::default() }
+    }
+
+    /// Begins what is asked for.
+    pub(crate) fn handle(&self, order: Order) {
+        match order {
+            Order::Read { slot, ticket, start, end, file } => {
+                self.read(slot, ticket, start..end, file);
+            }
+            Order::Send { slot, ticket, url, headers, offset } => {
+                if let Err(failure) = self.send(slot, ticket, &url, &headers, offset) {
+                    let report = Report::Sent { upload: slot.upload, ticket, result: Err(failure) };
+                    (self.report)(report);
+                }
+            }
+            Order::Stop { slot } => self.stop(slot),
+            Order::Free { slot } => drop(self.buffers.borrow_mut().remove(&slot)),
+        }
+    }
+
+    fn read(&self, slot: Slot, ticket: Ticket, range: Range<u64>, file: File) {
+        let fresh = Buffer { reading: Some(ticket), bytes: None, sending: None };
+        self.buffers.borrow_mut().insert(slot, fresh);
+        let (report, buffers) = (Rc::clone(&self.report), Rc::clone(&self.buffers));
+        spawn_local(async move {
+            let outcome = read::read(&file, range).await;
+            if let Some(result) = keep(&mut buffers.borrow_mut(), slot, ticket, outcome) {
+                report(Report::Read { upload: slot.upload, ticket, result });
+            }
+        });
+    }
+
+    fn send(
+        &self,
+        slot: Slot,
+        ticket: Ticket,
+        url: &str,
+        headers: &[(String, String)],
+        offset: u64,
+    ) -> Result<(), Failure> {
+        let mut buffers = self.buffers.borrow_mut();
+        let buffer = buffers.get_mut(&slot).ok_or_else(nothing_kept)?;
+        let bytes = buffer.bytes.as_ref().ok_or_else(nothing_kept)?;
+        let body =
+            Uint8Array::new(bytes).subarray(u32::try_from(offset).unwrap_or(u32::MAX), u32::MAX);
+        buffer.sending = None;
+        let report = Rc::clone(&self.report);
+        buffer.sending = Some(Sending::start(slot.upload, ticket, url, headers, &body, report)?);
+        Ok(())
+    }
+
+    fn stop(&self, slot: Slot) {
+        if let Some(buffer) = self.buffers.borrow_mut().get_mut(&slot) {
+            buffer.sending = None;
+        }
+    }
+}
+
+/// Puts the bytes into their buffer, unless it was given to something else meanwhile.
+fn keep(
+    buffers: &mut BTreeMap<Slot, Buffer>,
+    slot: Slot,
+    ticket: Ticket,
+    outcome: Result<read::Slice, SourceError>,
+) -> Option<Result<Digest, SourceError>> {
+    let buffer = buffers.get_mut(&slot).filter(|buffer| buffer.reading == Some(ticket))?;
+    buffer.reading = None;
+    Some(outcome.map(|slice| {
+        buffer.bytes = Some(slice.bytes);
+        slice.digest
+    }))
+}
+
+fn nothing_kept() -> Failure {
+    Failure::Network("the chunk's bytes are no longer in memory".to_owned())
+}
+
+impl Drop for Buffer {
+    /// Garbage collection comes when it likes and does not see how large a buffer is; where the
+    /// engine can give the memory back at once, it does.
+    fn drop(&mut self) {
+        self.sending = None;
+        if let Some(bytes) = self.bytes.take() {
+            read::release(&bytes);
+        }
+    }
+}

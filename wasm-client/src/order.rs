@@ -1,0 +1,61 @@
+//! What the page and its lanes say to each other.
+
+use longhaul_protocol::Digest;
+use longhaul_protocol::upload::{BufferId, Failure, SourceError, Ticket};
+use serde::{Deserialize, Serialize};
+use web_sys::File;
+
+/// One buffer of one of the page's uploads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    /// The upload, by the page's own count.
+    pub(crate) upload: u32,
+    /// The buffer.
+    pub(crate) buffer: BufferId,
+}
+
+/// What a lane is to do: the part of `Action` that is a lane's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// Read these bytes of the file, keep them, hash them.
+    Read {
+        slot: Slot,
+        ticket: Ticket,
+        start: u64,
+        end: u64,
+        /// Handed over by reference: no byte is copied.
+        #[serde(with = "serde_wasm_bindgen::preserve")]
+        file: File,
+    },
+    /// Send what is kept, from `offset` on.
+    Send { slot: Slot, ticket: Ticket, url: String, headers: Vec<(String, String)>, offset: u64 },
+    /// Stop sending.
+    Stop { slot: Slot },
+    /// Stop everything and forget the bytes.
+    Free { slot: Slot },
+}
+
+impl Order {
+    /// The buffer it is about.
+    pub(crate) fn slot(&self) -> Slot {
+        match self {
+            Self::Read { slot, .. }
+            | Self::Send { slot, .. }
+            | Self::Stop { slot }
+            | Self::Free { slot } => *slot,
+        }
+    }
+}
+
+/// What a lane tells: the part of `Input` that comes from a lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// It runs.
+    Ready,
+    /// Bytes were read and hashed, or not.
+    Read { upload: u32, ticket: Ticket, result: Result<Digest, SourceError> },
+    /// The network took bytes of a body.
+    Moved { upload: u32, ticket: Ticket, bytes: u64 },
+    /// A chunk was answered, or not.
+    Sent { upload: u32, ticket: Ticket, result: Result<(), Failure> },
+}

@@ -1,0 +1,107 @@
+//! What is remembered over a reload: one small record per file, in `localStorage`.
+//!
+//! The server's status is the truth; a record only says which upload to ask about. So nothing here
+//! fails: where there is no storage, or no room in it, a file picked again is only begun anew.
+
+use longhaul_protocol::Digest;
+use longhaul_protocol::upload::Record;
+use wasm_bindgen::JsValue;
+use web_sys::{File, Storage};
+
+use crate::clock;
+use crate::endpoint::Endpoint;
+use crate::number::whole;
+
+/// What our keys begin with: the storage is the whole site's.
+const PREFIX: &str = "longhaul:";
+
+/// What makes a file the same file when it is picked again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint(String);
+
+impl Fingerprint {
+    /// By the server it goes to and what the browser tells of it. It is hashed, because other
+    /// scripts of the site need not see what was uploaded.
+    pub(crate) fn of(endpoint: &Endpoint, file: &File, relative_path: &str) -> Self {
+        let facts = [
+            endpoint.as_str(),
+            &file.name(),
+            relative_path,
+            &file.type_(),
+            &whole(file.size()).to_string(),
+            &whole(file.last_modified()).to_string(),
+        ];
+        Self::of_facts(&facts)
+    }
+
+    fn of_facts(facts: &[&str]) -> Self {
+        Self(format!("{PREFIX}{}", Digest::of(facts.join("\0").as_bytes())))
+    }
+}
+
+/// The record of that file, if there is one whose upload is not over by now.
+pub(crate) fn load(fingerprint: &Fingerprint) -> Option<Record> {
+    read(&storage()?, &fingerprint.0).filter(is_alive)
+}
+
+/// Remembers.
+pub(crate) fn save(fingerprint: &Fingerprint, record: &Record) {
+    let (Some(storage), Ok(json)) = (storage(), serde_json::to_string(record)) else { return };
+    if let Err(error) = storage.set_item(&fingerprint.0, &json) {
+        let text = "Longhaul could not note how far the upload is (the site's storage is full); it \
+                    goes on, but picking the file again after a reload will begin anew";
+        web_sys::console::warn_2(&text.into(), &error);
+    }
+}
+
+/// Forgets.
+pub(crate) fn forget(fingerprint: &Fingerprint) {
+    if let Some(storage) = storage() {
+        remove(&storage, &fingerprint.0);
+    }
+}
+
+/// Drops the records whose uploads are over: the storage is small and shared.
+pub(crate) fn sweep() {
+    let Some(storage) = storage() else { return };
+    let keys: Vec<_> = (0..storage.length().unwrap_or(0))
+        .filter_map(|at| storage.key(at).ok().flatten())
+        .filter(|key| key.starts_with(PREFIX))
+        .collect();
+    for key in keys.iter().filter(|key| !read(&storage, key).is_some_and(|found| is_alive(&found)))
+    {
+        remove(&storage, key);
+    }
+}
+
+/// There may be none: a browser can be set to refuse it.
+fn storage() -> Option<Storage> {
+    web_sys::window()?.local_storage().ok()?
+}
+
+fn read(storage: &Storage, key: &str) -> Option<Record> {
+    serde_json::from_str(&storage.get_item(key).ok()??).ok()
+}
+
+fn remove(storage: &Storage, key: &str) {
+    let removed: Result<(), JsValue> = storage.remove_item(key);
+    // Fails only where reading fails too; what is left is dropped by its expiry.
+    drop(removed);
+}
+
+fn is_alive(record: &Record) -> bool {
+    record.expires_at > clock::since_1970()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_fact_that_differs_makes_another_file() {
+        let same = Fingerprint::of_facts(&["https://a", "b.mov", "", "video/mp4", "1", "2"]);
+        assert_eq!(same, Fingerprint::of_facts(&["https://a", "b.mov", "", "video/mp4", "1", "2"]));
+        assert_ne!(same, Fingerprint::of_facts(&["https://a", "b.mov", "", "video/mp4", "1", "3"]));
+        assert_ne!(same, Fingerprint::of_facts(&["https://a", "b.mo", "v", "video/mp4", "1", "2"]));
+    }
+}

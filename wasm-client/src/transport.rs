@@ -1,0 +1,115 @@
+//! Control calls: from the page, by fetch.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use gloo_net::http::{Method, Request, RequestBuilder};
+use longhaul_protocol::upload::{Answer, Call, Failure, Ticket};
+use longhaul_protocol::wire::{header, path};
+use serde::Serialize;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{AbortController, AbortSignal, RequestCache};
+
+use crate::answer::{RETRY_AFTER, Raw};
+use crate::endpoint::Endpoint;
+
+/// The control calls of one upload.
+pub(crate) struct Transport {
+    endpoint: Endpoint,
+    waiting: Rc<RefCell<BTreeMap<Ticket, AbortController>>>,
+}
+
+impl Transport {
+    /// Calls to this server.
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, waiting: Rc::default() }
+    }
+
+    /// Where chunks go.
+    pub(crate) fn address(&self, path: &str) -> String {
+        self.endpoint.at(path)
+    }
+
+    /// Makes a call and tells what came of it, unless [`Transport::hang_up`] comes first.
+    pub(crate) fn call(
+        &self,
+        ticket: Ticket,
+        call: Call,
+        told: impl FnOnce(Result<Answer, Failure>) + 'static,
+    ) {
+        let controller = AbortController::new().ok();
+        let signal = controller.as_ref().map(AbortController::signal);
+        let (endpoint, waiting) = (self.endpoint.clone(), Rc::clone(&self.waiting));
+        if let Some(controller) = controller {
+            self.waiting.borrow_mut().insert(ticket, controller);
+        }
+        spawn_local(async move {
+            let result = ask(&endpoint, &call, signal.as_ref()).await;
+            waiting.borrow_mut().remove(&ticket);
+            told(result);
+        });
+    }
+
+    /// Stops waiting. The call then ends as a failure, under a ticket that nobody knows any more.
+    pub(crate) fn hang_up(&self, ticket: Ticket) {
+        let controller = self.waiting.borrow_mut().remove(&ticket);
+        if let Some(controller) = controller {
+            controller.abort();
+        }
+    }
+}
+
+async fn ask(
+    endpoint: &Endpoint,
+    call: &Call,
+    signal: Option<&AbortSignal>,
+) -> Result<Answer, Failure> {
+    let raw = fetch(request(endpoint, call, signal)?).await?;
+    match call {
+        Call::Create { .. } | Call::Status(_) => raw.json().map(Answer::Upload),
+        Call::Offer(..) => raw.json().map(Answer::Digests),
+        Call::Seal(..) => raw.json().map(Answer::File),
+        Call::Cancel(_) => raw.nothing().map(|()| Answer::Gone),
+    }
+}
+
+fn request(
+    endpoint: &Endpoint,
+    call: &Call,
+    signal: Option<&AbortSignal>,
+) -> Result<Request, Failure> {
+    let to = |method, path: &str| {
+        let builder = RequestBuilder::new(&endpoint.at(path)).method(method);
+        builder.cache(RequestCache::NoStore).abort_signal(signal)
+    };
+    match call {
+        Call::Create { request, key } => {
+            let builder = to(Method::POST, path::UPLOADS).header(header::IDEMPOTENCY_KEY, key);
+            with_json(builder, request)
+        }
+        Call::Status(id) => without_body(to(Method::GET, &path::upload(*id))),
+        Call::Offer(id, run) => with_json(to(Method::POST, &path::digests(*id)), run),
+        Call::Seal(id, seal) => with_json(to(Method::POST, &path::seal(*id)), seal),
+        Call::Cancel(id) => without_body(to(Method::DELETE, &path::upload(*id))),
+    }
+}
+
+fn with_json<T: Serialize>(builder: RequestBuilder, body: &T) -> Result<Request, Failure> {
+    builder.json(body).map_err(no_answer)
+}
+
+fn without_body(builder: RequestBuilder) -> Result<Request, Failure> {
+    builder.build().map_err(no_answer)
+}
+
+async fn fetch(request: Request) -> Result<Raw, Failure> {
+    let response = request.send().await.map_err(no_answer)?;
+    let (status, retry_after) = (response.status(), response.headers().get(RETRY_AFTER));
+    let body = response.text().await.map_err(no_answer)?;
+    Ok(Raw { status, body, retry_after })
+}
+
+fn no_answer(error: gloo_net::Error) -> Failure {
+    Failure::Network(error.to_string())
+}

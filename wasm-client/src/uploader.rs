@@ -1,0 +1,301 @@
+//! All uploads of a page: their queue, the lanes they share, and what listeners are told of them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use gloo_timers::callback::Interval;
+use longhaul_protocol::upload::{Config, End, Input, Phase};
+use longhaul_protocol::wire::{FileMeta, TYPE_BYTES_MAX, path};
+use longhaul_protocol::{Millis, name};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use web_sys::File;
+
+use crate::clock;
+use crate::driver::{Driver, Parts};
+use crate::endpoint::Endpoint;
+use crate::event::{About, Event, Standing};
+use crate::number::whole;
+use crate::order::Report;
+use crate::persist::{self, Fingerprint};
+use crate::pool::Pool;
+use crate::queue::Queue;
+use crate::transport::Transport;
+
+/// How often listeners are told of progress: as often as an eye follows, and no more, whatever the
+/// number of lanes and files.
+const PROGRESS_INTERVAL_MS: u32 = 100;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    fn fill_randomly(bytes: &mut [u8]);
+}
+
+/// Uploads to one server.
+pub(crate) struct Uploader {
+    endpoint: Endpoint,
+    pool: Rc<Pool>,
+    queue: RefCell<Queue>,
+    drivers: RefCell<BTreeMap<u32, Rc<Driver>>>,
+    count: Cell<u32>,
+    progress_timer: RefCell<Option<Interval>>,
+    emit: Box<dyn Fn(Event)>,
+    online: Closure<dyn FnMut()>,
+    this: Weak<Self>,
+}
+
+impl Uploader {
+    /// Without uploads. `emit` is called with whatever there is to tell, and may call back.
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        files_at_once: usize,
+        emit: impl Fn(Event) + 'static,
+    ) -> Rc<Self> {
+        persist::sweep();
+        Rc::new_cyclic(|this: &Weak<Self>| {
+            let (reported, back) = (this.clone(), this.clone());
+            let uploader = Self {
+                endpoint,
+                pool: Rc::new(Pool::new(Rc::new(move |report| {
+                    with(&reported, |up| up.told(report))
+                }))),
+                queue: RefCell::new(Queue::new(files_at_once)),
+                drivers: RefCell::default(),
+                count: Cell::new(0),
+                progress_timer: RefCell::default(),
+                emit: Box::new(emit),
+                online: Closure::new(move || with(&back, Self::online)),
+                this: this.clone(),
+            };
+            listen(&uploader.online);
+            uploader
+        })
+    }
+
+    /// Takes in a file and returns the number of its upload: that of an upload that is open already,
+    /// if it is the same file again.
+    pub(crate) fn add(&self, file: File, metadata: BTreeMap<String, String>) -> u32 {
+        let relative_path = relative_path(&file);
+        let fingerprint = Fingerprint::of(&self.endpoint, &file, &relative_path);
+        let open =
+            self.drivers.borrow().iter().find_map(|(upload, driver)| {
+                (*driver.fingerprint() == fingerprint).then_some(*upload)
+            });
+        let upload = open.unwrap_or_else(|| {
+            let meta = meta(&file, &relative_path, metadata);
+            self.begin(file, fingerprint, meta)
+        });
+        self.resume(upload);
+        upload
+    }
+
+    /// Lets an upload rest.
+    pub(crate) fn pause(&self, upload: u32) {
+        self.tell(upload, Input::Pause);
+    }
+
+    /// Goes on when its turn comes, or tries at once what waits for its next try.
+    pub(crate) fn resume(&self, upload: u32) {
+        if self.queue.borrow().moves(upload) {
+            return self.tell(upload, Input::Resume);
+        }
+        if self.driver(upload).is_some() {
+            self.queue.borrow_mut().enter(upload);
+            self.admit();
+            self.happened(upload);
+        }
+    }
+
+    /// Gives an upload up, on the server too.
+    pub(crate) fn cancel(&self, upload: u32) {
+        self.tell(upload, Input::Cancel);
+    }
+
+    fn begin(&self, file: File, fingerprint: Fingerprint, meta: FileMeta) -> u32 {
+        let upload = self.count.get() + 1;
+        self.count.set(upload);
+        let back = self.this.clone();
+        let driver = Driver::new(Parts {
+            upload,
+            config: config(meta, whole(file.size()), &fingerprint),
+            file,
+            fingerprint,
+            transport: Transport::new(self.endpoint.clone()),
+            pool: Rc::clone(&self.pool),
+            happened: Rc::new(move |upload| with(&back, |uploader| uploader.happened(upload))),
+        });
+        self.drivers.borrow_mut().insert(upload, driver);
+        upload
+    }
+
+    fn driver(&self, upload: u32) -> Option<Rc<Driver>> {
+        self.drivers.borrow().get(&upload).cloned()
+    }
+
+    fn tell(&self, upload: u32, input: Input) {
+        if let Some(driver) = self.driver(upload) {
+            driver.input(input);
+        }
+    }
+
+    /// Starts whoever's turn it is.
+    fn admit(&self) {
+        while let Some(upload) = self.next() {
+            self.tell(upload, Input::Resume);
+        }
+        self.set_progress_timer();
+    }
+
+    fn next(&self) -> Option<u32> {
+        self.queue.borrow_mut().next()
+    }
+
+    /// After anything happened to an upload: tells what is new, and gives its turn to the next one
+    /// once it rests.
+    fn happened(&self, upload: u32) {
+        let Some(driver) = self.driver(upload) else { return };
+        let phase = driver.phase();
+        if self.queue.borrow().waits(upload) && !rests(&phase) {
+            return self.show(upload, &driver, Standing::Queued);
+        }
+        if rests(&phase) {
+            self.queue.borrow_mut().leave(upload);
+        }
+        if matches!(phase, Phase::Ended(End::Done(_) | End::Cancelled)) {
+            self.drivers.borrow_mut().remove(&upload);
+        }
+        self.show(upload, &driver, Standing::Moves(phase));
+        self.admit();
+    }
+
+    fn show(&self, upload: u32, driver: &Driver, standing: Standing) {
+        if !driver.is_news(&standing) {
+            return;
+        }
+        let about = || About { id: upload, name: driver.name() };
+        if let Some(progress) = driver.new_progress() {
+            (self.emit)(Event::progress(about(), progress));
+        }
+        (self.emit)(Event::state(about(), &standing, retry_at(&standing)));
+        if let Standing::Moves(Phase::Ended(end)) = standing {
+            let url =
+                |file: &longhaul_protocol::wire::FileInfo| self.endpoint.at(&path::file(file.id));
+            Event::end(about(), end, url).into_iter().for_each(|event| (self.emit)(event));
+        }
+    }
+
+    /// Runs while anything moves: the rate changes even when no byte does.
+    fn set_progress_timer(&self) {
+        let moving = !self.queue.borrow().moving().is_empty();
+        let mut timer = self.progress_timer.borrow_mut();
+        if moving && timer.is_none() {
+            let this = self.this.clone();
+            *timer =
+                Some(Interval::new(PROGRESS_INTERVAL_MS, move || with(&this, Self::show_progress)));
+        } else if !moving {
+            *timer = None;
+        }
+    }
+
+    fn show_progress(&self) {
+        let moving = self.queue.borrow().moving();
+        for (upload, driver) in moving.into_iter().filter_map(|id| Some((id, self.driver(id)?))) {
+            if let Some(progress) = driver.new_progress() {
+                let about = About { id: upload, name: driver.name() };
+                (self.emit)(Event::progress(about, progress));
+            }
+        }
+    }
+
+    fn told(&self, report: Report) {
+        match report {
+            Report::Ready => {}
+            Report::Read { upload, ticket, result } => {
+                self.tell(upload, Input::Read { ticket, result })
+            }
+            Report::Moved { upload, ticket, bytes } => {
+                self.tell(upload, Input::Moved { ticket, bytes })
+            }
+            Report::Sent { upload, ticket, result } => {
+                self.tell(upload, Input::Sent { ticket, result })
+            }
+        }
+    }
+
+    fn online(&self) {
+        let moving = self.queue.borrow().moving();
+        moving.into_iter().for_each(|upload| self.tell(upload, Input::Online));
+    }
+}
+
+impl Drop for Uploader {
+    fn drop(&mut self) {
+        if let Some(window) = web_sys::window() {
+            let online = self.online.as_ref().unchecked_ref();
+            // Fails for no listener that was added; and then none is left to remove.
+            drop(window.remove_event_listener_with_callback("online", online));
+        }
+    }
+}
+
+fn with(uploader: &Weak<Uploader>, act: impl FnOnce(&Uploader)) {
+    if let Some(uploader) = uploader.upgrade() {
+        act(&uploader);
+    }
+}
+
+fn listen(online: &Closure<dyn FnMut()>) {
+    if let Some(window) = web_sys::window() {
+        let online = online.as_ref().unchecked_ref();
+        // Without it a retry waits as long as the machine says, which does no harm.
+        drop(window.add_event_listener_with_callback("online", online));
+    }
+}
+
+/// Whether an upload needs no turn: nothing happens to it until a person says so.
+fn rests(phase: &Phase) -> bool {
+    matches!(phase, Phase::Paused | Phase::Ended(_))
+}
+
+/// The machine's clock is the page's; a person's is not.
+fn retry_at(standing: &Standing) -> Option<Millis> {
+    match standing {
+        Standing::Moves(Phase::Waiting { until, .. }) => {
+            Some(clock::since_1970() + until.since(clock::now()))
+        }
+        _ => None,
+    }
+}
+
+fn config(meta: FileMeta, size: u64, fingerprint: &Fingerprint) -> Config {
+    let mut random = [0; 24];
+    fill_randomly(&mut random);
+    let (key, seed) = random.split_at(16);
+    Config {
+        meta,
+        size,
+        resume: persist::load(fingerprint).map(|record| record.id),
+        key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+        seed: seed.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)),
+    }
+}
+
+fn meta(file: &File, relative_path: &str, metadata: BTreeMap<String, String>) -> FileMeta {
+    let media_type = Some(file.type_()).filter(|media_type| media_type.len() <= TYPE_BYTES_MAX);
+    let path = name::clean_path(relative_path);
+    FileMeta {
+        name: name::clean(&file.name()),
+        media_type: media_type.unwrap_or_default(),
+        last_modified: Some(Millis(whole(file.last_modified()))),
+        relative_path: name::check_path(&path).is_ok().then_some(path),
+        metadata,
+    }
+}
+
+/// Where the file lies below the folder that was picked; empty if it was picked by itself.
+fn relative_path(file: &File) -> String {
+    let path = js_sys::Reflect::get(file, &"webkitRelativePath".into());
+    path.ok().and_then(|path| path.as_string()).unwrap_or_default()
+}

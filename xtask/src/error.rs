@@ -1,0 +1,64 @@
+//! Why a command of the project could not do its work.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use thiserror::Error;
+
+/// What happened, and what to do about it.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    /// A program is not installed, or not allowed to run.
+    #[error("`{command}` could not be started: {source}")]
+    Start {
+        /// The command line.
+        command: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program ran and said no.
+    #[error("`{command}` failed ({status}); what it printed above says why")]
+    Failed {
+        /// The command line.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// A file or folder could not be read or written.
+    #[error("{} cannot be read or written: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The compiled client could not be bound to JavaScript.
+    #[error("wasm-bindgen refused the compiled client: {reason}")]
+    Bind {
+        /// What it said.
+        reason: String,
+    },
+    /// `protocol` decides and must not be able to do anything else.
+    #[error(
+        "longhaul-protocol depends on {found}, by which it could touch the world; move that code to the client or the server"
+    )]
+    Impure {
+        /// The crates that it must not have.
+        found: String,
+    },
+    /// No browser to test in, and no right to install one.
+    #[error(
+        "{missing} not found, and this user may not install packages; run\n  apt-get install -y --no-install-recommends chromium chromium-driver\nas root, or put another build of both on PATH"
+    )]
+    NoBrowser {
+        /// The programs.
+        missing: String,
+    },
+    /// Not one of our commands.
+    #[error("there is no command `{given}`; `cargo xtask help` lists them")]
+    Usage {
+        /// What was asked for.
+        given: String,
+    },
+}

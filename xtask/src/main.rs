@@ -1,0 +1,55 @@
+//! The project's own commands: `cargo xtask help` lists them.
+
+mod browser;
+mod demo;
+mod error;
+mod purity;
+mod run;
+mod test;
+mod wasm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use error::Error;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  demo            Build the client and the server, start the server on http://127.0.0.1:8080
+                  and keep it running until ctrl-c. Its data is kept in target/demo-data.
+  test            Everything that has to hold: format, lints, what `protocol` may depend on,
+                  the client, the server, all tests, those in a real browser too.
+                  Installs Debian's chromium and chromium-driver if they are missing and it may.
+  wasm            Build the site (client, element, demo page) into dist/.
+    --dev           without optimising: seconds instead of a minute, and ten times the size
+    --out DIR       into another folder, which is not cleared first
+    --skip FILE     leave this file of www/ out
+  help            This page.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<(), Error> {
+    let (command, rest) =
+        arguments.split_first().map_or(("help", arguments), |(first, rest)| (first.as_str(), rest));
+    match (command, rest) {
+        ("wasm", rest) => wasm::build(&wasm::Options::parse(rest)?),
+        ("demo", []) => demo::run_demo(),
+        ("test", []) => test::run_tests(),
+        ("help" | "--help" | "-h", _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => Err(Error::Usage { given: arguments.join(" ") }),
+    }
+}

@@ -1,0 +1,38 @@
+//! `cargo xtask test`: everything that has to hold, cheapest first.
+
+use std::process::Command;
+
+use crate::error::Error;
+use crate::run::{heading, run};
+use crate::workspace::{WASM_TARGET, cargo, dist, server};
+use crate::{browser, purity, wasm};
+
+/// Where the end-to-end tests find the server's binary.
+const SERVER_VARIABLE: &str = "LONGHAUL_SERVER";
+/// Where the end-to-end tests find the built site.
+const DIST_VARIABLE: &str = "LONGHAUL_DIST";
+
+/// Stops at the first thing that does not hold.
+pub(crate) fn run_tests() -> Result<(), Error> {
+    heading("format");
+    run(&mut cargo(["fmt", "--all", "--check"]))?;
+    heading("what protocol depends on");
+    purity::check()?;
+    heading("browser");
+    browser::ensure()?;
+    heading("client");
+    wasm::build(&wasm::Options::default())?;
+    heading("lints");
+    run(&mut clippy(&["--workspace", "--all-targets"]))?;
+    run(&mut clippy(&["-p", "longhaul-protocol", "-p", "longhaul-wasm", "--target", WASM_TARGET]))?;
+    heading("server");
+    run(&mut cargo(["build", "--release", "-p", "longhaul-server"]))?;
+    heading("tests");
+    run(cargo(["test", "--workspace"]).env(SERVER_VARIABLE, server()).env(DIST_VARIABLE, dist()))
+}
+
+fn clippy(scope: &[&str]) -> Command {
+    let mut command = cargo(["clippy", "--quiet"]);
+    command.args(scope).args(["--", "-D", "warnings"]);
+    command
+}
