@@ -1,0 +1,95 @@
+// The demo page around <longhaul-upload>: lists what the server has sealed.
+import "./longhaul-upload.js";
+import { bytes } from "./format.js";
+
+const uploader = document.querySelector("longhaul-upload");
+const list = document.getElementById("files");
+const notice = document.getElementById("notice");
+const more = document.getElementById("more");
+
+// Where the server is: the page's own, or `?server=`, which `trunk serve` needs. Only on this
+// machine: a link to a public page must not be able to send its visitors' files elsewhere.
+const onThisMachine = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+const server = (onThisMachine && new URLSearchParams(location.search).get("server")) || "";
+const api = new URL("v1/", new URL(server.replace(/\/*$/, "/"), location.href));
+if (server) uploader.setAttribute("endpoint", server);
+
+uploader.addEventListener("longhaul-complete", () => refresh());
+more.addEventListener("click", () => load(more.dataset.next));
+refresh();
+
+async function refresh() {
+  const page = await ask(new URL("files", api));
+  if (page) show(page, []);
+}
+
+async function load(next) {
+  const page = await ask(new URL(`files?after=${encodeURIComponent(next)}`, api));
+  if (page) show(page, list.children);
+}
+
+function show({ files, next }, before) {
+  list.replaceChildren(...before, ...files.map(row));
+  more.dataset.next = next ?? "";
+  more.hidden = !next;
+  notice.textContent = list.children.length ? "" : "None yet.";
+}
+
+function row(file) {
+  const item = document.createElement("li");
+  item.append(link(file), about(file), remover(file, item));
+  return item;
+}
+
+function link(file) {
+  const anchor = document.createElement("a");
+  anchor.href = new URL(`files/${file.id}`, api);
+  anchor.download = file.name;
+  anchor.textContent = file.name;
+  anchor.title = file.name;
+  return anchor;
+}
+
+function about(file) {
+  const text = document.createElement("span");
+  const when = new Date(file.sealedAt).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  text.textContent = `${bytes(file.size)} · ${when}`;
+  return text;
+}
+
+function remover(file, item) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Delete";
+  button.setAttribute("aria-label", `Delete ${file.name}`);
+  button.addEventListener("click", async () => {
+    if (!confirm(`Delete ${file.name} from the server? It cannot be brought back.`)) return;
+    if (await ask(new URL(`files/${file.id}`, api), { method: "DELETE" })) {
+      item.remove();
+      await refresh();
+    }
+  });
+  return button;
+}
+
+// The answer's JSON, or {} where it has none; nothing if it was refused, which is then told.
+async function ask(url, options) {
+  try {
+    const answer = await fetch(url, { cache: "no-store", ...options });
+    const isJson = /json/.test(answer.headers.get("content-type") ?? "");
+    if (answer.ok && (isJson || answer.status === 204)) return isJson ? await answer.json() : {};
+    notice.textContent = isJson ? told(await answer.json()) : nobody();
+  } catch {
+    notice.textContent = nobody();
+  }
+}
+
+function told({ title, detail, advice }) {
+  return `${[title, detail].filter(Boolean).join(": ")}. ${advice}`;
+}
+
+function nobody() {
+  const where = new URL("/", api).origin;
+  const hint = server ? "" : " If it runs elsewhere on this machine, open this page with ?server= and its address.";
+  return `No Longhaul server answers at ${where}; is it running?${hint}`;
+}
