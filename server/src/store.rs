@@ -219,7 +219,8 @@ pub trait Store: Send + Sync + 'static {
         count: u64,
     ) -> impl Future<Output = Result<Vec<Option<Digest>>>> + Send;
 
-    /// The owner's open uploads, newest first.
+    /// The owner's open uploads, newest first. A page may have fewer rows than `limit` and still a
+    /// next one; an `after` that this store did not give out is `NotFound`.
     fn uploads(
         &self,
         owner: &Owner,
@@ -252,7 +253,7 @@ pub trait Store: Send + Sync + 'static {
         root: Digest,
     ) -> impl Future<Output = Result<FileInfo>> + Send;
 
-    /// Ends an upload and frees its space.
+    /// Ends an upload and frees its space. Once it is `Sealed`, its file is what can be deleted.
     fn cancel(&self, owner: &Owner, id: UploadId) -> impl Future<Output = Result<()>> + Send;
 
     /// A sealed file, open for reading.
@@ -271,7 +272,7 @@ pub trait Store: Send + Sync + 'static {
         count: u64,
     ) -> impl Future<Output = Result<(FileInfo, DigestRun)>> + Send;
 
-    /// The owner's files, newest first.
+    /// The owner's files, newest first; `after` as with [`Store::uploads`].
     fn files(
         &self,
         owner: &Owner,
@@ -288,6 +289,13 @@ pub trait Store: Send + Sync + 'static {
 pub trait ChunkWriter: Send + 'static {
     /// How many bytes are still wanted.
     fn remaining(&self) -> u64;
+
+    /// Resolves, with the error that [`ChunkWriter::write`] would give, once writing on is of no
+    /// use: a newer request took the chunk over, or the upload is gone. For a request whose sender
+    /// has fallen silent, so that it ends now and not when its time is up.
+    fn stopped(&self) -> impl Future<Output = StoreError> + Send {
+        std::future::pending()
+    }
 
     /// The next bytes. More than are wanted is [`StoreError::Length`].
     fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<()>> + Send;

@@ -5,6 +5,7 @@
 mod store {
     mod chunks;
     mod ends;
+    mod faults;
     mod fill;
     mod fixture;
     mod lists;

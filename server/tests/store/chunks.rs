@@ -73,6 +73,19 @@ async fn the_older_request_is_told_that_it_was_superseded() {
 }
 
 #[tokio::test]
+async fn a_request_whose_sender_fell_silent_hears_that_it_was_superseded() {
+    let (place, sent) = (Place::new(), Sent::new(CHUNK, 1));
+    let store = place.open();
+    let id = sent.create(&store).await;
+    let older = begin(&store, id, sent.headers(0)).await;
+    let (stopped, newer) = tokio::join!(older.stopped(), begin(&store, id, sent.headers(0)));
+    assert!(matches!(stopped, StoreError::Superseded { .. }));
+    let owner = alice();
+    let (stopped, cancelled) = tokio::join!(newer.stopped(), store.cancel(&owner, id));
+    assert!(matches!((stopped, cancelled), (StoreError::NotFound, Ok(()))));
+}
+
+#[tokio::test]
 async fn an_older_request_that_is_done_writing_is_superseded_too() {
     let (place, sent) = (Place::new(), Sent::new(CHUNK, 1));
     let store = place.open();

@@ -83,8 +83,13 @@ impl Live {
     /// Changes the state and wakes everybody who waits for a change.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let value = change(&mut self.state());
-        self.changed.notify_waiters();
+        self.wake();
         value
+    }
+
+    /// Wakes everybody who waits for a change, after one made in [`Live::until`].
+    pub(super) fn wake(&self) {
+        self.changed.notify_waiters();
     }
 
     /// Asks the state until it has an answer; asks again after each change.

@@ -27,6 +27,7 @@ impl Inner {
         let live = self.live(owner, id).await?;
         self.index.check_writable()?;
         live.until(|state| end_open(state).transpose()).await?;
+        live.wake();
         let store = Arc::clone(self);
         blocking(move || {
             store.remove_upload(&live)?;
@@ -65,7 +66,7 @@ impl Inner {
         self.index.drop_garbage(blob)
     }
 
-    /// Finishes what a crash interrupted. Reads nothing but the index.
+    /// Finishes what a crash or the disk interrupted; doing it twice does no harm. Reads nothing but the index.
     pub(super) fn finish_garbage(&self) -> Result<()> {
         let garbage = self.index.garbage()?;
         if !garbage.is_empty() {
@@ -74,7 +75,8 @@ impl Inner {
         garbage.into_iter().try_for_each(|blob| self.drop_blob(blob))
     }
 
-    /// Removes uploads whose time is over, and forgets what nobody uses out of memory.
+    /// Removes uploads whose time is over, lets go of what nobody uses, and tries again to remove
+    /// what the disk would not remove before.
     pub(super) fn sweep(self: &Arc<Self>, now: Millis) -> Result<Swept> {
         let mut swept = Swept::default();
         for (id, owner) in self.index.expired_uploads(now)? {
@@ -85,6 +87,7 @@ impl Inner {
             }
         }
         self.forget_idle();
+        self.finish_garbage()?;
         Ok(swept)
     }
 

@@ -1,0 +1,231 @@
+//! On a disk that fails when it is told to, and that remembers in which order it was used.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use longhaul_server::store::disk::medium::{Disk, DiskFile, OpenHow};
+use longhaul_server::store::disk::{DiskStore, RealDisk};
+use longhaul_server::store::{ChunkWriter as _, Store as _, StoreError};
+
+use super::fixture::*;
+
+/// What is done to the disk, as far as the order matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    BlobWritten,
+    BlobSynced,
+    IndexWritten,
+    IndexSynced,
+    Unlinked,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    done: Mutex<Vec<Done>>,
+    blob_sync_fails: AtomicBool,
+    index_sync_fails: AtomicBool,
+    cannot_reserve: AtomicBool,
+    is_full: AtomicBool,
+}
+
+impl Faults {
+    fn did(&self, done: Done) {
+        self.done.lock().unwrap().push(done);
+    }
+
+    fn take(&self) -> Vec<Done> {
+        std::mem::take(&mut *self.done.lock().unwrap())
+    }
+}
+
+#[derive(Clone, Debug)]
+struct FaultyDisk(Arc<Faults>);
+
+#[derive(Debug)]
+struct FaultyFile {
+    faults: Arc<Faults>,
+    file: Arc<dyn DiskFile>,
+    is_index: bool,
+}
+
+impl Disk for FaultyDisk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_dir(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(path)
+    }
+
+    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
+        let is_index = path.ends_with("index.redb");
+        let file = RealDisk.open(path, how)?;
+        Ok(Arc::new(FaultyFile { faults: self.0.clone(), file, is_index }))
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.0.did(Done::Unlinked);
+        RealDisk.unlink(path)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        RealDisk.free_bytes(path)
+    }
+}
+
+impl DiskFile for FaultyFile {
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn preallocate(&self, len: u64) -> io::Result<()> {
+        if self.faults.is_full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if self.faults.cannot_reserve.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        self.file.preallocate(len)
+    }
+
+    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(offset, out)
+    }
+
+    fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.faults.did(if self.is_index { Done::IndexWritten } else { Done::BlobWritten });
+        self.file.write_all_at(offset, bytes)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let (fails, done) = match self.is_index {
+            true => (&self.faults.index_sync_fails, Done::IndexSynced),
+            false => (&self.faults.blob_sync_fails, Done::BlobSynced),
+        };
+        if fails.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the disk has gone"));
+        }
+        self.faults.did(done);
+        self.file.sync_data()
+    }
+}
+
+fn faulty() -> (Place, Arc<Faults>, DiskStore) {
+    let (place, faults) = (Place::new(), Arc::new(Faults::default()));
+    let disk = Arc::new(FaultyDisk(faults.clone()));
+    let store = DiskStore::open_on(disk, place.dir.path(), place.config()).unwrap();
+    (place, faults, store)
+}
+
+#[tokio::test]
+async fn a_row_is_written_only_after_the_bytes_it_names_are_synced() {
+    let (_place, faults, store) = faulty();
+    let sent = Sent::new(8 * CHUNK, 1);
+    let id = sent.create(&store).await;
+    for index in 0..8 {
+        faults.take();
+        sent.put(&store, id, index).await.unwrap();
+        store.shutdown().await;
+        let done = faults.take();
+        let last = |what| done.iter().rposition(|done| *done == what).unwrap();
+        let first_row = done.iter().position(|done| *done == Done::IndexWritten).unwrap();
+        assert!(last(Done::BlobWritten) < last(Done::BlobSynced), "{done:?}");
+        assert!(last(Done::BlobSynced) < first_row, "{done:?}");
+        assert!(first_row < last(Done::IndexSynced), "{done:?}");
+    }
+    faults.take();
+    store.seal(&alice(), id, sent.root()).await.unwrap();
+    let done = faults.take();
+    assert!(!done.contains(&Done::BlobWritten), "a seal moves no byte: {done:?}");
+    assert_eq!(done.last(), Some(&Done::IndexSynced));
+}
+
+#[tokio::test]
+async fn a_blob_goes_after_the_commit_that_says_so() {
+    let (_place, faults, store) = faulty();
+    let (_, info) = Sent::new(CHUNK, 1).upload(&store).await;
+    faults.take();
+    store.delete(&alice(), info.id).await.unwrap();
+    let done = faults.take();
+    let synced = done.iter().position(|done| *done == Done::IndexSynced);
+    assert!(synced < done.iter().position(|done| *done == Done::Unlinked), "{done:?}");
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_unsynced_is_believed_even_if_a_later_one_succeeds() {
+    let (place, faults, store) = faulty();
+    let sent = Sent::new(3 * CHUNK, 1);
+    let id = sent.create(&store).await;
+    sent.put(&store, id, 0).await.unwrap();
+    assert_eq!(held(&store, id).await, "0");
+    let mut midway = begin(&store, id, sent.headers(2)).await;
+    midway.write(Bytes::copy_from_slice(&sent.chunk(2)[..10])).await.unwrap();
+    faults.blob_sync_fails.store(true, Ordering::SeqCst);
+    sent.put(&store, id, 1).await.unwrap();
+    store.shutdown().await;
+    faults.blob_sync_fails.store(false, Ordering::SeqCst);
+    assert_eq!(held(&store, id).await, "0");
+    let late = midway.write(Bytes::copy_from_slice(&sent.chunk(2)[10..])).await;
+    assert!(matches!(late, Err(StoreError::Disk { .. })), "its first bytes may be lost");
+    drop(midway);
+    for index in [1, 2] {
+        sent.put(&store, id, index).await.unwrap();
+    }
+    store.shutdown().await;
+    drop(store);
+    assert_eq!(status(&place.open(), id).await.holding.held, set("0-2"));
+}
+
+#[tokio::test]
+async fn a_failed_commit_makes_the_store_read_only() {
+    let (place, faults, store) = faulty();
+    let sent = Sent::new(2 * CHUNK, 1);
+    let (_, info) = Sent::new(CHUNK, 7).upload(&store).await;
+    let id = sent.create(&store).await;
+    sent.put(&store, id, 0).await.unwrap();
+    store.shutdown().await;
+    faults.index_sync_fails.store(true, Ordering::SeqCst);
+    sent.put(&store, id, 1).await.unwrap();
+    store.shutdown().await;
+    faults.index_sync_fails.store(false, Ordering::SeqCst);
+    assert!(store.is_read_only());
+    assert_eq!(held(&store, id).await, "0", "what was not committed is not believed");
+    let read_only = |error: StoreError| assert!(matches!(error, StoreError::ReadOnly), "{error}");
+    read_only(store.create(&alice(), named("new", 1)).await.unwrap_err());
+    read_only(store.begin_chunk(&alice(), id, sent.headers(1)).await.unwrap_err());
+    read_only(store.cancel(&alice(), id).await.unwrap_err());
+    read_only(store.delete(&alice(), info.id).await.unwrap_err());
+    status(&store, id).await;
+    drop(store);
+    let store = place.open();
+    let now = status(&store, id).await.holding.held;
+    assert!(now == set("0") || now == set("0-1"), "the commit was made or not: {now}");
+    sent.put(&store, id, 1).await.unwrap();
+    store.seal(&alice(), id, sent.root()).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_room_cannot_be_reserved_uploads_go_on_without() {
+    let (_place, faults, store) = faulty();
+    faults.cannot_reserve.store(true, Ordering::SeqCst);
+    let sent = Sent::new(2 * CHUNK + 1, 1);
+    let (_, info) = sent.upload(&store).await;
+    assert_eq!(read(&store, info.id).await, sent.data);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_at_the_creation_and_leaves_nothing() {
+    let (place, faults, store) = faulty();
+    faults.is_full.store(true, Ordering::SeqCst);
+    let refused = store.create(&alice(), named("large", CHUNK)).await;
+    assert!(matches!(refused, Err(StoreError::NoSpace { needed: CHUNK })));
+    assert!(store.uploads(&alice(), None, 10).await.unwrap().rows.is_empty());
+    assert_eq!(place.blob_count(), 0);
+}
