@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_TYPE, EXPECT, HeaderValue};
 use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -62,15 +62,24 @@ pub struct RequestBody {
     limits: Limits,
     /// The sender waits for `100 Continue`, which hyper sends when the body is first asked for.
     withheld: bool,
-    failed: bool,
+    /// What [`RequestBody::next`] came to last, where it came to no good.
+    ended: Option<End>,
+}
+
+/// How a body came to an end before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Stalled,
+    Broken,
 }
 
 impl RequestBody {
     /// The body that came with a head.
     #[must_use]
     pub fn new(head: &Parts, incoming: Incoming, tally: Arc<Tally>, limits: Limits) -> Self {
-        let withheld = head.headers.contains_key(EXPECT);
-        Self { incoming, tally, limits, withheld, failed: false }
+        let expected = head.headers.get(EXPECT).map(HeaderValue::as_bytes);
+        let withheld = expected.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"));
+        Self { incoming, tally, limits, withheld, ended: None }
     }
 
     /// How many bytes are still to come, if the sender said.
@@ -88,13 +97,17 @@ impl RequestBody {
         let waited = self.limits.idle_body_timeout;
         let next = tokio::time::timeout(waited, next_data(&mut self.incoming, &self.tally)).await;
         let received = self.tally.received.load(Ordering::Relaxed);
-        let outcome = match next {
-            Err(_elapsed) => Err(BodyError::Stalled { waited, received }),
-            Ok(Err(error)) => Err(BodyError::Broken { received, reason: error.to_string() }),
+        match next {
             Ok(Ok(data)) => Ok(data),
-        };
-        self.failed |= outcome.is_err();
-        outcome
+            Ok(Err(error)) => {
+                self.ended = Some(End::Broken);
+                Err(BodyError::Broken { received, reason: error.to_string() })
+            }
+            Err(_elapsed) => {
+                self.ended = Some(End::Stalled);
+                Err(BodyError::Stalled { waited, received })
+            }
+        }
     }
 
     /// The whole body, as JSON.
@@ -129,10 +142,13 @@ impl RequestBody {
     /// has ended or the answer can wait no longer.
     pub async fn discard(mut self) {
         // To ask for a body that is withheld would be to let it come.
-        if self.withheld || self.failed || self.incoming.is_end_stream() {
+        if self.withheld || self.ended == Some(End::Broken) || self.incoming.is_end_stream() {
             return;
         }
         let Limits { drain_timeout, linger_timeout, drain_bytes_max, .. } = self.limits;
+        // One that stalled was waited for already.
+        let stalled = self.ended == Some(End::Stalled);
+        let drain_timeout = if stalled { Duration::ZERO } else { drain_timeout };
         let mut left = drain_bytes_max;
         let drained = tokio::time::timeout(drain_timeout, self.drain(&mut left)).await;
         if drained.is_err() {

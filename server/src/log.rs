@@ -52,7 +52,8 @@ impl RequestLine {
     pub fn new(head: &Parts) -> Self {
         Self {
             method: head.method.to_string(),
-            path: head.uri.path().to_owned(),
+            // A path may have characters that a terminal would obey.
+            path: head.uri.path().escape_default().to_string(),
             since: Instant::now(),
             tally: Arc::default(),
             status: None,

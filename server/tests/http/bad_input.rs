@@ -1,5 +1,6 @@
 //! What is wrong is answered with a problem that says so, and takes nothing away that was held.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use longhaul_protocol::digest::root;
@@ -10,7 +11,9 @@ use longhaul_protocol::wire::{
 };
 use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
 
-use crate::support::{CHUNK, Request, Server, bytes, chunk, create_request, one_request};
+use crate::support::{
+    CHUNK, Request, Server, bytes, chunk, create_request, one_request, stopped_clock,
+};
 
 fn post_create(server: &Server, change: impl FnOnce(&mut CreateRequest)) -> crate::support::Answer {
     let mut request = create_request(3 * CHUNK);
@@ -325,6 +328,8 @@ fn parameters_that_are_no_numbers_are_named() {
         (format!("{}?limit=x", path::UPLOADS), "limit"),
         (format!("{}?limit=0", path::FILES), "limit"),
         (format!("{}?limit=1001", path::FILES), "limit"),
+        (format!("{}?after=x", path::FILES), "after"),
+        (format!("{}?after=%00", path::UPLOADS), "after"),
     ] {
         let problem = server.get(&path).problem(ProblemCode::InvalidRequest);
         assert!(problem.detail.contains(named), "{}", problem.detail);
@@ -341,6 +346,10 @@ fn a_key_used_for_another_request_is_refused() {
     let first: UploadStatus = keyed(10, "k").ok(201);
     let again: UploadStatus = keyed(10, "k").ok(201);
     assert_eq!(first.id, again.id);
+    let mut knows_more = create_request(10);
+    knows_more.digests = Some(DigestRun { start: ChunkIndex(0), digests: vec![Digest::of(b"")] });
+    let request = Request::new("POST", path::UPLOADS).header("idempotency-key", "k");
+    assert_eq!(server.send(request.json(&knows_more)).ok::<UploadStatus>(201).id, first.id);
     keyed(11, "k").problem(ProblemCode::KeyReused);
     keyed(10, "").problem(ProblemCode::InvalidRequest);
     keyed(10, &"k".repeat(129)).problem(ProblemCode::InvalidRequest);
@@ -376,6 +385,8 @@ fn a_body_that_stalls_is_given_up_and_the_chunk_can_be_sent_again() {
     let problem = connection.answer("POST").problem(ProblemCode::Stalled);
     assert!(problem.retryable && problem.detail.contains("100"), "{}", problem.detail);
     assert_eq!(server.put(upload.id, 0, &whole).status, 204);
+    connection.write(&whole[100..]).expect("what comes late is still read");
+    assert_eq!(connection.send(Request::new("GET", path::HEALTHZ)).status, 200);
 }
 
 #[test]
@@ -406,4 +417,50 @@ fn a_file_in_one_request_that_fails_leaves_nothing_behind() {
     let limit = server.send(one_request(&large, b"").body(b"")).problem(ProblemCode::TooLarge);
     assert_eq!(limit.facts.limit, Some(CHUNK));
     assert_eq!(server.get(path::UPLOADS).ok::<UploadList>(200).uploads, []);
+}
+
+#[test]
+fn an_upload_whose_time_is_over_is_gone_and_says_so() {
+    let (clock, hands) = stopped_clock();
+    let server = Server::start_at(clock);
+    let upload = server.create(5);
+    hands.store(upload.expires_at.0 + 1, Ordering::Relaxed);
+    server.get(&path::upload(upload.id)).problem(ProblemCode::Expired);
+    server.put(upload.id, 0, b"hello").problem(ProblemCode::Expired);
+}
+
+#[test]
+fn garbage_on_the_line_harms_nobody_else() {
+    let server = Server::start();
+    let upload = server.create(CHUNK);
+    let pieces = [
+        "POST ",
+        "GET ",
+        "/v1/uploads",
+        "/v1/files",
+        " HTTP/1.1\r\n",
+        "host: localhost\r\n",
+        "\r\n",
+        "\r\n\r\n",
+        "content-length: 5\r\n",
+        "content-length: -1\r\n",
+        "transfer-encoding: chunked\r\n",
+        "ffffffffffffffffff\r\n",
+        "{\"size\":",
+        "\0\u{ff}",
+        "expect: 100-continue\r\n",
+        "range: bytes=0-\r\n",
+        "chunk-index: 0\r\n",
+    ];
+    let mut at = 12_345_usize;
+    for _ in 0..200 {
+        let mut line = String::new();
+        for _ in 0..12 {
+            at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            line.push_str(pieces[(at >> 33) % pieces.len()]);
+        }
+        // It may be answered, closed or waited for; the next request is another connection's.
+        let _ = server.connect().write(line.as_bytes());
+    }
+    assert_eq!(server.status(upload.id).chunk_count, 1);
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use longhaul_protocol::ProblemCode;
-use longhaul_protocol::wire::{UploadStatus, path};
+use longhaul_protocol::wire::{FileInfo, SealRequest, UploadStatus, path};
 
 use crate::support::{Connection, Request, Server, chunk, create_request};
 
@@ -82,6 +82,35 @@ fn a_chunk_in_flight_may_finish_while_it_stops() {
     let status: UploadStatus =
         Connection::to(address).send(Request::new("GET", &path::upload(upload.id))).ok(200);
     assert_eq!(status.holding.held.to_string(), "0", "what was received is held");
+    terminate(child);
+}
+
+#[test]
+fn what_was_held_when_it_was_killed_is_held_when_it_starts_again() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut child, address) = start(command(data.path()));
+    let mut connection = Connection::to(address);
+    let create = Request::new("POST", path::UPLOADS).json(&create_request(5));
+    let upload: UploadStatus = connection.send(create).ok(201);
+    assert_eq!(connection.send(chunk(upload.id, 0, b"hello").body(b"hello")).status, 204);
+    let ask = Request::new("GET", &path::upload(upload.id));
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(50));
+        let status: UploadStatus = connection.send(ask.clone()).ok(200);
+        if status.holding.held.to_string() == "0" {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (child, address) = start(command(data.path()));
+    let mut connection = Connection::to(address);
+    let status: UploadStatus = connection.send(ask).ok(200);
+    assert_eq!(status.holding.held.to_string(), "0");
+    let root = longhaul_protocol::digest::root([longhaul_protocol::Digest::of(b"hello")]);
+    let seal = Request::new("POST", &path::seal(upload.id)).json(&SealRequest { root });
+    let file: FileInfo = connection.send(seal).ok(201);
+    assert_eq!(connection.send(Request::new("GET", &path::file(file.id))).body, b"hello");
     terminate(child);
 }
 

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use longhaul_protocol::digest::root;
@@ -11,7 +12,7 @@ use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::{
     CreateRequest, FileInfo, FileMeta, PROTOCOL_VERSION, SealRequest, UploadStatus, path,
 };
-use longhaul_protocol::{ChunkIndex, Digest, Problem, ProblemCode};
+use longhaul_protocol::{ChunkIndex, Digest, Millis, Problem, ProblemCode};
 use longhaul_server::Config;
 use longhaul_server::listen::{App, bind, serve};
 use longhaul_server::store::disk::{self, DiskStore};
@@ -37,11 +38,19 @@ impl Server {
         Self::start_with(|_| {})
     }
 
+    pub fn start_at(clock: disk::Clock) -> Self {
+        Self::start_on(config(), disk::Config { clock, ..disk::Config::default() })
+    }
+
     pub fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config { chunk_len: CHUNK, ..Config::default() };
+        let mut config = config();
         change(&mut config);
+        Self::start_on(config, disk::Config::default())
+    }
+
+    fn start_on(config: Config, disk_config: disk::Config) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let disk_config = disk::Config { chunk_len: config.chunk_len, ..disk::Config::default() };
+        let disk_config = disk::Config { chunk_len: config.chunk_len, ..disk_config };
         let store = Arc::new(DiskStore::open(data.path(), disk_config).unwrap());
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(bind("127.0.0.1:0".parse().unwrap())).unwrap();
@@ -96,6 +105,17 @@ impl Server {
     pub fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
+}
+
+fn config() -> Config {
+    Config { chunk_len: CHUNK, ..Config::default() }
+}
+
+/// A clock that shows what its hands are set to, and at first the time it is.
+pub fn stopped_clock() -> (disk::Clock, Arc<AtomicU64>) {
+    let hands = Arc::new(AtomicU64::new(disk::Clock::system().now().0));
+    let shown = Arc::clone(&hands);
+    (disk::Clock::new(move || Millis(shown.load(Ordering::Relaxed))), hands)
 }
 
 pub fn create_request(size: u64) -> CreateRequest {
@@ -242,7 +262,10 @@ impl Connection {
 
     /// Whether the other side closes without another byte.
     pub fn is_closed(&mut self) -> bool {
-        matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
+        match self.0.read(&mut [0]) {
+            Ok(len) => len == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use longhaul_protocol::wire::{
 };
 use longhaul_protocol::{ChunkIndex, Digest, Millis, ProblemCode};
 
-use crate::support::{Answer, CHUNK, Request, Server, bytes, create_request, one_request};
+use crate::support::{Answer, CHUNK, Request, Server, bytes, chunk, create_request, one_request};
 
 #[test]
 fn an_upload_is_begun_sent_sealed_and_listed() {
@@ -214,4 +214,37 @@ fn a_head_tells_of_the_status_without_it() {
     let head = server.send(Request::new("HEAD", &path::upload(upload.id)));
     assert_eq!(head.status, 200);
     assert_eq!(head.header("content-length"), got.header("content-length"));
+}
+
+#[test]
+fn five_lanes_send_at_once() {
+    let server = Server::start();
+    let whole = bytes(40 * CHUNK as usize);
+    let chunks: Vec<_> = whole.chunks(CHUNK as usize).collect();
+    let upload = server.create(whole.len() as u64);
+    std::thread::scope(|scope| {
+        for lane in 0..5 {
+            let (server, chunks) = (&server, &chunks);
+            scope.spawn(move || {
+                let mut connection = server.connect();
+                for (index, bytes) in chunks.iter().enumerate().skip(lane).step_by(5) {
+                    let request = chunk(upload.id, index as u64, bytes).body(bytes);
+                    assert_eq!(connection.send(request).status, 204);
+                }
+            });
+        }
+    });
+    let file: FileInfo = server.seal(upload.id, root(chunks.into_iter().map(Digest::of))).ok(201);
+    assert!(server.get(&path::file(file.id)).body == whole);
+}
+
+#[test]
+fn all_that_may_be_told_of_a_small_file_fits_its_header() {
+    let server = Server::start();
+    let mut create = create_request(5);
+    create.meta.name = "\u{1F680}".repeat(255);
+    create.meta.relative_path = Some(format!("{}/{}", "\u{1F680}".repeat(255), create.meta.name));
+    create.meta.metadata.insert("k".into(), "\u{1F680}".repeat(4095));
+    let file: FileInfo = server.send(one_request(&create, b"hello").body(b"hello")).ok(201);
+    assert_eq!(file.meta, create.meta);
 }
