@@ -1,12 +1,14 @@
 //! `POST /v1/uploads/{id}/chunks`: one chunk, or the rest of one.
 
+use bytes::Bytes;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{ChunkIndex, ProblemCode};
 
 use super::Call;
+use crate::body::RequestBody;
 use crate::outcome::{Answer, Outcome, Refusal};
-use crate::store::{ChunkBegin, ChunkWriter, Store};
+use crate::store::{ChunkBegin, ChunkWriter, Store, StoreError};
 
 pub(super) async fn run<S: Store>(call: &mut Call<'_, S>, id: UploadId) -> Answer {
     let chunk = ChunkHeaders::read(|name| call.header(name))?;
@@ -40,10 +42,22 @@ async fn write<S: Store>(
     if let Some(announced) = call.body.announced().filter(|&announced| announced != wanted) {
         return Err(wrong_length(index, wanted, announced));
     }
-    while let Some(bytes) = call.body.next().await? {
+    while let Some(bytes) = next(call.body, writer.stopped()).await? {
         writer.write(bytes).await?;
     }
     Ok(writer.finish().await?)
+}
+
+/// The next bytes, unless the writer has no use for them any more, which a sender who has fallen
+/// silent is told as well.
+async fn next(
+    body: &mut RequestBody,
+    stopped: impl Future<Output = StoreError>,
+) -> Result<Option<Bytes>, Refusal> {
+    tokio::select! {
+        error = stopped => Err(error.into()),
+        bytes = body.next() => Ok(bytes?),
+    }
 }
 
 fn wrong_length(index: ChunkIndex, wanted: u64, announced: u64) -> Refusal {

@@ -404,6 +404,21 @@ fn a_newer_request_takes_over_the_chunk_of_one_that_hangs() {
 }
 
 #[test]
+fn a_request_that_was_superseded_is_told_so_while_it_is_silent() {
+    let server = Server::start_with(|config| {
+        config.limits.drain_timeout = Duration::from_millis(100);
+    });
+    let upload = server.create(CHUNK);
+    let whole = bytes(CHUNK as usize);
+    let mut older = server.connect();
+    older.send_head(&chunk(upload.id, 0, &whole).header("content-length", &CHUNK.to_string()));
+    older.write(&whole[..100]).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(server.put(upload.id, 0, &whole).status, 204);
+    older.answer("POST").problem(ProblemCode::Superseded);
+}
+
+#[test]
 fn a_file_in_one_request_that_fails_leaves_nothing_behind() {
     let server = Server::start();
     let create = create_request(5);
