@@ -19,6 +19,7 @@ mod row;
 mod seal;
 mod sweep;
 mod syncer;
+pub mod work;
 mod writer;
 
 use std::collections::HashMap;
@@ -35,7 +36,7 @@ use tokio::sync::Semaphore;
 use super::{
     Capabilities, ChunkBegin, NewUpload, Offered, Owner, Page, Result, Store, StoreError, Upload,
 };
-pub use config::{Clock, Config};
+pub use config::{Clock, Config, Ids};
 use index::{Cursor, Index};
 pub use index::{IndexOpenError, SCHEMA_VERSION};
 use layout::Layout;
@@ -145,7 +146,7 @@ impl DiskStore {
         let layout = Layout::new(dir);
         make_dirs(&*disk, &layout)?;
         let index = Arc::new(open_index(&*disk, &layout, &config)?);
-        let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max)
+        let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max, &*config.work)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
         let inner = Inner {
             syncer,
@@ -169,8 +170,7 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError`] of the index or the disk; what was not removed is at the next sweep.
     pub async fn sweep(&self, now: Millis) -> Result<Swept> {
-        let store = Arc::clone(&self.0);
-        blocking(move || store.sweep(now)).await
+        self.off(move |store| store.sweep(now)).await
     }
 
     /// Waits until everything received is held. To be called when no request is served any more.
@@ -190,7 +190,7 @@ impl DiskStore {
         work: impl FnOnce(&Arc<Inner>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let store = Arc::clone(&self.0);
-        blocking(move || work(&store)).await
+        self.0.blocking(move || work(&store)).await
     }
 }
 
@@ -292,13 +292,25 @@ impl Store for DiskStore {
 }
 
 impl Inner {
+    /// Does what blocks where it may, and waits for its outcome.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        work::start(&*self.config.work, job).outcome().await
+    }
+
+    fn new_id(&self) -> Result<[u8; 16]> {
+        self.config.ids.next().map_err(disk_error("making an id"))
+    }
+
     /// An upload in memory, taken there if need be.
     async fn live(self: &Arc<Self>, owner: &Owner, id: UploadId) -> Result<Arc<Live>> {
         if let Some(live) = self.known(owner, id)? {
             return Ok(live);
         }
         let (store, owner) = (Arc::clone(self), owner.clone());
-        blocking(move || store.load(&owner, id)).await
+        self.blocking(move || store.load(&owner, id)).await
     }
 
     fn known(&self, owner: &Owner, id: UploadId) -> Result<Option<Arc<Live>>> {
@@ -401,21 +413,6 @@ fn parse_cursor(after: Option<String>) -> Result<Option<Cursor>> {
     after.map(|text| Cursor::parse(&text).ok_or(StoreError::NotFound)).transpose()
 }
 
-/// Runs what blocks on a thread that may.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| disk_error("working off the async threads")(error.into()))?
-}
-
 fn disk_error(doing: &'static str) -> impl Fn(io::Error) -> StoreError {
     move |source| StoreError::Disk { doing, source }
-}
-
-fn random_id() -> Result<[u8; 16]> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id)
-        .map_err(|error| disk_error("making an id")(io::Error::other(error.to_string())))?;
-    Ok(id)
 }

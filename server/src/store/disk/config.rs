@@ -1,11 +1,14 @@
 //! What a store can be told.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use longhaul_protocol::Millis;
 use longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
+
+use super::work::{Threads, Work};
 
 /// The settings of a disk store.
 #[derive(Clone, Debug)]
@@ -30,6 +33,10 @@ pub struct Config {
     pub empty_expiry_ms: u64,
     /// What time it is.
     pub clock: Clock,
+    /// What the next upload or file is called.
+    pub ids: Ids,
+    /// Who does what blocks.
+    pub work: Arc<dyn Work>,
 }
 
 impl Default for Config {
@@ -43,6 +50,8 @@ impl Default for Config {
             idle_expiry_ms: 24 * 60 * 60 * 1000,
             empty_expiry_ms: 60 * 60 * 1000,
             clock: Clock::system(),
+            ids: Ids::random(),
+            work: Arc::new(Threads),
         }
     }
 }
@@ -85,5 +94,41 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
+    }
+}
+
+/// Makes ids: nobody must be able to guess one, and none comes twice.
+#[derive(Clone)]
+pub struct Ids(Arc<dyn Fn() -> io::Result<[u8; 16]> + Send + Sync>);
+
+impl Ids {
+    /// Ids that `next` makes.
+    #[must_use]
+    pub fn new(next: impl Fn() -> io::Result<[u8; 16]> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(next))
+    }
+
+    /// 128 random bits of the system's.
+    #[must_use]
+    pub fn random() -> Self {
+        Self::new(|| {
+            let mut id = [0; 16];
+            getrandom::fill(&mut id).map_err(|error| io::Error::other(error.to_string()))?;
+            Ok(id)
+        })
+    }
+
+    /// The next one.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn next(&self) -> io::Result<[u8; 16]> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ids")
     }
 }

@@ -14,7 +14,7 @@ use super::layout::BlobId;
 use super::live::Live;
 use super::medium::{DiskFile, OpenHow};
 use super::row::UploadRow;
-use super::{Inner, disk_error, random_id};
+use super::{Inner, disk_error};
 use crate::store::{NewUpload, Owner, Result, StoreError};
 
 impl Inner {
@@ -22,7 +22,7 @@ impl Inner {
     pub(super) fn create(&self, owner: &Owner, new: NewUpload) -> Result<Arc<Live>> {
         let now = self.config.clock.now();
         let plan = choose_plan(new.size, new.chunk_size, self.config.chunk_len)?;
-        let id = UploadId(random_id()?);
+        let id = UploadId(self.new_id()?);
         let (key, request) = new.idempotency.unzip();
         let row = UploadRow {
             owner: owner.0.clone(),

@@ -13,7 +13,7 @@ use super::index::Source;
 use super::live::Live;
 use super::medium::{DiskFile, OpenHow};
 use super::writer::{Claim, WRITE_BYTES};
-use super::{Inner, blocking, disk_error};
+use super::{Inner, disk_error};
 use crate::store::{ChunkWriter as _, Offered, Owner, Result, StoreError};
 
 /// A chunk to be filled. As long as this lives, the chunk is shown as `filling`.
@@ -42,7 +42,7 @@ impl Inner {
         live.state().check_alive(self.config.clock.now())?;
         check_run(&live, &run)?;
         let (store, in_task) = (Arc::clone(self), Arc::clone(&live));
-        let (differs, fillings) = blocking(move || store.compare(&in_task, &run)).await?;
+        let (differs, fillings) = self.blocking(move || store.compare(&in_task, &run)).await?;
         if !fillings.is_empty() {
             let fills = Arc::clone(&self.fills);
             tokio::spawn(fill_all(Arc::downgrade(self), fills, fillings));
@@ -99,7 +99,7 @@ impl Inner {
         let mut at = source.offset;
         while at < end {
             let len = usize::try_from(end - at).unwrap_or(WRITE_BYTES).min(WRITE_BYTES);
-            writer.write(read(&from, at, len).await?).await?;
+            writer.write(self.read(&from, at, len).await?).await?;
             at += len as u64;
         }
         writer.finish().await?;
@@ -109,22 +109,27 @@ impl Inner {
 
     async fn open_source(self: &Arc<Self>, source: Source) -> Result<Arc<dyn DiskFile>> {
         let store = Arc::clone(self);
-        blocking(move || {
+        self.blocking(move || {
             let path = store.layout.blob(source.blob);
             store.disk.open(&path, OpenHow::Read).map_err(disk_error("opening a blob to copy from"))
         })
         .await
     }
-}
 
-async fn read(from: &Arc<dyn DiskFile>, offset: u64, len: usize) -> Result<bytes::Bytes> {
-    let from = Arc::clone(from);
-    blocking(move || {
-        let mut bytes = vec![0; len];
-        from.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a blob to copy"))?;
-        Ok(bytes.into())
-    })
-    .await
+    async fn read(
+        &self,
+        from: &Arc<dyn DiskFile>,
+        offset: u64,
+        len: usize,
+    ) -> Result<bytes::Bytes> {
+        let from = Arc::clone(from);
+        self.blocking(move || {
+            let mut bytes = vec![0; len];
+            from.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a blob to copy"))?;
+            Ok(bytes.into())
+        })
+        .await
+    }
 }
 
 /// Fills one chunk after the other, all offers together at most `fills_max` at a time. A store that

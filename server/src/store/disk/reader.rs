@@ -7,7 +7,8 @@ use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::FileId;
 
 use super::medium::{DiskFile, OpenHow};
-use super::{Inner, blocking, disk_error};
+use super::work::{self, Work};
+use super::{Inner, disk_error};
 use crate::store::{FileReader, Owner, Result};
 
 /// A sealed file, open. It can be read to its end even after it was deleted.
@@ -15,29 +16,31 @@ use crate::store::{FileReader, Owner, Result};
 pub struct DiskReader {
     /// None for a file of length 0.
     blob: Option<Arc<dyn DiskFile>>,
+    work: Arc<dyn Work>,
 }
 
 impl Inner {
     pub(super) fn open_file(&self, owner: &Owner, id: FileId) -> Result<(FileInfo, DiskReader)> {
         let row = self.index.file(owner, id)?;
         let info = row.info(id)?;
+        let work = Arc::clone(&self.config.work);
         if row.len == 0 {
-            return Ok((info, DiskReader { blob: None }));
+            return Ok((info, DiskReader { blob: None, work }));
         }
         let path = self.layout.blob(row.blob);
         let blob = self.disk.open(&path, OpenHow::Read).map_err(disk_error("opening a file"))?;
-        Ok((info, DiskReader { blob: Some(blob) }))
+        Ok((info, DiskReader { blob: Some(blob), work }))
     }
 }
 
 impl FileReader for DiskReader {
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
         let Some(blob) = self.blob.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
-        blocking(move || {
+        let read = move || {
             let mut bytes = vec![0; len];
             blob.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a file"))?;
             Ok(bytes.into())
-        })
-        .await
+        };
+        work::start(&*self.work, read).outcome().await
     }
 }

@@ -10,9 +10,9 @@ use longhaul_protocol::Digest;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 
+use super::Inner;
 use super::claims::SealStep;
 use super::live::Live;
-use super::{Inner, blocking, random_id};
 use crate::store::{Owner, Result, StoreError};
 
 impl Inner {
@@ -35,7 +35,7 @@ impl Inner {
             SealStep::Sealed(_) => Err(StoreError::RootMismatch),
             SealStep::Go | SealStep::Wait => {
                 let store = Arc::clone(self);
-                blocking(move || store.publish(&live, root)).await
+                self.blocking(move || store.publish(&live, root)).await
             }
         }
     }
@@ -62,7 +62,7 @@ impl Inner {
             return Err(StoreError::RootMismatch);
         }
         let (now, expires_at) = self.now_and_idle_expiry();
-        let file = FileId(random_id()?);
+        let file = FileId(self.new_id()?);
         let info = self.index.publish(live.id, file, root, now, expires_at)?;
         tracing::info!(upload = %live.id, file = %file, bytes = info.size, "sealed");
         Ok(info)

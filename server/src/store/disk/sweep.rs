@@ -12,7 +12,7 @@ use longhaul_protocol::wire::ids::{FileId, UploadId};
 
 use super::layout::BlobId;
 use super::live::{Live, State};
-use super::{Inner, blocking, disk_error};
+use super::{Inner, disk_error};
 use crate::store::{Owner, Result, StoreError};
 
 /// What a sweep did.
@@ -29,7 +29,7 @@ impl Inner {
         live.until(|state| end_open(state).transpose()).await?;
         live.wake();
         let store = Arc::clone(self);
-        blocking(move || {
+        self.blocking(move || {
             store.remove_upload(&live)?;
             tracing::info!(upload = %id, "upload cancelled");
             Ok(())

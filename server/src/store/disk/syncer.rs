@@ -4,9 +4,8 @@
 //! a chunk is a group by itself. So a lone chunk waits for nobody and a thousand share one commit.
 //! One thread does it, in this order only, because a row must never be ahead of its bytes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{Digest, Millis};
@@ -16,13 +15,14 @@ use super::claims::Grant;
 use super::index::{DurableChunk, Index};
 use super::live::{Live, lock};
 use super::medium::DiskFile;
+use super::work::{Repeat, Work};
 use crate::store::StoreError;
 
 /// The syncing thread and what it works on. Dropped: the group in hand is finished, no other begun.
 #[derive(Debug)]
 pub(super) struct Syncer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    worker: Box<dyn Repeat>,
 }
 
 /// A chunk that came and verified.
@@ -41,17 +41,15 @@ struct Shared {
     index: Arc<Index>,
     unsynced_bytes_max: u64,
     queue: Mutex<Queue>,
-    work: Condvar,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     received: Vec<Received>,
-    dirty: HashMap<UploadId, Dirty>,
+    dirty: BTreeMap<UploadId, Dirty>,
     unsynced_bytes: u64,
     working: bool,
-    stopped: bool,
 }
 
 /// A blob with bytes that no sync has covered.
@@ -70,19 +68,20 @@ struct Group {
 }
 
 impl Syncer {
-    pub(super) fn start(index: Arc<Index>, unsynced_bytes_max: u64) -> std::io::Result<Self> {
+    pub(super) fn start(
+        index: Arc<Index>,
+        unsynced_bytes_max: u64,
+        work: &dyn Work,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             index,
             unsynced_bytes_max,
             queue: Mutex::default(),
-            work: Condvar::new(),
             changed: Notify::new(),
         });
-        let in_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("longhaul-sync".to_owned())
-            .spawn(move || in_thread.run())?;
-        Ok(Self { shared, thread: Some(thread) })
+        let in_step = Arc::clone(&shared);
+        let worker = work.repeat("longhaul-sync", Box::new(move || in_step.sync_a_group()))?;
+        Ok(Self { shared, worker })
     }
 
     /// Takes note of bytes that are about to be written; waits while too many are unsynced.
@@ -93,6 +92,7 @@ impl Syncer {
             if self.shared.try_admit(live, blob, bytes) {
                 return;
             }
+            self.worker.wake();
             changed.await;
         }
     }
@@ -104,7 +104,8 @@ impl Syncer {
         // writing, so the blob is synced after now whatever the count says.
         queue.dirty(&received.live, &received.blob).wanted = true;
         queue.received.push(received);
-        self.shared.work.notify_one();
+        drop(queue);
+        self.worker.wake();
     }
 
     /// Nobody will finish what was written last: syncs the blob all the same, so that its bytes do
@@ -113,7 +114,7 @@ impl Syncer {
         if let Some(dirty) = lock(&self.shared.queue).dirty.get_mut(&upload) {
             dirty.wanted = true;
         }
-        self.shared.work.notify_one();
+        self.worker.wake();
     }
 
     /// The upload is gone, and its bytes with it.
@@ -139,16 +140,6 @@ impl Syncer {
     }
 }
 
-impl Drop for Syncer {
-    fn drop(&mut self) {
-        lock(&self.shared.queue).stopped = true;
-        self.shared.work.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 impl Queue {
     fn dirty(&mut self, live: &Arc<Live>, blob: &Arc<dyn DiskFile>) -> &mut Dirty {
         self.dirty.entry(live.id).or_insert_with(|| Dirty {
@@ -167,12 +158,15 @@ impl Queue {
         !self.has_work() && !self.working
     }
 
-    fn take_group(&mut self) -> Group {
+    fn take_group(&mut self) -> Option<Group> {
+        if !self.has_work() {
+            return None;
+        }
         self.working = true;
         let mut received = std::mem::take(&mut self.received);
         received.sort_by_key(|chunk| (chunk.live.id, chunk.grant.index));
-        let blobs = self.dirty.extract_if(|_, dirty| dirty.wanted).map(|(_, dirty)| dirty);
-        Group { received, blobs: blobs.collect() }
+        let blobs = self.dirty.extract_if(.., |_, dirty| dirty.wanted).map(|(_, dirty)| dirty);
+        Some(Group { received, blobs: blobs.collect() })
     }
 }
 
@@ -183,7 +177,6 @@ impl Shared {
         let full = queue.unsynced_bytes.saturating_add(bytes) > self.unsynced_bytes_max;
         if full && queue.unsynced_bytes > 0 {
             queue.dirty.values_mut().for_each(|dirty| dirty.wanted = true);
-            self.work.notify_one();
             return false;
         }
         queue.unsynced_bytes += bytes;
@@ -191,29 +184,17 @@ impl Shared {
         true
     }
 
-    fn run(&self) {
-        while let Some(group) = self.next_group() {
-            let synced_bytes = group.blobs.iter().map(|dirty| dirty.bytes).sum::<u64>();
-            self.sync(group);
-            let mut queue = lock(&self.queue);
-            queue.unsynced_bytes = queue.unsynced_bytes.saturating_sub(synced_bytes);
-            queue.working = false;
-            drop(queue);
-            self.changed.notify_waiters();
-        }
-    }
-
-    fn next_group(&self) -> Option<Group> {
+    /// Whether there was one.
+    fn sync_a_group(&self) -> bool {
+        let Some(group) = lock(&self.queue).take_group() else { return false };
+        let synced_bytes = group.blobs.iter().map(|dirty| dirty.bytes).sum::<u64>();
+        self.sync(group);
         let mut queue = lock(&self.queue);
-        loop {
-            if queue.stopped {
-                return None;
-            }
-            if queue.has_work() {
-                return Some(queue.take_group());
-            }
-            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
+        queue.unsynced_bytes = queue.unsynced_bytes.saturating_sub(synced_bytes);
+        queue.working = false;
+        drop(queue);
+        self.changed.notify_waiters();
+        true
     }
 
     fn sync(&self, group: Group) {

@@ -11,13 +11,13 @@ use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{Digest, Millis};
-use tokio::task::JoinHandle;
 
 use super::claims::{Begin, Grant, Seen};
 use super::live::{Live, WriteInFlight};
 use super::medium::DiskFile;
 use super::syncer::Received;
-use super::{Inner, blocking, disk_error};
+use super::work::{self, Started};
+use super::{Inner, disk_error};
 use crate::store::{ChunkBegin, ChunkWriter, Owner, Result, StoreError};
 
 /// How much is gathered before it is hashed and written, bytes: enough that handing it to another
@@ -40,7 +40,7 @@ pub struct DiskWriter {
     gathered_bytes: usize,
     /// Not here while a write is in flight, nor after one failed.
     hasher: Option<Hasher>,
-    in_flight: Option<JoinHandle<Result<Hasher>>>,
+    in_flight: Option<Started<Hasher>>,
 }
 
 /// The claim of a request, given back when the request ends.
@@ -108,14 +108,14 @@ impl Inner {
             return Ok(Seen { digest: None, removals });
         }
         let (store, blob) = (Arc::clone(self), live.blob_id());
-        let digest = blocking(move || store.index.chunk_digest(blob, chunk.index)).await?;
+        let digest = self.blocking(move || store.index.chunk_digest(blob, chunk.index)).await?;
         Ok(Seen { digest, removals })
     }
 
     /// The row goes before the first byte is written over: at no time does a row name other bytes.
     async fn remove_row(self: &Arc<Self>, claim: Claim, digest: Digest) -> Result<Claim> {
         let store = Arc::clone(self);
-        blocking(move || {
+        self.blocking(move || {
             store.index.remove_chunk(claim.live.id, claim.grant.index, digest)?;
             tracing::debug!(upload = %claim.live.id, chunk = claim.grant.index.0, "chunk to be replaced");
             Ok(claim)
@@ -133,7 +133,7 @@ impl Inner {
         live.until(|state| (!state.chunks.is_writing(grant.index)).then_some(())).await;
         live.state().chunks.check(grant)?;
         let (store, range) = (Arc::clone(self), live.plan.range(grant.index));
-        let blob = blocking(move || store.blob(&live)).await?;
+        let blob = self.blocking(move || store.blob(&live)).await?;
         Ok(DiskWriter {
             claim,
             blob,
@@ -203,7 +203,7 @@ impl DiskWriter {
         let (blob, offset) = (Arc::clone(&self.blob), self.offset);
         self.offset += std::mem::take(&mut self.gathered_bytes) as u64;
         let pieces = std::mem::take(&mut self.gathered);
-        self.in_flight = Some(tokio::task::spawn_blocking(move || {
+        self.in_flight = Some(work::start(&*store.config.work, move || {
             let _in_flight = in_flight;
             put(&*blob, offset, &pieces, &mut hasher)?;
             Ok(hasher)
@@ -214,10 +214,9 @@ impl DiskWriter {
     /// Waits for the write in flight.
     async fn settle(&mut self) -> Result<()> {
         let Some(task) = &mut self.in_flight else { return Ok(()) };
-        let outcome = task.await;
+        let outcome = task.outcome().await;
         self.in_flight = None;
-        let hasher = outcome.map_err(|error| disk_error("writing a chunk")(error.into()))??;
-        self.hasher = Some(hasher);
+        self.hasher = Some(outcome?);
         Ok(())
     }
 }
