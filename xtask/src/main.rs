@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask help` lists them.
 
+mod bench;
 mod browser;
 mod demo;
 mod error;
@@ -21,6 +22,8 @@ cargo xtask <command>
   test            Everything that has to hold: format, lints, what `protocol` may depend on,
                   the client, the server, all tests, those in a real browser too.
                   Installs Debian's chromium and chromium-driver if they are missing and it may.
+  bench [NAME…]   Measure the server beside others; target/bench-peers keeps those.
+    --help          what can be told to it
   wasm            Build the site (client, element, demo page) into dist/.
     --dev           without optimising: seconds instead of a minute, and ten times the size
     --out DIR       into another folder, which is not cleared first
@@ -46,6 +49,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         ("wasm", rest) => wasm::build(&wasm::Options::parse(rest)?),
         ("demo", []) => demo::run_demo(),
         ("test", []) => test::run_tests(),
+        ("bench", rest) => bench::run_bench(rest),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())

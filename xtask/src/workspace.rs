@@ -25,7 +25,16 @@ pub(crate) fn target() -> PathBuf {
 
 /// The server's binary, once [`cargo`] has built it with `--release`.
 pub(crate) fn server() -> PathBuf {
-    target().join("release").join(format!("longhaul-server{}", env::consts::EXE_SUFFIX))
+    released("longhaul-server")
+}
+
+/// The bench's binary, likewise.
+pub(crate) fn bench() -> PathBuf {
+    released("longhaul-bench")
+}
+
+fn released(name: &str) -> PathBuf {
+    target().join("release").join(format!("{name}{}", env::consts::EXE_SUFFIX))
 }
 
 /// The cargo that runs us, with these arguments, in the root.

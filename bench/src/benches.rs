@@ -1,0 +1,59 @@
+//! What can be measured, by name.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::measure::Rounds;
+use crate::report::Report;
+
+mod ingest;
+mod memory;
+mod seal;
+
+/// Where a bench finds what it needs, and how much it may do.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The server that is measured.
+    pub longhaul: PathBuf,
+    /// `bench/peers` of the repository.
+    pub packages: PathBuf,
+    /// Where peers are kept once they were fetched.
+    pub kept: PathBuf,
+    /// A folder on the disk that is measured.
+    pub dir: PathBuf,
+    /// A small run, to see that everything works; its figures mean little.
+    pub quick: bool,
+    /// How many rounds, if not the bench's own number.
+    pub rounds: Option<usize>,
+    /// After this a bench begins nothing new.
+    pub time_max: Duration,
+}
+
+impl Setup {
+    /// One or the other.
+    pub fn pick<T>(&self, full: T, quick: T) -> T {
+        if self.quick { quick } else { full }
+    }
+
+    /// The rounds of a bench that by itself runs `full` of them.
+    #[must_use]
+    pub fn rounds(&self, full: usize) -> Rounds {
+        let count = self.rounds.unwrap_or_else(|| self.pick(full, 2));
+        Rounds { count, time_max: self.time_max }
+    }
+}
+
+/// Something to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Bench {
+    /// What the command line calls it.
+    pub name: &'static str,
+    /// What it measures.
+    pub about: &'static str,
+    /// Measures it.
+    pub run: fn(&Setup) -> Result<Report>,
+}
+
+/// All of them, in the order they are run.
+pub const BENCHES: &[Bench] = &[ingest::BENCH, seal::BENCH, memory::BENCH];

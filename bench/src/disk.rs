@@ -1,0 +1,52 @@
+//! The disk that is measured: room, a clean start for every turn, and what it can do by itself.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use crate::error::{Error, Result, io};
+
+/// What is left free, bytes: a full disk is slow, and other people's programs need some.
+const SPARE_BYTES: u64 = 8 << 30;
+
+/// Waits until the file system has nothing left to write, so that nobody pays for the one before.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn settle(dir: &Path) -> Result<()> {
+    let opened = File::open(dir).map_err(io(format!("opening {}", dir.display())))?;
+    rustix::fs::syncfs(&opened).map_err(|error| io("syncing the disk")(error.into()))
+}
+
+/// `fdatasync` of a file that another process wrote.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn sync_file(path: &Path) -> Result<()> {
+    let file = File::open(path).map_err(io(format!("opening {}", path.display())))?;
+    file.sync_data().map_err(io(format!("syncing {}", path.display())))
+}
+
+/// Empties or makes a folder.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn fresh_dir(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).map_err(io(format!("clearing {}", dir.display())))?;
+    }
+    fs::create_dir_all(dir).map_err(io(format!("making {}", dir.display())))
+}
+
+/// Refuses what would fill the disk.
+///
+/// # Errors
+/// [`Error::NoRoom`], [`Error::Io`].
+pub fn check_room(dir: &Path, needed: u64) -> Result<()> {
+    let asking = io("asking how much room there is");
+    let stat = rustix::fs::statvfs(dir).map_err(|error| asking(error.into()))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if needed.saturating_add(SPARE_BYTES) <= free {
+        return Ok(());
+    }
+    Err(Error::NoRoom { needed, dir: dir.display().to_string(), free })
+}

@@ -1,0 +1,14 @@
+//! `cargo xtask bench`: builds what is measured and what measures, and runs it.
+
+use std::process::Command;
+
+use crate::error::Error;
+use crate::run::{heading, run};
+use crate::workspace::{bench, cargo, server};
+
+/// `bench/` has a command line of its own; all arguments are for it.
+pub(crate) fn run_bench(arguments: &[String]) -> Result<(), Error> {
+    heading("the server and its bench, as released");
+    run(&mut cargo(["build", "--release", "-p", "longhaul-server", "-p", "longhaul-bench"]))?;
+    run(Command::new(bench()).arg("--server").arg(server()).args(arguments))
+}
