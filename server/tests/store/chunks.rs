@@ -165,6 +165,20 @@ async fn a_held_chunk_is_replaced_only_by_naming_its_digest() {
 }
 
 #[tokio::test]
+async fn a_kill_while_a_chunk_is_replaced_leaves_it_missing() {
+    let (place, old, new) = (Place::new(), Sent::new(2 * CHUNK, 1), Sent::new(2 * CHUNK, 2));
+    let store = place.open();
+    let id = old.create(&store).await;
+    old.put_all(&store, id).await;
+    store.shutdown().await;
+    let mut headers = new.headers(1);
+    headers.replace = Some(Digest::of(old.chunk(1)));
+    drop(begin(&store, id, headers).await);
+    drop(store);
+    assert_eq!(held(&place.open(), id).await, "0");
+}
+
+#[tokio::test]
 async fn a_chunk_the_plan_does_not_have_and_one_begun_midway_are_refused() {
     let (place, sent) = (Place::new(), Sent::new(CHUNK, 1));
     let store = place.open();

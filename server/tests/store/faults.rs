@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use longhaul_server::store::disk::medium::{Disk, DiskFile, OpenHow};
@@ -29,6 +30,8 @@ struct Faults {
     index_sync_fails: AtomicBool,
     cannot_reserve: AtomicBool,
     is_full: AtomicBool,
+    blob_writes_wait: AtomicBool,
+    waiting: AtomicBool,
 }
 
 impl Faults {
@@ -100,7 +103,15 @@ impl DiskFile for FaultyFile {
     }
 
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.faults.did(if self.is_index { Done::IndexWritten } else { Done::BlobWritten });
+        if self.is_index {
+            self.faults.did(Done::IndexWritten);
+            return self.file.write_all_at(offset, bytes);
+        }
+        while self.faults.blob_writes_wait.load(Ordering::SeqCst) {
+            self.faults.waiting.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.faults.did(Done::BlobWritten);
         self.file.write_all_at(offset, bytes)
     }
 
@@ -145,6 +156,37 @@ async fn a_row_is_written_only_after_the_bytes_it_names_are_synced() {
     let done = faults.take();
     assert!(!done.contains(&Done::BlobWritten), "a seal moves no byte: {done:?}");
     assert_eq!(done.last(), Some(&Done::IndexSynced));
+}
+
+#[tokio::test]
+async fn a_sync_for_another_request_does_not_count_for_bytes_written_after_it() {
+    let (_place, faults, store) = faulty();
+    let sent = Sent::new(2 * CHUNK, 1);
+    let id = sent.create(&store).await;
+    faults.take();
+    faults.blob_writes_wait.store(true, Ordering::SeqCst);
+    let slow = tokio::spawn({
+        let (store, headers) = (store.clone(), sent.headers(0));
+        let body = Bytes::copy_from_slice(sent.chunk(0));
+        async move {
+            let mut writer = begin(&store, id, headers).await;
+            writer.write(body).await?;
+            writer.finish().await
+        }
+    });
+    while !faults.waiting.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(begin(&store, id, sent.headers(1)).await);
+    store.shutdown().await;
+    let synced = faults.take();
+    faults.blob_writes_wait.store(false, Ordering::SeqCst);
+    assert_eq!(synced, [Done::BlobSynced], "for the request that broke off");
+    slow.await.unwrap().unwrap();
+    store.shutdown().await;
+    let done = faults.take();
+    assert_eq!(done[..2], [Done::BlobWritten, Done::BlobSynced], "{done:?}");
+    assert_eq!(held(&store, id).await, "0");
 }
 
 #[tokio::test]

@@ -201,6 +201,9 @@ impl Shared {
         group.blobs.iter().for_each(sync_blob);
         // What a failed sync took back is pending no more; the rest is durable.
         let durable: Vec<_> = group.received.into_iter().filter(is_still_pending).collect();
+        if durable.is_empty() {
+            return;
+        }
         match self.index.insert_chunks(&durable.iter().map(row).collect::<Vec<_>>()) {
             Ok(()) => durable.iter().for_each(hold),
             Err(error) => {
