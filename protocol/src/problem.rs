@@ -109,7 +109,7 @@ table! {
     /// No token, or one that is not valid.
     Unauthorized: "unauthorized", 401, Never,
         "The request carries no valid token",
-        "Get a fresh token and send it as `Authorization: Bearer ...`.";
+        "Get a fresh token and send it as `Authorization: Bearer ...`; the detail says what is wrong with this one.";
     /// The page that asks is not on the allow-list.
     ForeignOrigin: "foreign-origin", 403, Never,
         "Pages of this origin may not use this server",

@@ -84,6 +84,8 @@ fn every_header_of_ours_is_named_in_the_table() {
         header::CHUNK_REPLACE,
         header::UPLOAD_CREATE,
         header::IDEMPOTENCY_KEY,
+        header::AUTHORIZATION,
+        header::UPLOAD_TOKEN,
     ] {
         assert!(page.contains(&format!("`{name}`")), "{name}");
     }

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX};
 
+use crate::access::Access;
+
 /// What the HTTP side is told when it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The chunk size that the store gives to an upload that wishes for none, bytes.
     pub chunk_len: u64,
+    /// Whom it lets in.
+    pub access: Access,
     /// The names it answers to beside those of the loopback interface, without a port.
     pub host_names: Vec<String>,
     /// The origins beside its own whose pages may use it, such as `https://example.org`.
@@ -24,6 +28,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             chunk_len: CHUNK_LEN_DEFAULT,
+            access: Access::default(),
             host_names: Vec::new(),
             allow_origins: Vec::new(),
             www: None,

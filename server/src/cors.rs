@@ -11,6 +11,7 @@ use http::header::{
 use http::request::Parts;
 use longhaul_protocol::wire::header::{
     CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_REPLACE, IDEMPOTENCY_KEY, UPLOAD_CREATE,
+    UPLOAD_TOKEN,
 };
 
 use crate::gate::Standing;
@@ -19,8 +20,15 @@ use crate::gate::Standing;
 const MAX_AGE_SECONDS: u64 = 7200;
 
 /// What a page may read beyond the headers that any page may.
-const EXPOSED: [HeaderName; 6] =
-    [LOCATION, ETAG, RETRY_AFTER, ACCEPT_RANGES, CONTENT_RANGE, CONTENT_DISPOSITION];
+const EXPOSED: [HeaderName; 7] = [
+    LOCATION,
+    ETAG,
+    RETRY_AFTER,
+    ACCEPT_RANGES,
+    CONTENT_RANGE,
+    CONTENT_DISPOSITION,
+    HeaderName::from_static(UPLOAD_TOKEN),
+];
 
 /// What a page may send beyond the headers that any page may.
 const ACCEPTED: [HeaderName; 12] = [

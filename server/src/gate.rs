@@ -1,4 +1,4 @@
-//! Who may ask at all.
+//! From where one may ask at all.
 //!
 //! A server on loopback is reached by every page that the browser beside it shows. Two ways in are
 //! shut here: a name of the attacker's that resolves to 127.0.0.1 (DNS rebinding: the `Host` is not

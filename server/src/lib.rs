@@ -1,22 +1,26 @@
 //! The Longhaul server: hyper in front, a store behind.
 //!
-//! The way of a request: `listen` accepts the connection, `gate` checks who may ask, `route` finds
-//! the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
+//! The way of a request: `listen` accepts the connection, `gate` checks from where one may ask,
+//! `access` who does (by a `token`), `route` finds the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
 //! outcome into HTTP, `cors` says which pages may read it, `log` writes its line.
 
+pub mod access;
 pub mod body;
 pub mod config;
 pub mod cors;
 pub mod gate;
+pub mod key;
 pub mod listen;
 pub mod log;
 pub mod multipart;
 pub mod outcome;
+pub mod owner;
 pub mod precondition;
 pub mod respond;
 pub mod route;
 pub mod store;
 pub mod stream;
+pub mod token;
 
 pub use config::Config;
 pub use listen::{App, serve};

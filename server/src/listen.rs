@@ -25,12 +25,10 @@ use crate::config::Config;
 use crate::gate::{Standing, check_host, check_origin, standing};
 use crate::log::{Followed, RequestLine, Tally};
 use crate::outcome::{Answer, Outcome, Refusal};
-use crate::route::Call;
+use crate::route::{Call, Target};
 use crate::store::{Owner, Store};
 use crate::{cors, respond, route};
 
-/// Everybody on this machine is one owner: the server listens on loopback only.
-const LOCAL_OWNER: &str = "local";
 /// How long to wait after a connection could not be accepted. Mostly there are too many open files,
 /// and only time closes some.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -59,9 +57,10 @@ impl<S> App<S> {
 pub enum ListenError {
     /// The address can be reached from other machines.
     #[error(
-        "{address} is not a loopback address. Whoever reaches this server may read and delete every \
-         file on it, for it does not know yet who asks: listen on 127.0.0.1 or [::1], and let others \
-         in through a proxy that asks for a password."
+        "{address} is not a loopback address, and whoever reaches a server that asks nobody who they \
+         are may read and delete every file on it. Listen on 127.0.0.1 or [::1]; or let in those who \
+         have a token (--token-key FILE), or anybody as a guest who sees only their own files \
+         (--allow-anonymous)."
     )]
     NotLoopback {
         /// The address.
@@ -85,12 +84,21 @@ pub enum ListenError {
     },
 }
 
-/// Listens on a loopback address; port 0 is any free port.
+/// From where a server may be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// From its own machine: it asks nobody who they are.
+    Loopback,
+    /// From anywhere.
+    Anywhere,
+}
+
+/// Listens; port 0 is any free port.
 ///
 /// # Errors
 /// [`ListenError`].
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    if !address.ip().is_loopback() {
+pub async fn bind(address: SocketAddr, reach: Reach) -> Result<TcpListener, ListenError> {
+    if reach == Reach::Loopback && !address.ip().is_loopback() {
         return Err(ListenError::NotLoopback { address });
     }
     TcpListener::bind(address).await.map_err(|source| match source.kind() {
@@ -172,7 +180,7 @@ async fn handle<S: Store>(app: &App<S>, request: Request<Incoming>) -> Response<
     line.follow(response)
 }
 
-/// Asks the gate and the verb.
+/// Asks the gate, who it is, and the verb.
 async fn decide<S: Store>(
     app: &App<S>,
     head: &Parts,
@@ -181,9 +189,16 @@ async fn decide<S: Store>(
     tally: &Tally,
 ) -> Answer {
     check_origin(&app.config, host, head)?;
-    let owner = Owner(LOCAL_OWNER.to_owned());
+    let target = Target::of(head.uri.path());
+    let owner = if target.is_owned(&head.method) {
+        app.config.access.caller(head)?
+    } else {
+        Owner::nobody()
+    };
     let mut call = Call { app, owner, head, host, body, tally };
-    caught(route::answer(&mut call)).await.unwrap_or_else(|| Err(Refusal::internal(&"a panic")))
+    caught(route::answer(&mut call, target))
+        .await
+        .unwrap_or_else(|| Err(Refusal::internal(&"a panic")))
 }
 
 /// What a future comes to; `None` if it panics, which ends one request and no other.
@@ -215,13 +230,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_loopback_is_listened_on() {
+    async fn only_loopback_is_listened_on_by_who_asks_for_no_token() {
         for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-            let refused = bind(address.parse().unwrap()).await;
+            let refused = bind(address.parse().unwrap(), Reach::Loopback).await;
             assert!(matches!(refused, Err(ListenError::NotLoopback { .. })), "{address}");
         }
-        let taken = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let refused = bind(taken.local_addr().unwrap()).await;
+        assert!(bind("0.0.0.0:0".parse().unwrap(), Reach::Anywhere).await.is_ok());
+        let taken = bind("127.0.0.1:0".parse().unwrap(), Reach::Loopback).await.unwrap();
+        let refused = bind(taken.local_addr().unwrap(), Reach::Loopback).await;
         assert!(matches!(refused, Err(ListenError::InUse { .. })));
     }
 }

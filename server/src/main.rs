@@ -1,69 +1,44 @@
-//! The `longhaul-server` program: what it is told on the command line, and what it says when it
-//! cannot start.
+//! The `longhaul-server` program: from what it is told on the command line (`args`) to a server that
+//! runs, or to what it says when it cannot.
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
-use http::Uri;
-use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
 use longhaul_server::Config;
-use longhaul_server::listen::{App, ListenError, bind, serve};
+use longhaul_server::access::Access;
+use longhaul_server::key::{self, KeyError};
+use longhaul_server::listen::{App, ListenError, Reach, bind, serve};
+use longhaul_server::store::disk::layout::Layout;
 use longhaul_server::store::disk::{self, DiskStore, OpenError};
+use longhaul_server::token::TokenKey;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+mod args;
+
+use args::{Args, Command, ServeArgs, TokenArgs};
 
 /// How often expired uploads are looked for: they cost disk space, and live for an hour at least.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
-/// Takes uploads of any size, keeps them through crashes, and serves them back.
-///
-/// It listens on loopback addresses only: everybody who reaches it is the same user. SIGTERM or
-/// Ctrl-C lets requests in flight finish, and stops it; nothing is lost by killing it either.
-#[derive(Debug, Parser)]
-#[command(name = "longhaul-server", version)]
-struct Args {
-    /// Keep uploads and files in this folder; it is made if it is not there.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-
-    /// Serve the files of this folder at `/`: the page that uploads.
-    #[arg(long, value_name = "DIR")]
-    www: Option<PathBuf>,
-
-    /// The address to listen on; port 0 is any free port, told on standard output.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
-
-    /// Let pages of this origin use the server, such as `http://127.0.0.1:8000`. Can be repeated.
-    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
-    allow_origin: Vec<String>,
-
-    /// Answer to this host name too, beside `localhost` and the loopback addresses. Can be repeated.
-    #[arg(long, value_name = "NAME", value_parser = parse_host_name)]
-    host_name: Vec<String>,
-
-    /// The chunk size of uploads that ask for none. Small ones are for tests.
-    #[arg(long, value_name = "BYTES", default_value_t = CHUNK_LEN_DEFAULT,
-          value_parser = clap::value_parser!(u64).range(CHUNK_LEN_MIN..=CHUNK_LEN_MAX))]
-    chunk_size: u64,
-
-    /// What to log on standard error, such as `warn` or `longhaul_server=debug`. At `info` there is
-    /// a line for each request.
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    log: EnvFilter,
-}
+const NO_DATA: &str = "where to keep uploads and files is not said: --data DIR";
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("the token was not signed: {0}")]
+    Sign(#[from] jsonwebtoken::errors::Error),
     #[error("the data folder {0}")]
     Data(#[from] OpenError),
     #[error("--www {}: there is no such folder. Build the page first, or leave --www out.", .dir.display())]
@@ -74,7 +49,13 @@ enum StartError {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    let Args { command, serve } = Args::parse();
+    let done = match (command, serve) {
+        (Some(Command::Token(args)), _) => make_token(&args),
+        (None, Some(args)) => run(args).await,
+        (None, None) => Args::command().error(ErrorKind::MissingRequiredArgument, NO_DATA).exit(),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("longhaul-server: {error}");
@@ -83,22 +64,25 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<(), StartError> {
-    tracing_subscriber::fmt()
-        .with_env_filter(args.log)
-        .with_writer(io::stderr)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-        .init();
+fn make_token(args: &TokenArgs) -> Result<(), StartError> {
+    println!("{}", key::read(&args.key)?.sign(&args.owner, args.expires)?);
+    Ok(())
+}
+
+async fn run(args: ServeArgs) -> Result<(), StartError> {
+    start_log(args.log.clone());
     if let Some(dir) = args.www.as_ref().filter(|dir| !dir.is_dir()) {
         return Err(StartError::Www { dir: dir.clone() });
     }
     let stop = stop_signal()?;
-    let listener = bind(args.listen).await?;
+    let key = args.token_key.as_deref().map(key::read).transpose()?;
+    let listener = listen(&args).await?;
     let disk_config = disk::Config { chunk_len: args.chunk_size, ..disk::Config::default() };
     let clock = disk_config.clock.clone();
     let store = Arc::new(DiskStore::open(&args.data, disk_config)?);
     let config = Config {
         chunk_len: args.chunk_size,
+        access: access(key, args.allow_anonymous, &args.data)?,
         host_names: args.host_name,
         allow_origins: args.allow_origin,
         www: args.www,
@@ -110,6 +94,38 @@ async fn run(args: Args) -> Result<(), StartError> {
     sweeping.abort();
     store.shutdown().await;
     Ok(())
+}
+
+fn start_log(filter: EnvFilter) {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .init();
+}
+
+async fn listen(args: &ServeArgs) -> Result<TcpListener, StartError> {
+    let asks = args.token_key.is_some() || args.allow_anonymous;
+    let reach = if asks { Reach::Anywhere } else { Reach::Loopback };
+    let listener = bind(args.listen, reach).await?;
+    if !args.listen.ip().is_loopback() {
+        tracing::warn!(
+            "{} is plain HTTP: whoever is on the way can read tokens and files. Put a proxy that \
+             ends TLS in front of it.",
+            args.listen
+        );
+    }
+    Ok(listener)
+}
+
+/// Whom to let in. A key of its own is made only by who has the data directory to itself.
+fn access(key: Option<TokenKey>, guests: bool, data: &Path) -> Result<Access, StartError> {
+    Ok(match (key, guests) {
+        (None, false) => Access::Local,
+        (Some(key), false) => Access::Tokens(key),
+        (Some(key), true) => Access::Guests(key),
+        (None, true) => Access::Guests(key::read_or_make(&Layout::new(data).token_key())?),
+    })
 }
 
 /// Done at the first SIGTERM or SIGINT. Both are caught from now on, not from the first poll.
@@ -132,56 +148,6 @@ async fn sweep(store: Arc<DiskStore>, clock: disk::Clock) {
         interval.tick().await;
         if let Err(error) = store.sweep(clock.now()).await {
             tracing::error!("the sweep failed, the next one tries again: {error}");
-        }
-    }
-}
-
-/// An origin as browsers write it: scheme, host, and port where it is not the scheme's own.
-fn parse_origin(text: &str) -> Result<String, String> {
-    let shape = "an origin is `https://example.org` or `http://127.0.0.1:8000`, without a path";
-    let uri: Uri = text.parse().map_err(|_| shape.to_owned())?;
-    match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme), Some(authority)) if text == format!("{scheme}://{authority}") => {
-            Ok(text.to_ascii_lowercase())
-        }
-        _ => Err(shape.to_owned()),
-    }
-}
-
-fn parse_host_name(text: &str) -> Result<String, String> {
-    match text.parse::<http::uri::Authority>() {
-        Ok(authority) if authority.host() == text => Ok(text.to_owned()),
-        _ => Err("a host name is `files.example.org`, without a scheme or a port".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_arguments_make_sense_to_clap() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn an_origin_has_no_path() {
-        for origin in ["https://example.org", "http://127.0.0.1:8000", "http://[::1]:8000"] {
-            assert_eq!(parse_origin(origin).as_deref(), Ok(origin));
-        }
-        for other in
-            ["example.org", "https://example.org/", "https://example.org/x", "*", "null", ""]
-        {
-            assert!(parse_origin(other).is_err(), "{other}");
-        }
-    }
-
-    #[test]
-    fn a_host_name_has_no_port() {
-        assert!(parse_host_name("files.example.org").is_ok());
-        for other in ["files.example.org:80", "http://x", "", "a b"] {
-            assert!(parse_host_name(other).is_err(), "{other}");
         }
     }
 }

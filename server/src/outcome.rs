@@ -12,6 +12,7 @@ use longhaul_protocol::wire::header::HeaderError;
 use longhaul_protocol::{Problem, ProblemCode};
 use serde::Serialize;
 
+use crate::access::Challenge;
 use crate::respond::Body;
 use crate::store::StoreError;
 
@@ -27,6 +28,8 @@ pub enum Outcome {
         location: String,
         /// What.
         json: Vec<u8>,
+        /// The token of the guest who began it.
+        token: Option<String>,
     },
     /// Here it is.
     Json(Vec<u8>),
@@ -80,7 +83,7 @@ impl Outcome {
     /// # Errors
     /// As [`Outcome::json`].
     pub fn created(location: String, value: &impl Serialize) -> Answer {
-        to_json(value).map(|json| Self::Created { location, json })
+        to_json(value).map(|json| Self::Created { location, json, token: None })
     }
 }
 
@@ -106,6 +109,8 @@ pub enum Beside {
     Nothing,
     /// The methods that are allowed.
     Allow(&'static [Method]),
+    /// How to say who one is.
+    Challenge(Challenge),
     /// The length of the file of which a range was wanted, bytes.
     Length(u64),
 }
@@ -216,7 +221,7 @@ fn facts_of(error: StoreError) -> Facts {
 const IN_THE_LOG: &str = "The server's log tells what failed.";
 
 /// An error's text as a sentence, beside the other sentences of a problem.
-fn sentence(error: &impl ToString) -> String {
+pub(crate) fn sentence(error: &impl ToString) -> String {
     let text = error.to_string();
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());

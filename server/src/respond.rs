@@ -5,13 +5,15 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
+use longhaul_protocol::wire::header::UPLOAD_TOKEN;
 use longhaul_protocol::{ProblemCode, problem, range};
 
+use crate::access::Challenge;
 use crate::cors;
 use crate::outcome::{Answer, Beside, Outcome, Refusal};
 
@@ -22,6 +24,9 @@ pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// How long a sender is asked to wait before it tries again, seconds: a restart takes less.
 const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// How to say who one is.
+const REALM: &str = "Bearer realm=\"longhaul\"";
 
 /// A body of these bytes.
 #[must_use]
@@ -43,11 +48,7 @@ pub fn respond(answer: Answer) -> Response<Body> {
 
 fn respond_to(outcome: Outcome) -> Response<Body> {
     match outcome {
-        Outcome::Created { location, json } => {
-            let mut response = text(StatusCode::CREATED, "application/json", json);
-            insert(response.headers_mut(), LOCATION, &location);
-            response
-        }
+        Outcome::Created { location, json, token } => created(&location, json, token.as_deref()),
         Outcome::Json(json) => text(StatusCode::OK, "application/json", json),
         Outcome::Done => empty(StatusCode::NO_CONTENT),
         Outcome::Well => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
@@ -65,6 +66,15 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
             response
         }
     }
+}
+
+fn created(location: &str, json: Vec<u8>, token: Option<&str>) -> Response<Body> {
+    let mut response = text(StatusCode::CREATED, "application/json", json);
+    insert(response.headers_mut(), LOCATION, location);
+    if let Some(token) = token {
+        insert(response.headers_mut(), HeaderName::from_static(UPLOAD_TOKEN), token);
+    }
+    response
 }
 
 fn refuse(refusal: &Refusal) -> Response<Body> {
@@ -85,6 +95,11 @@ fn tell_beside(refusal: &Refusal, headers: &mut HeaderMap) {
         Beside::Nothing => {}
         // RFC 9110, section 15.5.6: a 405 must say what is allowed.
         Beside::Allow(methods) => drop(headers.insert(ALLOW, cors::list(methods))),
+        // RFC 6750, section 3.
+        Beside::Challenge(Challenge::Missing) => insert(headers, WWW_AUTHENTICATE, REALM),
+        Beside::Challenge(Challenge::Invalid) => {
+            insert(headers, WWW_AUTHENTICATE, &format!("{REALM}, error=\"invalid_token\""));
+        }
         // RFC 9110, section 15.5.17: a 416 should tell the length.
         Beside::Length(len) => insert(headers, CONTENT_RANGE, &range::unsatisfied_range(len)),
     }

@@ -7,6 +7,7 @@ use http::request::Parts;
 use longhaul_protocol::ProblemCode;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::path;
+use serde::Serialize;
 
 use crate::body::RequestBody;
 use crate::gate::SCHEME;
@@ -36,7 +37,7 @@ mod uploads;
 pub struct Call<'a, S> {
     /// What all requests share.
     pub app: &'a App<S>,
-    /// Who asks.
+    /// Who asks: whose rows are seen, and no others.
     pub owner: Owner,
     /// The request's head.
     pub head: &'a Parts,
@@ -71,6 +72,19 @@ impl<S> Call<'_, S> {
         let detail = || format!("The parameter `{name}` is not a decimal number.");
         let number = value.parse().map_err(|_| Refusal::new(ProblemCode::InvalidRequest, detail()));
         number.map(Some)
+    }
+
+    /// Something new of the caller's, with the token to come back with if he is a guest.
+    ///
+    /// # Errors
+    /// As [`Outcome::created`] and [`crate::access::Access::token_to_keep`].
+    pub fn begun(&self, path: &str, value: &impl Serialize) -> Answer {
+        let kept = self.app.config.access.token_to_keep(&self.owner)?;
+        let mut outcome = Outcome::created(self.url(path), value)?;
+        if let Outcome::Created { token, .. } = &mut outcome {
+            *token = kept;
+        }
+        Ok(outcome)
     }
 
     /// The absolute URL of a path here, by the name the caller used.
@@ -163,6 +177,23 @@ impl Target {
         })
     }
 
+    /// Whether what is done here is done to somebody's rows, so that it must be known whose. A
+    /// preflight touches none, and browsers send no token with it.
+    #[must_use]
+    pub fn is_owned(self, method: &Method) -> bool {
+        match self {
+            Self::Uploads
+            | Self::Upload(_)
+            | Self::Digests(_)
+            | Self::Chunks(_)
+            | Self::Seal(_)
+            | Self::Files
+            | Self::File(_)
+            | Self::Manifest(_) => method != Method::OPTIONS,
+            Self::Problems | Self::Healthz | Self::Readyz | Self::Nowhere | Self::Site => false,
+        }
+    }
+
     /// The methods it takes.
     #[must_use]
     pub fn methods(self) -> &'static [Method] {
@@ -193,8 +224,7 @@ fn split_id<I: FromStr>(rest: &str) -> Option<(I, Option<&str>)> {
 ///
 /// # Errors
 /// [`Refusal`], the verb's or that there is none.
-pub async fn answer<S: Store>(call: &mut Call<'_, S>) -> Answer {
-    let target = Target::of(call.head.uri.path());
+pub async fn answer<S: Store>(call: &mut Call<'_, S>, target: Target) -> Answer {
     match (target, &call.head.method) {
         (Target::Nowhere, _) => Err(nothing_at(call.head.uri.path())),
         (target, &Method::OPTIONS) => Ok(Outcome::Methods(target.methods())),

@@ -13,7 +13,8 @@ use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{DifferingChunk, DigestRun, FileInfo, FileMeta, Holding};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan};
 
-/// Who a row belongs to: `local` on loopback, later the subject of a token.
+/// Who a row belongs to: `local` on loopback, the subject of a token, or a guest. See
+/// [`crate::owner`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(pub String);
 

@@ -20,6 +20,29 @@ pub const CHUNK_REPLACE: &str = "chunk-replace";
 pub const UPLOAD_CREATE: &str = "upload-create";
 /// A key of the caller's choice: the same key again is answered with the same upload.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// HTTP's own header for a token, written by [`bearer`].
+pub const AUTHORIZATION: &str = "authorization";
+/// Beside the answer to a guest's create: the token to keep, and to send from then on. The upload
+/// and the file belong to whoever has it.
+pub const UPLOAD_TOKEN: &str = "upload-token";
+
+/// The value of [`AUTHORIZATION`] for a token (RFC 6750, section 2.1).
+#[must_use]
+pub fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+/// The token in what [`bearer`] writes; `None` for any other scheme, and for what is no token.
+#[must_use]
+pub fn read_bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    let characters = token.trim_end_matches('=');
+    let is_b64token = !characters.is_empty()
+        && characters.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
+    // RFC 9110, section 11.1: the scheme has no case.
+    (scheme.eq_ignore_ascii_case("bearer") && is_b64token).then_some(token)
+}
 
 /// The headers of a chunk, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +160,24 @@ mod tests {
         ChunkHeaders::read(|name| {
             headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
         })
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_as_it_was_written_and_nothing_else_is_one() {
+        assert_eq!(read_bearer(&bearer("a.b-c_d~e+f/g==")), Some("a.b-c_d~e+f/g=="));
+        assert_eq!(read_bearer("bearer  a.b.c "), Some("a.b.c"));
+        for other in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer =",
+            "a.b.c",
+            "Basic a.b.c",
+            "Bearer a b",
+            "Bearer a,b",
+        ] {
+            assert_eq!(read_bearer(other), None, "{other}");
+        }
     }
 
     proptest! {

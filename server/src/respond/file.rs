@@ -1,8 +1,9 @@
 //! The headers of a download.
 
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED,
+    ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH,
+    CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    LAST_MODIFIED, VARY,
 };
 use http::{Response, StatusCode};
 use longhaul_protocol::range;
@@ -54,6 +55,8 @@ fn validate(info: &FileInfo, headers: &mut HeaderMap) {
     insert(headers, ETAG, &etag);
     insert(headers, LAST_MODIFIED, &httpdate::fmt_http_date(last_modified));
     insert(headers, CACHE_CONTROL, CACHE);
+    // Nor is a browser to give it to the next who uses it, with another token.
+    headers.append(VARY, HeaderValue::from_name(AUTHORIZATION));
     insert(headers, ACCEPT_RANGES, "bytes");
     insert(headers, CONTENT_SECURITY_POLICY, SANDBOX);
 }

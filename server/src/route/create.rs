@@ -9,14 +9,14 @@ use longhaul_protocol::wire::{
 use longhaul_protocol::{Digest, Plan, ProblemCode};
 
 use super::{Call, digests, status};
-use crate::outcome::{Answer, Outcome, Refusal};
+use crate::outcome::{Answer, Refusal};
 use crate::store::{NewUpload, Store, StoreError, Upload};
 
 pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
     let request: CreateRequest = call.body.json(call.head).await?;
     let (upload, digests) = begin(call, request).await?;
     let upload = offer(call, upload, digests).await?;
-    Outcome::created(call.url(&path::upload(upload.id)), &status::of(upload))
+    call.begun(&path::upload(upload.id), &status::of(upload))
 }
 
 /// Checks a request and begins its upload; gives back the digests that fit the plan it got.

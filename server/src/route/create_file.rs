@@ -8,7 +8,7 @@ use longhaul_protocol::wire::{CreateRequest, FileInfo, path};
 use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
 
 use super::{Call, chunk, create};
-use crate::outcome::{Answer, Outcome, Refusal};
+use crate::outcome::{Answer, Refusal};
 use crate::store::{Store, Upload};
 
 pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
@@ -23,7 +23,7 @@ pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
         (Some(file), _) => file,
         (None, id) => take_or_cancel(call, id, &upload, digest).await?,
     };
-    Outcome::created(call.url(&path::file(file.id)), &file)
+    call.begun(&path::file(file.id), &file)
 }
 
 /// The digest of the one chunk; an empty file has none.

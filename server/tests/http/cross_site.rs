@@ -82,7 +82,10 @@ fn a_page_of_an_allowed_origin_reads_what_it_needs_also_from_a_problem() {
         assert_eq!(answer.header("vary"), Some("origin"));
         assert_eq!(
             answer.header("access-control-expose-headers"),
-            Some("location, etag, retry-after, accept-ranges, content-range, content-disposition")
+            Some(
+                "location, etag, retry-after, accept-ranges, content-range, content-disposition, \
+                 upload-token"
+            )
         );
     }
 }

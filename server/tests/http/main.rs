@@ -14,6 +14,8 @@ mod bad_input;
 mod cross_site;
 mod downloads;
 mod early_answers;
+mod guests;
+mod owners;
 mod program;
 mod support;
 mod uploads;

@@ -11,7 +11,7 @@ use longhaul_protocol::wire::{FileInfo, SealRequest, UploadStatus, path};
 
 use crate::support::{Connection, Request, Server, chunk, create_request};
 
-fn command(data: &Path) -> Command {
+pub fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
     command.arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -19,7 +19,7 @@ fn command(data: &Path) -> Command {
 }
 
 /// A running server and its address, from the line that it prints when it is ready.
-fn start(mut command: Command) -> (Child, SocketAddr) {
+pub fn start(mut command: Command) -> (Child, SocketAddr) {
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -27,13 +27,13 @@ fn start(mut command: Command) -> (Child, SocketAddr) {
     (child, address.trim_end().parse().unwrap())
 }
 
-fn terminate(child: Child) -> Output {
+pub fn terminate(child: Child) -> Output {
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     child.wait_with_output().unwrap()
 }
 
-fn refused(command: &mut Command) -> String {
+pub fn refused(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(!output.status.success());
     String::from_utf8(output.stderr).unwrap()
@@ -131,7 +131,10 @@ fn what_keeps_it_from_starting_is_said_with_what_to_do() {
     let mut public = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
     public.arg("--data").arg(other.path()).args(["--listen", "0.0.0.0:0"]);
     let public = refused(&mut public);
-    assert!(public.contains("not a loopback address"), "{public}");
+    assert!(
+        public.contains("not a loopback address") && public.contains("--token-key"),
+        "{public}"
+    );
     let www = refused(command(other.path()).args(["--www", "/nowhere/at/all"]));
     assert!(www.contains("no such folder"), "{www}");
     let small = refused(command(other.path()).args(["--chunk-size", "1000"]));
@@ -194,9 +197,17 @@ fn help_tells_every_option() {
     let mut child = command.arg("--help").stdout(Stdio::piped()).spawn().unwrap();
     child.stdout.take().unwrap().read_to_string(&mut help).unwrap();
     assert!(child.wait().unwrap().success());
-    for option in
-        ["--data", "--www", "--listen", "--allow-origin", "--host-name", "--chunk-size", "--log"]
-    {
+    for option in [
+        "--data",
+        "--www",
+        "--listen",
+        "--token-key",
+        "--allow-anonymous",
+        "--allow-origin",
+        "--host-name",
+        "--chunk-size",
+        "--log",
+    ] {
         assert!(help.contains(option), "{option}");
     }
 }

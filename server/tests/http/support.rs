@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use longhaul_protocol::digest::root;
-use longhaul_protocol::wire::header::{CHUNK_DIGEST, CHUNK_INDEX, UPLOAD_CREATE};
+use longhaul_protocol::wire::header::{
+    AUTHORIZATION, CHUNK_DIGEST, CHUNK_INDEX, UPLOAD_CREATE, bearer,
+};
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::{
     CreateRequest, FileInfo, FileMeta, PROTOCOL_VERSION, SealRequest, UploadStatus, path,
 };
 use longhaul_protocol::{ChunkIndex, Digest, Millis, Problem, ProblemCode};
 use longhaul_server::Config;
-use longhaul_server::listen::{App, bind, serve};
+use longhaul_server::listen::{App, Reach, bind, serve};
 use longhaul_server::store::disk::{self, DiskStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -53,7 +55,8 @@ impl Server {
         let disk_config = disk::Config { chunk_len: config.chunk_len, ..disk_config };
         let store = Arc::new(DiskStore::open(data.path(), disk_config).unwrap());
         let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(bind("127.0.0.1:0".parse().unwrap())).unwrap();
+        let listener =
+            runtime.block_on(bind("127.0.0.1:0".parse().unwrap(), Reach::Loopback)).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         runtime.spawn(serve(listener, Arc::new(App::new(store, config)), async {
@@ -163,6 +166,15 @@ impl Request {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.into()));
         self
+    }
+
+    pub fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// With this token.
+    pub fn bearer(self, token: &str) -> Self {
+        self.header(AUTHORIZATION, &bearer(token))
     }
 
     /// A body, with its length.
@@ -282,6 +294,23 @@ impl Answer {
         let found = named.next().map(|(_, value)| value.as_str());
         assert!(named.next().is_none(), "{name} comes twice");
         found
+    }
+
+    /// Every value of a header that may come more than once.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let named = self.headers.iter().filter(|(known, _)| known == name);
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// What tells this answer from another: a status, a header or a body, but not the time.
+    pub fn is_told_apart_from(&self, other: &Self) -> Option<String> {
+        let facts = |answer: &Self| {
+            let mut answer = answer.clone();
+            answer.headers.retain(|(name, _)| name != "date");
+            answer
+        };
+        let (this, other) = (format!("{:?}", facts(self)), format!("{:?}", facts(other)));
+        (this != other).then(|| format!("{this}\n{other}"))
     }
 
     /// The body, of an answer with this status.

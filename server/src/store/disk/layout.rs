@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/
 //!   lock              one process owns DIR: it holds a lock on this file, and its id is in it
+//!   token.key         signs the tokens of guests; only where guests are let in and no key was given
 //!   index.redb        every fact: uploads, chunks held, files, garbage (see `index.rs`)
 //!   blobs/
 //!     00/ .. ff/      the first two digits of the blob's id
@@ -55,6 +56,12 @@ impl Layout {
         self.dir.join("lock")
     }
 
+    /// The key of the guests' tokens.
+    #[must_use]
+    pub fn token_key(&self) -> PathBuf {
+        self.dir.join("token.key")
+    }
+
     /// The index.
     #[must_use]
     pub fn index(&self) -> PathBuf {
@@ -99,6 +106,7 @@ mod tests {
         let layout = Layout::new(Path::new("/data"));
         let blob = BlobId(UploadId([0xab; 16]));
         assert_eq!(layout.lock(), Path::new("/data/lock"));
+        assert_eq!(layout.token_key(), Path::new("/data/token.key"));
         assert_eq!(layout.index(), Path::new("/data/index.redb"));
         assert_eq!(layout.blob(blob), Path::new("/data/blobs/ab/abababababababababababababababab"));
         assert_eq!(layout.blob_dirs().count(), 256);

@@ -1,0 +1,113 @@
+//! Who asks, and how a guest is let in.
+//!
+//! Under `Guests` a caller without a token is a guest whom nobody has met: nothing is his, so he
+//! lists nothing and finds nothing, and what he begins is his alone. The answer to that has the
+//! token that makes him the same guest next time.
+
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use longhaul_protocol::ProblemCode;
+use longhaul_protocol::wire::header::read_bearer;
+
+use crate::outcome::{Beside, Refusal};
+use crate::store::Owner;
+use crate::token::{TokenError, TokenKey};
+
+/// How long a guest's token lasts: a year from the last upload that was begun with it. What is a
+/// guest's is out of everybody's reach once his token is over, so it has to last as long as anybody
+/// comes back.
+pub const GUEST_TOKEN_LASTS: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Whom a server lets in.
+#[derive(Clone, Debug, Default)]
+pub enum Access {
+    /// Everybody who reaches it, as one owner, `local`. For loopback only.
+    #[default]
+    Local,
+    /// Those with a token.
+    Tokens(TokenKey),
+    /// Those with a token, and guests.
+    Guests(TokenKey),
+}
+
+impl Access {
+    /// Who sends a request.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it has to say so, with a valid token, and does not. A token that is not
+    /// valid never makes a guest: its owner would not find his files and not know why.
+    pub fn caller(&self, head: &Parts) -> Result<Owner, Refusal> {
+        let key = match self {
+            Self::Local => return Ok(Owner::local()),
+            Self::Tokens(key) | Self::Guests(key) => key,
+        };
+        match (token(head)?, self) {
+            (Some(token), _) => self.known(key, token),
+            (None, Self::Guests(_)) => {
+                Owner::new_guest().map_err(|error| Refusal::internal(&error))
+            }
+            (None, _) => Err(refused(NO_TOKEN, Challenge::Missing)),
+        }
+    }
+
+    /// The token that a guest takes with him who begins something.
+    ///
+    /// # Errors
+    /// As [`TokenKey::sign`].
+    pub fn token_to_keep(&self, owner: &Owner) -> Result<Option<String>, Refusal> {
+        match self {
+            Self::Guests(key) if owner.is_guest() => {
+                let token = key.sign(owner, GUEST_TOKEN_LASTS);
+                token.map(Some).map_err(|error| Refusal::internal(&error))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn known(&self, key: &TokenKey, token: &str) -> Result<Owner, Refusal> {
+        let owner = key.judge(token)?;
+        if owner.is_guest() && !matches!(self, Self::Guests(_)) {
+            return Err(refused(NO_GUESTS, Challenge::Invalid));
+        }
+        Ok(owner)
+    }
+}
+
+/// What a 401 says in its `WWW-Authenticate` (RFC 6750, section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// There was no token; no error is named then.
+    Missing,
+    /// There was one, and it is not valid.
+    Invalid,
+}
+
+const NO_TOKEN: &str = "No token came with the request.";
+const NO_GUESTS: &str = "The token is a guest's, and this server lets no guests in any more.";
+const NO_BEARER: &str = "The header `authorization` is not `Bearer`, a space and a token.";
+const TWO_TOKENS: &str = "There is more than one `authorization` header.";
+
+/// The token that came, if one did.
+fn token(head: &Parts) -> Result<Option<&str>, Refusal> {
+    let mut lines = head.headers.get_all(AUTHORIZATION).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => Err(refused(TWO_TOKENS, Challenge::Invalid)),
+        (Some(line), None) => {
+            let token = line.to_str().ok().and_then(read_bearer);
+            token.map(Some).ok_or_else(|| refused(NO_BEARER, Challenge::Invalid))
+        }
+    }
+}
+
+fn refused(detail: impl Into<String>, challenge: Challenge) -> Refusal {
+    Refusal::new(ProblemCode::Unauthorized, detail).beside(Beside::Challenge(challenge))
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        refused(crate::outcome::sentence(&error), Challenge::Invalid)
+    }
+}

@@ -1,0 +1,148 @@
+//! The command line of `longhaul-server`: to serve, or to make a token.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use http::Uri;
+use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN};
+use longhaul_server::store::Owner;
+use tracing_subscriber::EnvFilter;
+
+/// Takes uploads of any size, keeps them through crashes, and serves them back.
+///
+/// Told no more than where to keep them, it listens on loopback addresses only, and everybody who
+/// reaches it is the same user. SIGTERM or Ctrl-C lets requests in flight finish, and stops it;
+/// nothing is lost by killing it either.
+#[derive(Debug, Parser)]
+#[command(name = "longhaul-server", version)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Args {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// How to serve. Always there without a command, for `--data` is required then.
+    #[command(flatten)]
+    pub serve: Option<ServeArgs>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a token and print it. Whoever has it is that owner until it expires.
+    Token(TokenArgs),
+}
+
+/// How to serve.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Keep uploads and files in this folder; it is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// Serve the files of this folder at `/`: the page that uploads.
+    #[arg(long, value_name = "DIR")]
+    pub www: Option<PathBuf>,
+
+    /// The address to listen on; port 0 is any free port, told on standard output. One that other
+    /// machines reach needs `--token-key` or `--allow-anonymous`.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Let in those who have a token signed with the secret in this file, at least 32 bytes that
+    /// nobody else can read: a JWT, HS256, with the owner as `sub` and an `exp`.
+    #[arg(long, value_name = "FILE")]
+    pub token_key: Option<PathBuf>,
+
+    /// Let in anybody without a token too, as a guest who sees only what is their own. Guests get
+    /// tokens of their own; without `--token-key` they are signed with a key made in `--data`.
+    #[arg(long)]
+    pub allow_anonymous: bool,
+
+    /// Let pages of this origin use the server, such as `http://127.0.0.1:8000`. Can be repeated.
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
+    pub allow_origin: Vec<String>,
+
+    /// Answer to this host name too, beside `localhost` and the loopback addresses. Can be repeated.
+    #[arg(long, value_name = "NAME", value_parser = parse_host_name)]
+    pub host_name: Vec<String>,
+
+    /// The chunk size of uploads that ask for none. Small ones are for tests.
+    #[arg(long, value_name = "BYTES", default_value_t = CHUNK_LEN_DEFAULT,
+          value_parser = clap::value_parser!(u64).range(CHUNK_LEN_MIN..=CHUNK_LEN_MAX))]
+    pub chunk_size: u64,
+
+    /// What to log on standard error, such as `warn` or `longhaul_server=debug`. At `info` there is
+    /// a line for each request.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log: EnvFilter,
+}
+
+/// What to put into a token.
+#[derive(Debug, clap::Args)]
+pub struct TokenArgs {
+    /// Sign it with the secret in this file: the server's `--token-key`.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+
+    /// Whose uploads and files it opens: 1 to 255 visible ASCII characters.
+    #[arg(long, value_name = "NAME", value_parser = Owner::named)]
+    pub owner: Owner,
+
+    /// How long it is valid, such as `12h` or `30d`. There is no way to take it back before, but a
+    /// new key.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub expires: Duration,
+}
+
+/// An origin as browsers write it: scheme, host, and port where it is not the scheme's own.
+fn parse_origin(text: &str) -> Result<String, String> {
+    let shape = "an origin is `https://example.org` or `http://127.0.0.1:8000`, without a path";
+    let uri: Uri = text.parse().map_err(|_| shape.to_owned())?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) if text == format!("{scheme}://{authority}") => {
+            Ok(text.to_ascii_lowercase())
+        }
+        _ => Err(shape.to_owned()),
+    }
+}
+
+fn parse_host_name(text: &str) -> Result<String, String> {
+    match text.parse::<http::uri::Authority>() {
+        Ok(authority) if authority.host() == text => Ok(text.to_owned()),
+        _ => Err("a host name is `files.example.org`, without a scheme or a port".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_make_sense_to_clap() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_origin_has_no_path() {
+        for origin in ["https://example.org", "http://127.0.0.1:8000", "http://[::1]:8000"] {
+            assert_eq!(parse_origin(origin).as_deref(), Ok(origin));
+        }
+        for other in
+            ["example.org", "https://example.org/", "https://example.org/x", "*", "null", ""]
+        {
+            assert!(parse_origin(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_host_name_has_no_port() {
+        assert!(parse_host_name("files.example.org").is_ok());
+        for other in ["files.example.org:80", "http://x", "", "a b"] {
+            assert!(parse_host_name(other).is_err(), "{other}");
+        }
+    }
+}
