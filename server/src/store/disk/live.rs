@@ -34,6 +34,8 @@ pub(super) struct Live {
 struct Blob {
     /// Whether this process has made sure that its name is durable.
     is_named: bool,
+    /// Whether it is never opened again, nor made.
+    is_closed: bool,
     open: Option<Weak<dyn DiskFile>>,
 }
 
@@ -129,12 +131,21 @@ impl Live {
         open: impl FnOnce(bool) -> Result<Arc<dyn DiskFile>>,
     ) -> Result<Arc<dyn DiskFile>> {
         let mut blob = lock(&self.blob);
+        if blob.is_closed {
+            return Err(StoreError::NotFound);
+        }
         if let Some(file) = blob.open.as_ref().and_then(Weak::upgrade) {
             return Ok(file);
         }
         let file = open(blob.is_named)?;
-        *blob = Blob { is_named: true, open: Some(Arc::downgrade(&file)) };
+        (blob.is_named, blob.open) = (true, Some(Arc::downgrade(&file)));
         Ok(file)
+    }
+
+    /// The blob is about to be unlinked: a request that still has its claim must not make it again
+    /// after that.
+    pub(super) fn close_blob(&self) {
+        lock(&self.blob).is_closed = true;
     }
 
     /// The blob has just been made, its name synced.

@@ -40,6 +40,7 @@ impl Inner {
     /// The upload has been told to end; its row and its blob go.
     pub(super) fn remove_upload(&self, live: &Live) -> Result<()> {
         self.syncer.forget(live.id);
+        live.close_blob();
         let removed = self.index.remove_upload(live.id);
         self.forget_live(live.id);
         removed?.map_or(Ok(()), |blob| self.drop_blob(blob))
