@@ -56,7 +56,8 @@ impl Inner {
         self.drop_blob(row.blob)
     }
 
-    /// Unlinks a blob that is garbage and drops its rows.
+    /// Unlinks a blob that is garbage and drops its rows, once the name cannot come back: nobody
+    /// would know what it is.
     pub(super) fn drop_blob(&self, blob: BlobId) -> Result<()> {
         match self.disk.unlink(&self.layout.blob(blob)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -64,6 +65,8 @@ impl Inner {
             }
             _ => {}
         }
+        let synced = self.disk.sync_dir(&self.layout.dir_of(blob));
+        synced.map_err(disk_error("syncing the folder of a blob that was unlinked"))?;
         self.index.drop_garbage(blob)
     }
 
