@@ -120,6 +120,8 @@ impl DiskStore {
     /// [`OpenError`].
     pub fn open(dir: &Path, config: Config) -> Result<Self, OpenError> {
         let disk = Arc::new(RealDisk);
+        let dir = &std::path::absolute(dir)
+            .map_err(|source| OpenError::Disk { path: dir.to_owned(), source })?;
         disk.create_dir(dir).map_err(|source| OpenError::Disk { path: dir.to_owned(), source })?;
         let path = Layout::new(dir).lock();
         let lock = DirLock::take(&path).map_err(|error| match error {
@@ -387,13 +389,23 @@ impl Inner {
     }
 }
 
+/// Makes the folders, and their names durable, up to the root: nobody knows which of those above
+/// the data directory were made for it, now or by a start that was cut off.
 fn make_dirs(disk: &dyn Disk, layout: &Layout) -> Result<(), OpenError> {
     let at = |path: PathBuf| move |source| OpenError::Disk { path, source };
     disk.create_dir(&layout.blobs()).map_err(at(layout.blobs()))?;
     for dir in layout.blob_dirs() {
         disk.create_dir(&dir).map_err(at(dir))?;
     }
-    disk.sync_dir(&layout.blobs()).map_err(at(layout.blobs()))
+    disk.sync_dir(&layout.blobs()).map_err(at(layout.blobs()))?;
+    for dir in layout.dir().ancestors().skip(1) {
+        match disk.sync_dir(dir) {
+            // Whoever may not read a folder did not make it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            other => other.map_err(at(dir.to_owned()))?,
+        }
+    }
+    Ok(())
 }
 
 /// The index's name is synced with that of `blobs`, before the first row promises anything.
