@@ -408,16 +408,32 @@ fn make_dirs(disk: &dyn Disk, layout: &Layout) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The index's name is synced with that of `blobs`, before the first row promises anything.
+/// A new index is made under another name, and renamed once it is whole: after a crash half of one
+/// could not be told from one that is damaged. The index's name is synced with that of `blobs`,
+/// before the first row promises anything.
 fn open_index(disk: &dyn Disk, layout: &Layout, config: &Config) -> Result<Index, OpenError> {
     let path = layout.index();
     let at = |source| OpenError::Disk { path: path.clone(), source };
-    let file = disk.open(&path, OpenHow::Create).map_err(at)?;
+    let open = |file| {
+        Index::open(file, config.index_cache_bytes).map_err(|error| match error {
+            IndexOpenError::Newer { found } => {
+                OpenError::Newer { dir: layout.dir().to_owned(), found }
+            }
+            IndexOpenError::Index(source) => OpenError::Index { path: path.clone(), source },
+        })
+    };
+    let index = match disk.open(&path, OpenHow::Write) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let file = disk.open(&layout.new_index(), OpenHow::Create).map_err(at)?;
+            file.set_len(0).map_err(at)?;
+            let index = open(file)?;
+            disk.rename(&layout.new_index(), &path).map_err(at)?;
+            index
+        }
+        other => open(other.map_err(at)?)?,
+    };
     disk.sync_dir(layout.dir()).map_err(at)?;
-    Index::open(file, config.index_cache_bytes).map_err(|error| match error {
-        IndexOpenError::Newer { found } => OpenError::Newer { dir: layout.dir().to_owned(), found },
-        IndexOpenError::Index(source) => OpenError::Index { path: path.clone(), source },
-    })
+    Ok(index)
 }
 
 /// A cursor that this store did not give out names nothing.

@@ -64,9 +64,13 @@ impl Disk for FaultyDisk {
     }
 
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
-        let is_index = path.ends_with("index.redb");
+        let is_index = path.to_string_lossy().contains("index.redb");
         let file = RealDisk.open(path, how)?;
         Ok(Arc::new(FaultyFile { faults: self.0.clone(), file, is_index }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {

@@ -5,6 +5,7 @@
 //!   lock              one process owns DIR: it holds a lock on this file, and its id is in it
 //!   token.key         signs the tokens of guests; only where guests are let in and no key was given
 //!   index.redb        every fact: uploads, chunks held, files, garbage (see `index.rs`)
+//!   index.redb.new    the index while it is made, before the first start is over
 //!   blobs/
 //!     00/ .. ff/      the first two digits of the blob's id
 //!       <id>          the bytes of one upload, at their final offsets from its creation on;
@@ -66,6 +67,12 @@ impl Layout {
     #[must_use]
     pub fn index(&self) -> PathBuf {
         self.dir.join("index.redb")
+    }
+
+    /// The index while it is made.
+    #[must_use]
+    pub fn new_index(&self) -> PathBuf {
+        self.dir.join("index.redb.new")
     }
 
     /// The folder of the folders of blobs.

@@ -29,6 +29,12 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// `NotFound` unless it is to be made; whatever else the system says.
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>>;
 
+    /// Gives a file another name in the same folder, atomically.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
     /// Removes a file's name; its bytes go when nobody has it open any more.
     ///
     /// # Errors

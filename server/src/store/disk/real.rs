@@ -37,6 +37,10 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealFile(file)))
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
     fn unlink(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
     }
