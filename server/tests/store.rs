@@ -4,6 +4,7 @@
 
 mod store {
     mod chunks;
+    mod crash;
     mod ends;
     mod faults;
     mod fill;
@@ -12,4 +13,5 @@ mod store {
     mod opening;
     mod round_trip;
     mod sealing;
+    mod sim;
 }
