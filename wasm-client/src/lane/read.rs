@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use js_sys::{ArrayBuffer, Function, Object, Reflect, Uint8Array};
+use js_sys::{ArrayBuffer, Object, Reflect, Uint8Array};
 use longhaul_protocol::Digest;
 use longhaul_protocol::digest::{DIGEST_LEN, Hasher};
 use longhaul_protocol::upload::SourceError;
@@ -34,15 +34,6 @@ pub(super) async fn read(file: &File, range: Range<u64>) -> Result<Slice, Source
     }
     let digest = hash(&bytes).await?;
     Ok(Slice { bytes, digest })
-}
-
-/// Gives a buffer's memory back now, where the engine knows how (`ArrayBuffer.prototype.transfer`).
-pub(super) fn release(bytes: &ArrayBuffer) {
-    let transfer = Reflect::get(bytes, &"transfer".into());
-    if let Some(transfer) = transfer.ok().and_then(|found| found.dyn_into::<Function>().ok()) {
-        // A refusal changes nothing: the collector frees the memory later.
-        drop(transfer.call1(bytes, &0.into()));
-    }
 }
 
 async fn contents(blob: &Blob) -> Result<ArrayBuffer, SourceError> {

@@ -1,6 +1,6 @@
 //! Sending one body: `XMLHttpRequest`, because `fetch` tells nothing of a body's progress.
 
-use js_sys::Uint8Array;
+use js_sys::{Array, Function, Reflect, Uint8Array};
 use longhaul_protocol::upload::{Failure, Ticket};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -31,7 +31,7 @@ impl Sending {
         let request = opened(url, headers).map_err(|error| unsendable(&error))?;
         let sending = Self {
             _moved: on_moved(&request, upload, ticket, Reporter::clone(&report)),
-            _ended: on_ended(&request, upload, ticket, report),
+            _ended: on_ended(&request, upload, ticket, body.length(), report),
             request,
         };
         sending
@@ -82,14 +82,34 @@ fn on_ended(
     request: &XmlHttpRequest,
     upload: u32,
     ticket: Ticket,
+    bytes: u32,
     report: Reporter,
 ) -> Closure<dyn FnMut()> {
     let ended = Closure::new({
         let request = request.clone();
-        move || report(Report::Sent { upload, ticket, result: outcome(&request) })
+        move || {
+            report(Report::Sent { upload, ticket, result: outcome(&request) });
+            press_collector(bytes);
+        }
     });
     request.set_onloadend(Some(ended.as_ref().unchecked_ref()));
     ended
+}
+
+/// How much is shown to the collector for each byte sent: with 4, Chromium's renderer took 0.5 GB at
+/// most while it sent 4 GiB, without 1.4 GB.
+const PRESSURE: u32 = 4;
+
+/// A browser keeps its own copy of a body until the request is collected, but does not count it in
+/// what makes the collector run. An array that is dropped unused is counted, and costs no memory:
+/// no page of it is ever touched.
+fn press_collector(bytes: u32) {
+    let length = Array::of1(&bytes.saturating_mul(PRESSURE).into());
+    let global = js_sys::global();
+    let array = Reflect::get(&global, &"ArrayBuffer".into())
+        .and_then(|kind| Reflect::construct(kind.unchecked_ref::<Function>(), &length));
+    // Where there is no room for it, the collector is running anyway.
+    drop(array);
 }
 
 /// Status 0 is the browser's word for no answer; it tells no script why.
