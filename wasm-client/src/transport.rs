@@ -96,20 +96,25 @@ fn request(
 }
 
 fn with_json<T: Serialize>(builder: RequestBuilder, body: &T) -> Result<Request, Failure> {
-    builder.json(body).map_err(no_answer)
+    builder.json(body).map_err(unmade)
 }
 
 fn without_body(builder: RequestBuilder) -> Result<Request, Failure> {
-    builder.build().map_err(no_answer)
+    builder.build().map_err(unmade)
 }
 
 async fn fetch(request: Request) -> Result<Raw, Failure> {
-    let response = request.send().await.map_err(no_answer)?;
+    let response = request.send().await.map_err(|_| unheard("it could not be reached"))?;
     let (status, retry_after) = (response.status(), response.headers().get(RETRY_AFTER));
-    let body = response.text().await.map_err(no_answer)?;
+    let body = response.text().await.map_err(|_| unheard("its answer was cut off"))?;
     Ok(Raw { status, body, retry_after })
 }
 
-fn no_answer(error: gloo_net::Error) -> Failure {
-    Failure::Network(error.to_string())
+/// A browser's own words for these are a bare `TypeError`; what it knows it writes to the console.
+fn unheard(why: &str) -> Failure {
+    Failure::Network(why.to_owned())
+}
+
+fn unmade(error: gloo_net::Error) -> Failure {
+    Failure::Network(format!("the browser would not make the request: {error}"))
 }

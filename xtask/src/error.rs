@@ -55,6 +55,9 @@ pub(crate) enum Error {
         /// The programs.
         missing: String,
     },
+    /// `--trunk` by hand.
+    #[error("`--trunk` is for trunk, which names its folder; `cargo xtask wasm` builds into dist/")]
+    NoTrunk,
     /// Not one of our commands.
     #[error("there is no command `{given}`; `cargo xtask help` lists them")]
     Usage {

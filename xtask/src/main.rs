@@ -27,7 +27,7 @@ cargo xtask <command>
   wasm            Build the site (client, element, demo page) into dist/.
     --dev           without optimising: seconds instead of a minute, and ten times the size
     --out DIR       into another folder, which is not cleared first
-    --skip FILE     leave this file of www/ out
+    --trunk         for `trunk serve`, which calls this whenever a file has changed
   help            This page.
 ";
 

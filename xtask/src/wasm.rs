@@ -1,5 +1,6 @@
 //! `cargo xtask wasm`: the site, complete, in one folder.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,9 @@ const NAME: &str = "longhaul";
 /// The worker's script, which belongs to the client and not to any page.
 const LANE_SCRIPT: &str = "wasm-client/longhaul-lane.js";
 
+/// How trunk tells a hook its folder.
+const STAGING_VARIABLE: &str = "TRUNK_STAGING_DIR";
+
 /// How to build the site.
 #[derive(Default)]
 pub(crate) struct Options {
@@ -22,8 +26,6 @@ pub(crate) struct Options {
     dev: bool,
     /// Where to, if not to `dist/`.
     out: Option<PathBuf>,
-    /// A file of `www/` that somebody else puts there.
-    skip: Option<String>,
 }
 
 impl Options {
@@ -35,7 +37,7 @@ impl Options {
             match (argument.as_str(), rest.as_slice()) {
                 ("--dev", _) => options.dev = true,
                 ("--out", [_, ..]) => options.out = rest.next().map(PathBuf::from),
-                ("--skip", [_, ..]) => options.skip = rest.next().cloned(),
+                ("--trunk", _) => options.out = Some(staging()?),
                 _ => return Err(Error::Usage { given: format!("wasm {argument}") }),
             }
         }
@@ -45,6 +47,12 @@ impl Options {
     fn profile(&self) -> (&'static str, &'static str) {
         if self.dev { ("dev", "debug") } else { ("wasm", "wasm") }
     }
+}
+
+/// Where trunk gathers a build before it shows it. Trunk writes its own `index.html` over ours then:
+/// the same page with its live reload.
+fn staging() -> Result<PathBuf, Error> {
+    env::var_os(STAGING_VARIABLE).map(PathBuf::from).ok_or(Error::NoTrunk)
 }
 
 /// Compiles the client, binds it, and lays the pages beside it.
@@ -57,7 +65,7 @@ pub(crate) fn build(options: &Options) -> Result<(), Error> {
     };
     fs::create_dir_all(&out).map_err(at(&out))?;
     bind(&compiled, &out, options.dev)?;
-    copy_scripts(&out, options.skip.as_deref())?;
+    copy_site(&out)?;
     println!("The site is in {}", out.display());
     Ok(())
 }
@@ -91,7 +99,7 @@ fn compile(options: &Options) -> Result<PathBuf, Error> {
 fn bind(compiled: &Path, out: &Path, dev: bool) -> Result<(), Error> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(compiled).out_name(NAME).typescript(true).omit_default_module_path(false);
-    let debug = bindgen.debug(dev).keep_debug(dev).remove_name_section(!dev);
+    let debug = bindgen.debug(dev).remove_name_section(!dev);
     debug
         .remove_producers_section(!dev)
         .web(true)
@@ -99,13 +107,10 @@ fn bind(compiled: &Path, out: &Path, dev: bool) -> Result<(), Error> {
         .map_err(|error| Error::Bind { reason: format!("{error:#}") })
 }
 
-fn copy_scripts(out: &Path, skip: Option<&str>) -> Result<(), Error> {
+fn copy_site(out: &Path) -> Result<(), Error> {
     let www = root().join("www");
     for entry in fs::read_dir(&www).map_err(at(&www))? {
-        let path = entry.map_err(at(&www))?.path();
-        if path.file_name().is_some_and(|name| skip.is_none_or(|skip| name != skip)) {
-            copy(&path, out)?;
-        }
+        copy(&entry.map_err(at(&www))?.path(), out)?;
     }
     copy(&root().join(LANE_SCRIPT), out)
 }
