@@ -68,9 +68,9 @@ ul:empty { display: none; }
 [part=error] { margin: 0; color: var(--bad); font-size: .92rem; }
 progress {
   appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; overflow: hidden;
-  background: var(--line); color: var(--accent);
+  background: var(--line);
 }
-progress::-webkit-progress-bar { background: var(--line); }
+progress::-webkit-progress-bar { background: transparent; }
 progress::-webkit-progress-value { background: var(--bar, var(--accent)); border-radius: 4px; }
 progress::-moz-progress-bar { background: var(--bar, var(--accent)); border-radius: 4px; }
 [data-state=done] { --bar: var(--good); }
@@ -263,7 +263,6 @@ class LonghaulUpload extends HTMLElement {
       row.remove();
       this.#input.focus();
     });
-    row.started = performance.now();
     this.#rows.set(id, row);
     this.#part("list").append(row);
     return row;
@@ -274,7 +273,9 @@ class LonghaulUpload extends HTMLElement {
     row.detail = detail;
     row.dataset.state = detail.state;
     showButtons(row, detail.state);
+    if (detail.state !== "queued") row.started ??= performance.now();
     part(row, "error").textContent = "";
+    part(row, "progress").value = share(row);
     part(row, "status").textContent = status(row);
     this.#root.querySelector("[aria-live]").textContent = `${detail.name}: ${STATES[detail.state].words}`;
     if (focused && this.#root.activeElement?.hidden !== false) {
@@ -349,8 +350,8 @@ function status(row) {
     case "queued":
       return progress?.acknowledged ? `${words} · ${percent(share(row))}` : words;
     case "waiting": {
-      const seconds = Math.max(0, Math.ceil((detail.retryAt - Date.now()) / 1000));
-      return `${sentence(detail.message)} Waiting, next try in ${seconds} s`;
+      const ms = detail.retryAt - Date.now();
+      return `${sentence(detail.message)} Waiting, next try in ${duration(Math.ceil(ms / 1000) * 1000)}`;
     }
     case "done":
       return done(row);

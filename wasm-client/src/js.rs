@@ -53,7 +53,7 @@ impl Uploader {
     pub fn new(
         #[wasm_bindgen(unchecked_optional_param_type = "UploaderOptions")] options: JsValue,
     ) -> Result<Self, JsError> {
-        let options: Options = read(options)?;
+        let options: Options = read("the options", options)?;
         let events = EventTarget::new().map_err(thrown)?;
         let endpoint = Endpoint::parse(&options.endpoint, &page_address())?;
         let at_once = options.files_at_once.unwrap_or(FILES_AT_ONCE);
@@ -63,21 +63,21 @@ impl Uploader {
         Ok(Self { uploader, events })
     }
 
-    /// Begins to upload a file, or goes on with it, and returns its number. `metadata` is kept with
+    /// Begins to upload a file, or goes on with it, and returns its number. `metadata` are kept with
     /// the file.
     ///
     /// # Errors
-    /// When the metadata is not an object of strings.
+    /// When the metadata are not an object of strings.
     pub fn add(
         &self,
         file: File,
         #[wasm_bindgen(unchecked_optional_param_type = "Record<string, string>")] metadata: JsValue,
     ) -> Result<u32, JsError> {
-        let metadata: BTreeMap<String, String> = read(metadata)?;
+        let metadata: BTreeMap<String, String> = read("the metadata", metadata)?;
         Ok(self.uploader.add(file, metadata))
     }
 
-    /// Lets an upload rest until [`Uploader::resume`].
+    /// Lets an upload rest until `resume`.
     pub fn pause(&self, id: u32) {
         self.uploader.pause(id);
     }
@@ -160,11 +160,12 @@ fn write<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
 }
 
 /// Nothing at all is the default.
-fn read<T: Default + for<'de> Deserialize<'de>>(value: JsValue) -> Result<T, JsError> {
+fn read<T: Default + for<'de> Deserialize<'de>>(what: &str, value: JsValue) -> Result<T, JsError> {
     if value.is_undefined() || value.is_null() {
         return Ok(T::default());
     }
-    Ok(serde_wasm_bindgen::from_value(value)?)
+    let wrong = |error| JsError::new(&format!("{what} are not what longhaul.d.ts says: {error}"));
+    serde_wasm_bindgen::from_value(value).map_err(wrong)
 }
 
 fn page_address() -> String {

@@ -83,7 +83,7 @@ fn unreadable(error: &JsValue) -> SourceError {
     let text = match error.dyn_ref::<DomException>() {
         Some(error) if error.name() == "NotFoundError" => "it was moved or deleted".to_owned(),
         Some(error) if error.name() == "NotReadableError" => {
-            "it was changed since it was picked, or may no longer be read".to_owned()
+            "it was changed since it was picked, or this page may not read it any more".to_owned()
         }
         Some(error) => format!("{}: {}", error.name(), error.message()),
         None => format!("{error:?}"),
