@@ -1,1 +1,26 @@
-//! .
+//! End to end: the real server's process, real browsers, real files.
+//!
+//! The harness of the suites in `tests/`. [`server`] starts, kills and restarts the server and reads
+//! its log; [`browser`] drives an engine and [`page`] the demo page in it; [`relay`] stands between
+//! the two, holds requests up and answers some of them early; [`api`] asks the server without a
+//! browser; [`files`] makes what is uploaded.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a harness has nobody to hand an error to: its panic is the failure report"
+)]
+#![allow(clippy::cast_possible_truncation, reason = "browsers are tested on 64-bit machines")]
+
+pub mod api;
+pub mod artefacts;
+pub mod browser;
+pub mod files;
+pub mod log;
+pub mod memory;
+pub mod page;
+pub mod process;
+pub mod relay;
+pub mod server;
+pub mod wait;

@@ -1,0 +1,50 @@
+//! Where the things under test are: the server's binary and the built page.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The server's binary: `LONGHAUL_SERVER`, else the newer of the debug and the release build.
+#[must_use]
+pub fn server() -> PathBuf {
+    let found = from_environment("LONGHAUL_SERVER").or_else(|| {
+        let builds = ["debug", "release"].map(|build| target().join(build).join("longhaul-server"));
+        builds.into_iter().filter(|path| path.is_file()).max_by_key(|path| modified(path))
+    });
+    found.unwrap_or_else(|| missing("the server's binary", "LONGHAUL_SERVER"))
+}
+
+/// The folder of the built demo page: `LONGHAUL_DIST`, else `dist` in the workspace.
+#[must_use]
+pub fn dist() -> PathBuf {
+    from_environment("LONGHAUL_DIST")
+        .or_else(|| Some(workspace().join("dist")))
+        .filter(|path| path.join("index.html").is_file())
+        .unwrap_or_else(|| missing("the built page", "LONGHAUL_DIST"))
+}
+
+/// The root of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
+}
+
+/// Cargo's target folder, wherever it was put: this program lies in its `<profile>/deps`.
+#[must_use]
+pub fn target() -> PathBuf {
+    let program = std::env::current_exe().expect("this program has a path");
+    let in_profile = program.ancestors().find(|path| path.ends_with("deps"));
+    let profile = in_profile.or(Some(&program)).and_then(Path::parent);
+    profile.and_then(Path::parent).expect("this program lies in a target folder").to_owned()
+}
+
+fn from_environment(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from)
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|meta| meta.modified()).ok()
+}
+
+fn missing(what: &str, variable: &str) -> ! {
+    panic!("{what} is not built: `cargo xtask test` builds it, or {variable} can name one")
+}

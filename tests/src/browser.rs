@@ -1,0 +1,284 @@
+//! A browser of its own for each test, driven over WebDriver.
+//!
+//! Nothing here turns on DevTools' Network domain: with it, Chromium copies every request body and
+//! an 8 MiB chunk takes a second. Console messages come by the browser's own output instead (WebKit
+//! keeps them to itself).
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::artefacts;
+use crate::files::Folder;
+use crate::memory::Memory;
+use crate::process::{Lines, Process};
+use crate::server::free_port;
+
+/// How long a driver, a display or a browser may take to start on a busy machine.
+const START: Duration = Duration::from_secs(60);
+/// The size of the window, so that screenshots compare.
+const WINDOW: (u32, u32) = (1100, 800);
+
+/// An engine that the page has to work in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Chromium, by chromedriver.
+    Chromium,
+    /// Firefox, by geckodriver.
+    Firefox,
+    /// WebKitGTK's MiniBrowser, by WebKitWebDriver, on a display of its own.
+    WebKit,
+}
+
+impl Engine {
+    /// Those to test in: `LONGHAUL_ENGINES`, a list like `chromium,firefox,webkit`; Chromium alone
+    /// if it is not set.
+    ///
+    /// # Panics
+    /// When it names another.
+    #[must_use]
+    pub fn wanted() -> Vec<Self> {
+        let wanted = std::env::var("LONGHAUL_ENGINES").unwrap_or_else(|_| "chromium".to_owned());
+        wanted.split(',').map(|name| Self::named(name.trim())).collect()
+    }
+
+    fn named(name: &str) -> Self {
+        match name {
+            "chromium" => Self::Chromium,
+            "firefox" => Self::Firefox,
+            "webkit" => Self::WebKit,
+            _ => panic!("LONGHAUL_ENGINES: `{name}` is none of chromium, firefox, webkit"),
+        }
+    }
+
+    fn driver(self, profile: &Path, display: &str) -> Command {
+        let program = match self {
+            Self::Chromium => "chromedriver",
+            Self::Firefox => "geckodriver",
+            Self::WebKit => "WebKitWebDriver",
+        };
+        let mut command = Command::new(program);
+        match self {
+            // Its own choice of a port, which it tells.
+            Self::Chromium => command.args(["--port=0", "--enable-chrome-logs"]),
+            Self::Firefox => command.arg("--port=0").env("HOME", profile),
+            Self::WebKit => command
+                .arg(format!("--port={}", free_port()))
+                .env("DISPLAY", display)
+                .env_remove("WEBKIT_DISABLE_COMPOSITING_MODE"),
+        };
+        command
+    }
+
+    fn capabilities(self, profile: &Path) -> Capabilities {
+        let capabilities = match self {
+            Self::Chromium => json!({ "goog:chromeOptions": { "args": chromium_args(profile) } }),
+            Self::Firefox => json!({ "moz:firefoxOptions": {
+                "args": ["-headless"],
+                "prefs": { "devtools.console.stdout.content": true },
+            } }),
+            Self::WebKit => json!({ "webkitgtk:browserOptions": {
+                "binary": "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+                "args": ["--automation"],
+            } }),
+        };
+        serde_json::from_value(capabilities).expect("an object")
+    }
+}
+
+fn chromium_args(profile: &Path) -> Vec<String> {
+    let args = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--enable-logging=stderr",
+    ];
+    let own = [
+        format!("--user-data-dir={}", profile.display()),
+        format!("--window-size={},{}", WINDOW.0, WINDOW.1),
+    ];
+    args.map(str::to_owned).into_iter().chain(own).collect()
+}
+
+/// One browser with an empty profile; it ends with its driver when it is dropped.
+#[derive(Debug)]
+pub struct Browser {
+    engine: Engine,
+    client: Client,
+    driver: Process,
+    // Dropped after the processes that use them.
+    _display: Option<Process>,
+    _profile: Folder,
+}
+
+/// Runs a test in every engine that is wanted, one after the other.
+pub async fn in_every_engine(test: impl AsyncFn(&Browser)) {
+    for engine in Engine::wanted() {
+        eprintln!("in {engine:?}");
+        let browser = Browser::start(engine).await;
+        test(&browser).await;
+        browser.close().await;
+    }
+}
+
+impl Browser {
+    /// Starts a driver and a browser.
+    ///
+    /// # Panics
+    /// When one of them does not start; the message names what has to be installed.
+    pub async fn start(engine: Engine) -> Self {
+        let profile = Folder::new();
+        let (display, name) = match engine {
+            Engine::WebKit => start_display().await,
+            Engine::Chromium | Engine::Firefox => (None, String::new()),
+        };
+        let mut command = engine.driver(profile.path(), &name);
+        let port = command.as_std().get_args().filter_map(|arg| port_in(arg.to_str()?)).next();
+        let mut driver = Process::start("the WebDriver", &mut command);
+        let port = match port {
+            Some(port) if port != 0 => port,
+            _ => driver.said(0, START, port_said).await,
+        };
+        let client = connect(engine, port, profile.path()).await;
+        client.set_window_size(WINDOW.0, WINDOW.1).await.expect("a window of that size");
+        Self { engine, client, driver, _display: display, _profile: profile }
+    }
+
+    /// Which engine it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// What WebDriver can do beyond what this type does.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Goes to an address, and waits until it is loaded.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn open(&self, url: &str) {
+        self.client.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+
+    /// Runs a function body in the page and returns what it returns.
+    ///
+    /// # Panics
+    /// When it throws.
+    pub async fn run(&self, script: &str, args: &[Value]) -> Value {
+        let result = self.client.execute(script, args.to_vec()).await;
+        result.unwrap_or_else(|error| panic!("{error}\nin {script}"))
+    }
+
+    /// Runs the body of an async function in the page and returns what it resolves to.
+    ///
+    /// # Panics
+    /// When it throws, or takes longer than the driver waits for a script.
+    pub async fn run_async(&self, script: &str, args: &[Value]) -> Value {
+        let wrapped = format!(
+            "const done = arguments[arguments.length - 1];
+             (async (...args) => {{ {script} }})(...arguments)
+                 .then(value => done({{ value }}), error => done({{ error: String(error) }}));"
+        );
+        let result = self.client.execute_async(&wrapped, args.to_vec()).await;
+        let result = result.unwrap_or_else(|error| panic!("{error}\nin {script}"));
+        assert_eq!(result["error"], Value::Null, "in {script}");
+        result["value"].clone()
+    }
+
+    /// The memory that its processes take now.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        Memory::of_browser(self.driver.pid())
+    }
+
+    /// What the driver and the browser have said, the page's console messages among it.
+    #[must_use]
+    pub fn console(&self) -> &Lines {
+        self.driver.lines()
+    }
+
+    /// Saves what the window shows as `target/screenshots/<name>.png`.
+    ///
+    /// # Panics
+    /// When it cannot.
+    pub async fn screenshot(&self, name: &str) {
+        let png = self.client.screenshot().await.expect("a screenshot");
+        let folder = artefacts::target().join("screenshots");
+        fs::create_dir_all(&folder).expect("a folder for screenshots");
+        fs::write(folder.join(format!("{name}.png")), png).expect("the screenshot to be saved");
+    }
+
+    /// Ends it in good order.
+    pub async fn close(self) {
+        // Its processes are killed anyway.
+        let _ = self.client.clone().close().await;
+    }
+}
+
+async fn connect(engine: Engine, port: u16, profile: &Path) -> Client {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(START));
+    let mut builder = ClientBuilder::new(connector);
+    builder.capabilities(engine.capabilities(profile));
+    let url = format!("http://127.0.0.1:{port}");
+    let client = crate::wait::until("a WebDriver that answers", START, async || {
+        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        Some(builder.connect(&url).await)
+    });
+    client.await.unwrap_or_else(|error| {
+        panic!("{engine:?} does not start (is it installed with its driver?): {error}")
+    })
+}
+
+/// A virtual display on a number that it chooses and tells.
+async fn start_display() -> (Option<Process>, String) {
+    let screen = format!("{}x{}x24", WINDOW.0, WINDOW.1);
+    let mut command = Command::new("Xvfb");
+    command.args(["-displayfd", "1", "-screen", "0", &screen, "-nolisten", "tcp"]);
+    let mut display = Process::start("Xvfb", &mut command);
+    let number = display.said(0, START, |line| line.trim().parse::<u32>().ok()).await;
+    (Some(display), format!(":{number}"))
+}
+
+/// The port in an argument `--port=<number>`.
+fn port_in(argument: &str) -> Option<u16> {
+    argument.strip_prefix("--port=")?.parse().ok()
+}
+
+/// The port in what chromedriver and geckodriver say when they listen.
+fn port_said(line: &str) -> Option<u16> {
+    let by_chromedriver = line.split_once("successfully on port ").map(|(_, rest)| rest);
+    let by_geckodriver = line.split_once("Listening on 127.0.0.1:").map(|(_, rest)| rest);
+    let number = by_chromedriver.or(by_geckodriver)?;
+    number.trim_end_matches('.').trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_read_from_what_each_driver_says() {
+        assert_eq!(port_said("ChromeDriver was started successfully on port 34567."), Some(34567));
+        assert_eq!(
+            port_said("1700000\tgeckodriver\tINFO\tListening on 127.0.0.1:4444"),
+            Some(4444)
+        );
+        assert_eq!(port_said("Starting ChromeDriver 1.2.3 on port 0"), None);
+    }
+}

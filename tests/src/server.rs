@@ -1,0 +1,199 @@
+//! The server's process: started, killed without warning, started again.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::api::Api;
+use crate::artefacts;
+use crate::files::Folder;
+use crate::log::Request;
+use crate::process::{Lines, Process};
+
+/// How long a server may take to listen: it opens an index and reads no file.
+const START: Duration = Duration::from_secs(20);
+
+/// How a server is started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The folder it serves the page from; [`artefacts::dist`] if it is to serve the demo.
+    pub www: Option<PathBuf>,
+    /// Origins whose pages may use it, beside its own.
+    pub allow_origin: Vec<String>,
+    /// The chunk size, bytes; the server's own default if it is not given.
+    pub chunk_size: Option<u64>,
+    /// Any further arguments.
+    pub more: Vec<String>,
+}
+
+impl Options {
+    /// A server that serves the demo page.
+    #[must_use]
+    pub fn demo() -> Self {
+        Self { www: Some(artefacts::dist()), ..Self::default() }
+    }
+}
+
+/// A server on a data folder of its own, and on one port for all its runs.
+#[derive(Debug)]
+pub struct Server {
+    process: Option<Process>,
+    options: Options,
+    data: Folder,
+    addr: SocketAddr,
+    /// What each run has said.
+    runs: Vec<Lines>,
+}
+
+impl Server {
+    /// Starts one on an empty data folder.
+    pub async fn start(options: Options) -> Self {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let mut server = Self { process: None, options, data: Folder::new(), addr, runs: vec![] };
+        server.restart().await;
+        server
+    }
+
+    /// SIGKILL. What is in flight is cut off.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn kill(&mut self) {
+        self.process.take().expect("a running server").kill().await;
+    }
+
+    /// Starts it again, on the same data and the same port.
+    ///
+    /// # Panics
+    /// When it does not come to listen.
+    pub async fn restart(&mut self) {
+        let lines = Lines::default();
+        self.runs.push(lines.clone());
+        let mut process = Process::start_into("longhaul-server", &mut self.command(), lines);
+        let said = "longhaul-server listening on http://";
+        let listens = process.said(0, START, |line| line.strip_prefix(said).map(str::to_owned));
+        assert_eq!(listens.await, self.addr.to_string(), "it listens elsewhere");
+        self.process = Some(process);
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(artefacts::server());
+        command.env("NO_COLOR", "1").env_remove("RUST_LOG");
+        command.arg("--data").arg(self.data.path()).arg("--listen").arg(self.addr.to_string());
+        if let Some(www) = &self.options.www {
+            command.arg("--www").arg(www);
+        }
+        for origin in &self.options.allow_origin {
+            command.arg("--allow-origin").arg(origin);
+        }
+        if let Some(chunk_size) = self.options.chunk_size {
+            command.arg("--chunk-size").arg(chunk_size.to_string());
+        }
+        command.args(&self.options.more);
+        command
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its origin, `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Asks it things without a browser.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::new(self.addr)
+    }
+
+    /// The number of the run that goes on, from 0.
+    #[must_use]
+    pub fn run(&self) -> usize {
+        self.runs.len() - 1
+    }
+
+    /// Every request that was over and logged, of all runs.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        let runs = self.runs.iter().enumerate();
+        runs.flat_map(|(run, lines)| {
+            lines.all().into_iter().filter_map(move |line| Request::read(run, &line))
+        })
+        .collect()
+    }
+
+    /// Those that carried bytes of a chunk.
+    #[must_use]
+    pub fn chunk_requests(&self) -> Vec<Request> {
+        self.requests().into_iter().filter(Request::has_chunk_bytes).collect()
+    }
+
+    /// Checks that no run has panicked or answered with a fault of its own.
+    ///
+    /// # Panics
+    /// When one has.
+    pub fn assert_no_fault(&self) {
+        let lines = self.runs.iter().flat_map(Lines::all);
+        let panics: Vec<_> = lines.filter(|line| line.contains("panicked at")).collect();
+        assert_eq!(panics, Vec::<String>::new(), "the server panicked");
+        let faults: Vec<_> = self.requests().into_iter().filter(is_fault).collect();
+        assert_eq!(faults, [], "the server says that it is at fault");
+    }
+
+    /// The bytes that its data folder takes on the disk.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        disk_bytes(&self.data().join("blobs"))
+    }
+}
+
+fn is_fault(request: &Request) -> bool {
+    request.status.is_some_and(|status| (500..600).contains(&status))
+}
+
+/// What the files below a folder take on the disk, bytes.
+#[must_use]
+pub fn disk_bytes(folder: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => disk_bytes(&entry.path()),
+            Ok(meta) => meta.blocks() * 512,
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+/// A port below those that the system hands out by itself, so that nobody else gets it while the
+/// server that had it is being started again.
+#[must_use]
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run beside each other begin well apart.
+    let start = std::process::id().wrapping_mul(16) % u32::from(COUNT);
+    loop {
+        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let offset = (start + step) % u32::from(COUNT);
+        let port = FIRST + u16::try_from(offset).expect("less than COUNT");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}

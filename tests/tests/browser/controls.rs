@@ -1,0 +1,76 @@
+//! Pause, resume and cancel.
+
+use std::time::Duration;
+
+use longhaul_tests::browser::in_every_engine;
+use longhaul_tests::files::{Folder, MIB};
+use longhaul_tests::page::{Page, SOON, UPLOAD};
+use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::server::{Options, Server};
+use longhaul_tests::wait;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::stage::{HELD, holds, newest_is};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pause_stops_sending_and_resume_goes_on() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("paused.bin", 96 * MIB, 14);
+        let server = Server::start(Options::demo()).await;
+        let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
+        let page = Page::open(browser, &relay.origin()).await;
+        page.pick(&file).await;
+        holds(&server, 3, HELD).await;
+        page.press("pause").await;
+        page.comes_to(&["paused"], SOON).await;
+        relay.release();
+        sleep(Duration::from_millis(500)).await;
+        let (begun, received) = (relay.chunks_seen().len(), server.chunk_requests().len());
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(relay.chunks_seen().len(), begun, "chunks were begun during the pause");
+        assert_eq!(server.chunk_requests().len(), received, "chunks arrived during the pause");
+        assert_eq!(page.last_row().await.unwrap().state, "paused");
+        page.press("resume").await;
+        page.comes_to(&["done"], UPLOAD).await;
+        newest_is(&server, &file).await;
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancel_frees_what_both_ends_kept() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("cancelled.bin", 96 * MIB, 15);
+        let server = Server::start(Options::demo()).await;
+        let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
+        let page = Page::open(browser, &relay.origin()).await;
+        page.pick(&file).await;
+        let upload = holds(&server, 3, HELD).await;
+        assert!(server.disk_bytes() >= 96 * MIB, "the space was not reserved");
+        let kept = "return JSON.stringify(localStorage)";
+        let records =
+            async || browser.run(kept, &[]).await.to_string().contains(&upload.id.to_string());
+        wait::until("the page keeps a record", SOON, async || records().await.then_some(())).await;
+
+        page.press("cancel").await;
+        page.comes_to(&["cancelled"], SOON).await;
+        relay.release();
+        assert_eq!(server.api().status(upload.id).await.unwrap().status, 404);
+        assert!(server.api().uploads().await.is_empty());
+        wait::until("the blob is gone from the disk", SOON, async || {
+            (server.disk_bytes() == 0).then_some(())
+        })
+        .await;
+        assert!(!records().await, "the page still keeps a record of it");
+        let begun = relay.chunks_seen().len();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(relay.chunks_seen().len(), begun, "chunks were begun after the cancel");
+        assert_eq!(browser.run("return location.origin", &[]).await, json!(relay.origin()));
+        server.assert_no_fault();
+    })
+    .await;
+}

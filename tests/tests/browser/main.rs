@@ -1,0 +1,22 @@
+//! What a person at the demo page gets: a real browser, a real server, real files.
+//!
+//! In Chromium; `LONGHAUL_ENGINES=chromium,firefox,webkit` runs every test in each of those named.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's panic is its report"
+)]
+
+mod again;
+mod controls;
+mod cross_origin;
+mod early_answers;
+mod first_chunk;
+mod killed_server;
+mod memory;
+mod reload;
+mod screenshots;
+mod sizes;
+mod stage;

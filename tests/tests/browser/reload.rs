@@ -1,0 +1,79 @@
+//! The page is loaded again in the middle of an upload, and the file is picked again.
+
+use longhaul_tests::browser::{Browser, in_every_engine};
+use longhaul_tests::files::{Folder, MIB, append, change_unnoticed};
+use longhaul_tests::log::sent_again;
+use longhaul_tests::page::{Page, UPLOAD};
+use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::server::{Options, Server};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use longhaul_protocol::wire::UploadStatus;
+
+use crate::stage::{HELD, holds, newest_is};
+
+/// An upload of which some chunks are held, in a page that was just loaded again.
+async fn interrupted(browser: &Browser, file: &Path) -> (Server, Relay, UploadStatus) {
+    let server = Server::start(Options::demo()).await;
+    let relay = Relay::start(server.addr(), Hold::AfterChunks(4)).await;
+    let page = Page::open(browser, &relay.origin()).await;
+    page.pick(file).await;
+    let before = holds(&server, 4, HELD).await;
+    page.reload().await;
+    relay.release();
+    (server, relay, before)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_file_picked_after_a_reload_goes_on_from_what_the_server_holds() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("reload.bin", 90 * MIB + 17, 2);
+        let (server, _relay, before) = interrupted(browser, &file).await;
+        let page = Page::here(browser);
+        page.pick(&file).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        newest_is(&server, &file).await;
+        assert_eq!(sent_again(&server.requests(), &before.holding.held, 0), []);
+        let chunks = server.chunk_requests();
+        let uploads: BTreeSet<_> = chunks.iter().map(|request| &request.path).collect();
+        assert_eq!(uploads.len(), 1, "it began anew instead of going on: {uploads:?}");
+        println!("held {} at the reload; sent in all {}", before.holding.held, chunks.len());
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_changed_unnoticed_between_two_picks_is_uploaded_as_it_is_now() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("changed.bin", 60 * MIB, 3);
+        let (server, _relay, before) = interrupted(browser, &file).await;
+        assert!(before.holding.held.contains(longhaul_protocol::ChunkIndex(1)));
+        change_unnoticed(&file, 8 * MIB + 5, 3, 4);
+        let page = Page::here(browser);
+        page.pick(&file).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        newest_is(&server, &file).await;
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_grew_between_two_picks_is_uploaded_as_it_is_now() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("grown.bin", 60 * MIB, 5);
+        let (server, _relay, _) = interrupted(browser, &file).await;
+        append(&file, 3 * MIB, 6);
+        let page = Page::here(browser);
+        page.pick(&file).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        newest_is(&server, &file).await;
+        server.assert_no_fault();
+    })
+    .await;
+}

@@ -1,0 +1,51 @@
+//! Pictures of the demo page for somebody to look at: `target/screenshots/*.png`.
+
+use std::time::Duration;
+
+use longhaul_protocol::ProblemCode;
+use longhaul_tests::browser::in_every_engine;
+use longhaul_tests::files::{Folder, MIB};
+use longhaul_tests::page::{Page, SOON, UPLOAD};
+use longhaul_tests::relay::{Early, Hold, Relay};
+use longhaul_tests::server::{Options, Server};
+use tokio::time::sleep;
+
+use crate::stage::{HELD, holds};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_idle_uploading_paused_failed_and_done_for_the_eye() {
+    in_every_engine(async |browser| {
+        let shot = async |name: &str| {
+            // The bar moves smoothly to where it stands.
+            sleep(Duration::from_millis(600)).await;
+            browser.screenshot(&format!("{:?}-{name}", browser.engine()).to_lowercase()).await;
+        };
+        let folder = Folder::new();
+        let file = folder.random("A walk in the mountains.mov", 160 * MIB, 23);
+        let server = Server::start(Options::demo()).await;
+        let relay = Relay::start(server.addr(), Hold::AfterChunks(7)).await;
+        let page = Page::open(browser, &relay.origin()).await;
+        shot("1-idle").await;
+        page.pick(&file).await;
+        holds(&server, 7, HELD).await;
+        shot("2-uploading").await;
+        page.press("pause").await;
+        page.comes_to(&["paused"], SOON).await;
+        shot("3-paused").await;
+        relay.release();
+        page.press("resume").await;
+        page.comes_to(&["done"], UPLOAD).await;
+        shot("4-done").await;
+        relay.answer_next_chunk(Early::of(ProblemCode::TooLarge));
+        page.pick(&folder.random("too large.zip", 12 * MIB, 24)).await;
+        page.comes_to(&["failed"], SOON).await;
+        shot("5-failed").await;
+        let long = format!("{}.tar.gz", "a-very-long-name-".repeat(14));
+        page.pick(&folder.random(&long, MIB, 25)).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        shot("6-long-name").await;
+        browser.client().set_window_size(420, 800).await.unwrap();
+        shot("7-narrow").await;
+    })
+    .await;
+}

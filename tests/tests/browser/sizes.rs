@@ -1,0 +1,29 @@
+//! The sizes at which arithmetic goes wrong.
+
+use longhaul_tests::browser::in_every_engine;
+use longhaul_tests::files::Folder;
+use longhaul_tests::page::Page;
+use longhaul_tests::server::{Options, Server};
+
+use crate::stage::upload;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_no_byte_of_one_and_around_a_chunk_come_back_as_they_were() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let server = Server::start(Options::demo()).await;
+        let page = Page::open(browser, &server.origin()).await;
+        let chunk = longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
+        let mut chunks = 0;
+        for (seed, len) in (40..).zip([0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk]) {
+            let file = folder.random(&format!("{len}-bytes.bin"), len, seed);
+            let info = upload(&page, &server, &file).await;
+            assert_eq!((info.size, info.chunk_count), (len, len.div_ceil(chunk)));
+            chunks += info.chunk_count;
+            assert_eq!(server.chunk_requests().len() as u64, chunks, "each chunk is sent once");
+        }
+        assert_eq!(page.download_links().await.len(), 6, "the page lists every sealed file");
+        server.assert_no_fault();
+    })
+    .await;
+}

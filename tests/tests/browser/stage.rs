@@ -1,0 +1,46 @@
+//! What most of the tests begin and end with.
+
+use std::path::Path;
+use std::time::Duration;
+
+use longhaul_protocol::wire::{FileInfo, UploadStatus};
+use longhaul_tests::files::sha256;
+use longhaul_tests::page::{Page, UPLOAD};
+use longhaul_tests::server::Server;
+use longhaul_tests::wait;
+
+/// How long a few chunks may take to be received and synced.
+pub(crate) const HELD: Duration = Duration::from_secs(20);
+
+/// Picks a file, waits until it is done, and checks its download.
+pub(crate) async fn upload(page: &Page<'_>, server: &Server, file: &Path) -> FileInfo {
+    page.pick(file).await;
+    page.comes_to(&["done"], UPLOAD).await;
+    newest_is(server, file).await
+}
+
+/// Checks that the newest sealed file, downloaded in ranges, is this one.
+pub(crate) async fn newest_is(server: &Server, file: &Path) -> FileInfo {
+    let info = server.api().files().await.into_iter().next().expect("a sealed file");
+    assert_eq!(info.meta.name, file.file_name().unwrap().to_str().unwrap());
+    assert_is(server, &info, file).await;
+    info
+}
+
+/// Checks that a sealed file, downloaded in ranges, is this one.
+pub(crate) async fn assert_is(server: &Server, info: &FileInfo, file: &Path) {
+    assert_eq!(info.size, file.metadata().unwrap().len());
+    let (digest, ranges) = server.api().download_sha256(info.id, info.size).await;
+    assert_eq!(digest, sha256(file), "{} came back as another file", info.meta.name);
+    println!("{}: {} bytes in {ranges} ranges, SHA-256 {digest}", info.meta.name, info.size);
+}
+
+/// Waits until the only open upload holds at least so many chunks, and returns what it said then.
+pub(crate) async fn holds(server: &Server, chunks: u64, within: Duration) -> UploadStatus {
+    let what = format!("an open upload holds {chunks} chunks");
+    wait::until(&what, within, async || {
+        let upload = server.api().uploads().await.into_iter().next()?;
+        (upload.holding.held.count() >= chunks).then_some(upload)
+    })
+    .await
+}
