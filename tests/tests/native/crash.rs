@@ -13,7 +13,6 @@ use longhaul_tests::api::{Api, chunk_headers, chunk_of, root_of};
 use longhaul_tests::files::{MIB, random_bytes};
 use longhaul_tests::server::{Options, Server};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 /// Small chunks: more of them are at every stage when the server dies.
 const CHUNK: u64 = 256 * 1024;
@@ -79,7 +78,7 @@ impl Sending {
 
     /// Whether every chunk of the set is in the blob at its place.
     fn assert_in_blob(&self, server: &Server, chunks: &ChunkSet) {
-        let blob = std::fs::read(the_blob(server)).unwrap();
+        let blob = std::fs::read(blob_of(server, self.id)).unwrap();
         for index in chunks.iter() {
             let range = self.plan.range(index);
             let (start, end) = (range.start.try_into().unwrap(), range.end.try_into().unwrap());
@@ -92,46 +91,57 @@ impl Sending {
     }
 }
 
-/// The only file below `blobs/`.
-fn the_blob(server: &Server) -> PathBuf {
-    let entries =
-        |path: PathBuf| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
-    let blobs: Vec<_> = entries(server.data().join("blobs")).flat_map(entries).collect();
-    assert_eq!(blobs.len(), 1, "{blobs:?}");
-    blobs.into_iter().next().unwrap()
+/// Where an upload's bytes lie, as ARCHITECTURE.md has it.
+fn blob_of(server: &Server, id: UploadId) -> PathBuf {
+    let name = id.to_string();
+    server.data().join("blobs").join(&name[..2]).join(name)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_told_held_is_there_after_any_kill() {
+    const KILLS: usize = 12;
     let mut server = Server::start(Options { chunk_size: Some(CHUNK), ..Options::default() }).await;
-    let sending = Sending::begin(&server, 160 * MIB + 1, 21).await;
     let mut rng = fastrand::Rng::with_seed(22);
+    let (mut kills, mut uploads) = (0, 0);
+    while kills < KILLS {
+        let sending = Sending::begin(&server, 96 * MIB + 1, 1000 + uploads).await;
+        kills += kill_until_all_is_held(&mut server, &sending, &mut rng).await;
+        uploads += 1;
+        check_sealed(&server.api(), &sending).await;
+    }
+    println!("{kills} kills in {uploads} uploads");
+    server.assert_no_fault();
+}
+
+/// Sends, kills, starts again, and checks what was told before, until every chunk is held.
+async fn kill_until_all_is_held(
+    server: &mut Server,
+    sending: &Sending,
+    rng: &mut fastrand::Rng,
+) -> usize {
     let mut kills = 0;
     loop {
         let status = sending.ask().await.expect("a server that has started");
-        let lost = sending.told().without(&status.holding.held);
+        let held = &status.holding.held;
+        let lost = sending.told().without(held);
         assert!(lost.is_empty(), "after kill {kills} these are no longer held: {lost}");
-        sending.assert_in_blob(&server, &status.holding.held);
-        if status.holding.held.is_complete(sending.plan) {
-            break;
+        sending.assert_in_blob(server, held);
+        if held.is_complete(sending.plan) {
+            return kills;
         }
-        let alive = Duration::from_millis(rng.u64(20..600));
-        let to_send = sending.send_all_but(&status.holding.held);
-        tokio::select! {
-            () = to_send => sleep(Duration::from_millis(1500)).await,
-            () = sleep(alive) => {}
-        }
+        let alive = Duration::from_millis(rng.u64(20..400));
+        let _ = tokio::time::timeout(alive, sending.send_all_but(held)).await;
         server.kill().await;
         server.restart().await;
         kills += 1;
     }
-    println!("{kills} kills while {} chunks were sent", sending.plan.chunk_count());
-    assert!(kills >= 3, "the upload was over before it was disturbed");
+}
+
+async fn check_sealed(api: &Api, sending: &Sending) {
     let root = root_of(&sending.file, sending.plan);
-    let info: FileInfo = server.api().seal(sending.id, root).await.unwrap().json();
-    let (digest, _) = server.api().download_sha256(info.id, info.size).await;
+    let info: FileInfo = api.seal(sending.id, root).await.unwrap().json();
+    let (digest, _) = api.download_sha256(info.id, info.size).await;
     assert_eq!(digest, Digest::of(&sending.file));
-    server.assert_no_fault();
 }
 
 /// What is known of an upload when the server dies around its seal.
