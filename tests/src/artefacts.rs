@@ -28,13 +28,12 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
 }
 
-/// Cargo's target folder, wherever it was put: this program lies in its `<profile>/deps`.
+/// Cargo's target folder, wherever it was put: this program lies in it, and Cargo has marked it.
 #[must_use]
 pub fn target() -> PathBuf {
     let program = std::env::current_exe().expect("this program has a path");
-    let in_profile = program.ancestors().find(|path| path.ends_with("deps"));
-    let profile = in_profile.or(Some(&program)).and_then(Path::parent);
-    profile.and_then(Path::parent).expect("this program lies in a target folder").to_owned()
+    let marked = program.ancestors().find(|path| path.join("CACHEDIR.TAG").is_file());
+    marked.expect("this program lies in a target folder").to_owned()
 }
 
 fn from_environment(variable: &str) -> Option<PathBuf> {

