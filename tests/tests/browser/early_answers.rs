@@ -13,7 +13,7 @@ use longhaul_protocol::wire::{UploadStatus, path};
 use longhaul_tests::api::{chunk_headers, chunk_of, root_of};
 use longhaul_tests::browser::{Browser, in_every_engine};
 use longhaul_tests::files::{Folder, MIB, random_bytes};
-use longhaul_tests::page::{Page, Row, SOON, UPLOAD};
+use longhaul_tests::page::{Page, Row, SOON, Told, UPLOAD};
 use longhaul_tests::relay::{Early, Hold, Relay, Seen};
 use longhaul_tests::server::{Options, Server};
 use serde_json::{Value, json};
@@ -118,12 +118,19 @@ async fn what_is_answered_at_once_is_heard_when_the_body_is_drained() {
 }
 
 /// What came of an upload whose first chunk was answered early.
-struct Told {
+struct UploadTold {
     row: Row,
     relay: Relay,
+    /// What each change of its state said, in order; empty where nothing had happened.
+    messages: Vec<String>,
 }
 
-impl Told {
+impl UploadTold {
+    /// Whether it said that this is why it waits.
+    fn waited_for(&self, code: ProblemCode) -> bool {
+        self.messages.iter().any(|message| message.contains(code.row().title))
+    }
+
     /// How long after the first try the chunk that was refused was sent again.
     fn sent_again_after(&self) -> Option<Duration> {
         let seen: Vec<Seen> = self.relay.chunks_seen();
@@ -134,7 +141,7 @@ impl Told {
 }
 
 /// Picks a file of two chunks, answers the first chunk that comes early, and waits for the end.
-async fn pick_and_refuse(browser: &Browser, end: &str, early: Early) -> Told {
+async fn pick_and_refuse(browser: &Browser, end: &str, early: Early) -> UploadTold {
     let folder = Folder::new();
     let file = folder.random("refused.bin", 12 * MIB, 52);
     let server = Server::start(Options::demo()).await;
@@ -147,7 +154,9 @@ async fn pick_and_refuse(browser: &Browser, end: &str, early: Early) -> Told {
         newest_is(&server, &file).await;
     }
     server.assert_no_fault();
-    Told { row, relay }
+    let states = page.told().await.into_iter().filter(|told| told.name == "state");
+    let message = |told: Told| told.detail["message"].as_str().unwrap_or_default().to_owned();
+    UploadTold { row, relay, messages: states.map(message).collect() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,6 +178,7 @@ async fn a_refusal_that_can_be_mended_is_mended() {
         for code in [ProblemCode::DigestMismatch, ProblemCode::ChunkHeld] {
             let told = pick_and_refuse(browser, "done", Early::of(code)).await;
             println!("{}: sent again after {:?}", code.row().status, told.sent_again_after());
+            assert!(told.waited_for(code), "it did not hear {code:?}: {:?}", told.messages);
             assert!(told.sent_again_after().is_some());
         }
     })
@@ -182,6 +192,7 @@ async fn retry_after_is_obeyed() {
         let early = Early { retry_after: Some(wait), ..Early::of(ProblemCode::TooManyRequests) };
         let told = pick_and_refuse(browser, "done", early).await;
         let after = told.sent_again_after().expect("it is sent again");
+        assert!(told.waited_for(ProblemCode::TooManyRequests), "{:?}", told.messages);
         println!("429 with Retry-After {wait}: sent again after {after:?}");
         assert!(after >= Duration::from_secs(wait.into()), "sent again after {after:?}");
     })

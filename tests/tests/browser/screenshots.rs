@@ -15,6 +15,7 @@ use crate::stage::{HELD, holds};
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_idle_uploading_paused_failed_and_done_for_the_eye() {
     in_every_engine(async |browser| {
+        browser.client().set_window_size(1100, 1500).await.unwrap();
         let shot = async |name: &str| {
             // The bar moves smoothly to where it stands.
             sleep(Duration::from_millis(600)).await;
@@ -44,7 +45,7 @@ async fn the_page_idle_uploading_paused_failed_and_done_for_the_eye() {
         page.pick(&folder.random(&long, MIB, 25)).await;
         page.comes_to(&["done"], UPLOAD).await;
         shot("6-long-name").await;
-        browser.client().set_window_size(420, 800).await.unwrap();
+        browser.client().set_window_size(420, 1900).await.unwrap();
         shot("7-narrow").await;
     })
     .await;
