@@ -6,6 +6,7 @@ mod demo;
 mod error;
 mod purity;
 mod run;
+mod tally;
 mod test;
 mod wasm;
 mod workspace;

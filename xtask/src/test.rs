@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::error::Error;
 use crate::run::{heading, run};
+use crate::tally::run_counted;
 use crate::workspace::{WASM_TARGET, cargo, dist, server};
 use crate::{browser, purity, wasm};
 
@@ -28,7 +29,11 @@ pub(crate) fn run_tests() -> Result<(), Error> {
     heading("server");
     run(&mut cargo(["build", "--release", "-p", "longhaul-server"]))?;
     heading("tests");
-    run(cargo(["test", "--workspace"]).env(SERVER_VARIABLE, server()).env(DIST_VARIABLE, dist()))
+    run_counted(
+        cargo(["test", "--workspace", "--no-fail-fast"])
+            .env(SERVER_VARIABLE, server())
+            .env(DIST_VARIABLE, dist()),
+    )
 }
 
 fn clippy(scope: &[&str]) -> Command {
