@@ -102,12 +102,13 @@ pub struct Holding {
     /// Being copied from what the server already has.
     #[serde(default)]
     pub filling: ChunkSet,
-    /// Interrupted chunks, with what is kept of each.
+    /// Chunks that came in part, with what is kept of each. A request for one may still be in
+    /// flight, and add to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partial: Vec<PartialChunk>,
 }
 
-/// What is kept of a chunk whose sending was interrupted.
+/// What is kept of a chunk that came in part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PartialChunk {

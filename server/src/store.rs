@@ -286,7 +286,7 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// Takes the bytes of one chunk, in order. Dropped before [`ChunkWriter::finish`]: nothing of them
-/// is believed.
+/// is believed, and what is written already may be gone on from.
 pub trait ChunkWriter: Send + 'static {
     /// How many bytes are still wanted.
     fn remaining(&self) -> u64;
@@ -300,6 +300,16 @@ pub trait ChunkWriter: Send + 'static {
 
     /// The next bytes. More than are wanted is [`StoreError::Length`].
     fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<()>> + Send;
+
+    /// The body broke off before its end. A store with [`Capabilities::partial_chunks`] keeps what
+    /// came, and tells it as `partial`.
+    fn break_off(self) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized,
+    {
+        drop(self);
+        std::future::ready(())
+    }
 
     /// Verifies what came. After `Ok` the chunk is received: pending, and held once it is synced.
     fn finish(self) -> impl Future<Output = Result<()>> + Send;

@@ -11,6 +11,7 @@ mod store {
     mod fixture;
     mod lists;
     mod opening;
+    mod partial;
     mod round_trip;
     mod sealing;
     mod sim;

@@ -132,6 +132,12 @@ impl Buffers {
         self.0.iter().filter_map(Buffer::chunk).collect()
     }
 
+    /// The chunks that are being sent.
+    pub(super) fn sending(&self) -> ChunkSet {
+        let sending = self.0.iter().filter(|buffer| buffer.sending().is_some());
+        sending.filter_map(Buffer::chunk).collect()
+    }
+
     /// Bytes of bodies that the network has taken.
     pub(super) fn in_flight_bytes(&self) -> u64 {
         self.0.iter().filter_map(Buffer::sending).map(|sending| sending.moved).sum()

@@ -74,7 +74,7 @@ impl Upload {
 
     /// What the server has, after a call that may have carried digests.
     fn on_offered(&mut self, now: Millis, answer: DigestsAnswer) {
-        self.ledger.reconcile(answer.holding);
+        self.ledger.reconcile(answer.holding, &self.buffers.sending());
         self.fill_poll_at = now + FILL_POLL;
         let differs: BTreeMap<_, _> =
             answer.differs.iter().map(|differing| (differing.index, differing.digest)).collect();

@@ -28,7 +28,10 @@ pub(super) struct Ledger {
     unfillable: ChunkSet,
     /// Chunks of which the server keeps a beginning, with its length and the chunk's digest.
     partial: BTreeMap<ChunkIndex, (u64, Digest)>,
-    /// Chunks whose beginning the server turned out not to keep: they are sent whole.
+    /// Chunks whose beginning turned out to be another than told: an older request for them was
+    /// still being read when the server was asked.
+    misled: ChunkSet,
+    /// Chunks of which that was found more than once: they are sent whole.
     whole_only: ChunkSet,
     /// Bytes that were sent by this sender and received.
     sent_bytes: u64,
@@ -46,6 +49,7 @@ impl Ledger {
             digests: Vec::new(),
             unfillable: ChunkSet::new(),
             partial: BTreeMap::new(),
+            misled: ChunkSet::new(),
             whole_only: ChunkSet::new(),
             sent_bytes: 0,
         }
@@ -61,15 +65,17 @@ impl Ledger {
     }
 
     /// The server's word on what it has, which binds but for what arrived while it was on its way.
-    pub(super) fn reconcile(&mut self, holding: Holding) {
+    /// Of a chunk in `sending` it keeps more with every byte, which is counted as that is sent.
+    pub(super) fn reconcile(&mut self, holding: Holding, sending: &ChunkSet) {
         let Holding { held, pending, filling, partial } = holding;
         let mut received = pending;
         received.union_with(&self.fresh);
         let stopped = self.filling.without(&filling);
         self.unfillable.union_with(&stopped.without(&held).without(&received));
         (self.held, self.received, self.filling) = (held, received, filling);
-        self.partial =
-            partial.iter().map(|kept| (kept.index, (kept.offset, kept.digest))).collect();
+        self.partial.retain(|chunk, _| sending.contains(*chunk));
+        let idle = partial.iter().filter(|kept| !sending.contains(kept.index));
+        self.partial.extend(idle.map(|kept| (kept.index, (kept.offset, kept.digest))));
         let lost = self.confirmed.without(&self.known());
         self.confirmed = self.confirmed.without(&lost);
     }
@@ -95,7 +101,9 @@ impl Ledger {
 
     /// The server did not take the chunk from the offset that it had told.
     pub(super) fn distrust_offset(&mut self, chunk: ChunkIndex) {
-        self.whole_only.insert(chunk);
+        if !self.misled.insert(chunk) {
+            self.whole_only.insert(chunk);
+        }
     }
 
     /// The server has the chunk, or is filling it, with this digest of the file's own bytes.
@@ -196,6 +204,7 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::plan::CHUNK_LEN_MIN;
+    use crate::wire::PartialChunk;
 
     fn ledger() -> Ledger {
         Ledger::new(Plan::new(4 * CHUNK_LEN_MIN, CHUNK_LEN_MIN).unwrap())
@@ -206,15 +215,19 @@ mod tests {
         Holding { held, filling, ..Holding::default() }
     }
 
+    fn reconcile(ledger: &mut Ledger, holding: Holding) {
+        ledger.reconcile(holding, &ChunkSet::new());
+    }
+
     #[test]
     fn what_arrived_while_an_answer_was_on_its_way_is_not_forgotten() {
         let mut ledger = ledger();
         ledger.call_begins();
         ledger.chunk_received(ChunkIndex(1), Digest::of(b"1"));
-        ledger.reconcile(holding("0", ""));
+        reconcile(&mut ledger, holding("0", ""));
         assert_eq!(ledger.next_to_send(&ChunkSet::new()), Some(ChunkIndex(2)));
         ledger.call_begins();
-        ledger.reconcile(holding("0", ""));
+        reconcile(&mut ledger, holding("0", ""));
         assert_eq!(
             ledger.next_to_send(&ChunkSet::new()),
             Some(ChunkIndex(1)),
@@ -225,11 +238,11 @@ mod tests {
     #[test]
     fn a_chunk_that_was_lost_is_compared_again_if_it_comes_back_from_elsewhere() {
         let mut ledger = ledger();
-        ledger.reconcile(holding("0-3", ""));
+        reconcile(&mut ledger, holding("0-3", ""));
         (0..4).for_each(|chunk| ledger.confirm(ChunkIndex(chunk), Digest::of(b"")));
         assert!(ledger.root().is_some());
-        ledger.reconcile(holding("0-2", ""));
-        ledger.reconcile(holding("0-3", ""));
+        reconcile(&mut ledger, holding("0-2", ""));
+        reconcile(&mut ledger, holding("0-3", ""));
         assert_eq!(ledger.next_to_compare(&ChunkSet::new()), Some(ChunkIndex(3)));
         assert!(ledger.root().is_none());
     }
@@ -237,8 +250,37 @@ mod tests {
     #[test]
     fn a_chunk_whose_filling_ended_without_it_is_not_to_be_filled_again() {
         let mut ledger = ledger();
-        ledger.reconcile(holding("", "0-1"));
-        ledger.reconcile(holding("0", ""));
+        reconcile(&mut ledger, holding("", "0-1"));
+        reconcile(&mut ledger, holding("0", ""));
         assert!(ledger.may_fill(ChunkIndex(0)) && !ledger.may_fill(ChunkIndex(1)));
+    }
+
+    fn keeping(chunk: u64, offset: u64) -> Holding {
+        let digest = Digest::of(b"");
+        let partial = vec![PartialChunk { index: ChunkIndex(chunk), offset, digest }];
+        Holding { partial, ..Holding::default() }
+    }
+
+    #[test]
+    fn the_beginning_of_a_chunk_that_is_being_sent_is_not_counted_twice() {
+        let mut ledger = ledger();
+        ledger.reconcile(keeping(1, 50), &ChunkSet::new());
+        assert_eq!(ledger.acknowledged_bytes(), 50);
+        ledger.reconcile(keeping(1, 70), &"1".parse().unwrap());
+        assert_eq!(ledger.acknowledged_bytes(), 50, "the 20 are in flight");
+        ledger.reconcile(keeping(1, 70), &ChunkSet::new());
+        assert_eq!(ledger.acknowledged_bytes(), 70);
+    }
+
+    #[test]
+    fn a_beginning_that_was_another_than_told_is_gone_on_with_once_more_and_then_sent_whole() {
+        let mut ledger = ledger();
+        let offset = |ledger: &Ledger| ledger.offset(ChunkIndex(1), Digest::of(b""));
+        reconcile(&mut ledger, keeping(1, 50));
+        ledger.distrust_offset(ChunkIndex(1));
+        reconcile(&mut ledger, keeping(1, 60));
+        assert_eq!(offset(&ledger), 60);
+        ledger.distrust_offset(ChunkIndex(1));
+        assert_eq!(offset(&ledger), 0);
     }
 }

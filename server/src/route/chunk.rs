@@ -31,8 +31,8 @@ pub(super) async fn receive<S: Store>(
     }
 }
 
-/// A body that is known to be wrong is not read at all, one that turns out to be is read no further;
-/// the writer is dropped then, and nothing of it is believed.
+/// A body that is known to be wrong is not read at all, one that turns out to be is read no further,
+/// and one that breaks off is kept for a request that goes on from there.
 async fn write<S: Store>(
     call: &mut Call<'_, S>,
     index: ChunkIndex,
@@ -42,10 +42,16 @@ async fn write<S: Store>(
     if let Some(announced) = call.body.announced().filter(|&announced| announced != wanted) {
         return Err(wrong_length(index, wanted, announced));
     }
-    while let Some(bytes) = next(call.body, writer.stopped()).await? {
-        writer.write(bytes).await?;
+    loop {
+        match next(call.body, writer.stopped()).await {
+            Ok(Some(bytes)) => writer.write(bytes).await?,
+            Ok(None) => return Ok(writer.finish().await?),
+            Err(refusal) => {
+                writer.break_off().await;
+                return Err(refusal);
+            }
+        }
     }
-    Ok(writer.finish().await?)
 }
 
 /// The next bytes, unless the writer has no use for them any more, which a sender who has fallen

@@ -13,6 +13,7 @@ pub mod layout;
 mod live;
 mod lock;
 pub mod medium;
+mod partial;
 mod reader;
 mod real;
 mod row;
@@ -201,7 +202,7 @@ impl Store for DiskStore {
     type Reader = DiskReader;
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { partial_chunks: false, shared_blobs: false }
+        Capabilities { partial_chunks: true, shared_blobs: false }
     }
 
     async fn create(&self, owner: &Owner, new: NewUpload) -> Result<Upload> {

@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod broken_off;
 mod cross_site;
 mod downloads;
 mod early_answers;

@@ -13,6 +13,13 @@
 //! is in flight is marked in the claim, and the newest owner waits until that mark is gone, so two
 //! requests never write the same chunk at the same time. The whole goes `Open → Sealing → Sealed`,
 //! or back to `Open` when the root is another; and from anywhere to `Gone`.
+//!
+//! What is written of a claimed chunk is counted in `partial`, so that after a `release` the next
+//! request may go on from there.
+
+mod partial;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +28,7 @@ use longhaul_protocol::wire::{FileInfo, Holding};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan};
 
 use crate::store::{Result, StoreError};
+use partial::Partials;
 
 /// The right to write one chunk, until a newer one is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +105,7 @@ pub(super) struct Chunks {
     pending: BTreeMap<u64, Pending>,
     filling: ChunkSet,
     claims: BTreeMap<u64, Claim>,
+    partials: Partials,
     tickets: u64,
     removals: u64,
     failed_syncs: u64,
@@ -111,6 +120,7 @@ impl Chunks {
             pending: BTreeMap::new(),
             filling: ChunkSet::new(),
             claims: BTreeMap::new(),
+            partials: Partials::default(),
             tickets: 0,
             removals: 0,
             failed_syncs: 0,
@@ -122,7 +132,7 @@ impl Chunks {
             held: self.held.clone(),
             pending: self.pending.keys().copied().map(ChunkIndex).collect(),
             filling: self.filling.clone(),
-            partial: Vec::new(),
+            partial: self.partials.list(),
         }
     }
 
@@ -139,6 +149,10 @@ impl Chunks {
 
     pub(super) fn has_any(&self) -> bool {
         !self.held.is_empty() || !self.pending.is_empty()
+    }
+
+    pub(super) fn has_partials(&self) -> bool {
+        !self.partials.list().is_empty()
     }
 
     /// Whether what [`Begin::Wait`] waits for is over.
@@ -194,14 +208,55 @@ impl Chunks {
         match pending.or(seen.digest) {
             Some(digest) if digest == chunk.digest => Ok(Begin::Already),
             Some(digest) if chunk.replace != Some(digest) => Err(StoreError::ChunkHeld { index }),
-            _ if chunk.offset > 0 => Err(StoreError::Offset { index, kept: 0 }),
+            Some(_) if chunk.offset > 0 => Err(StoreError::Offset { index, kept: 0 }),
             Some(_) if pending.is_some() => Ok(Begin::Wait),
             Some(digest) => {
                 self.held.remove(index);
                 self.removals += 1;
                 Ok(Begin::Replace(self.claim(index), digest))
             }
-            None => Ok(Begin::Write(self.claim(index))),
+            None => {
+                self.check_offset(chunk)?;
+                Ok(Begin::Write(self.claim(index)))
+            }
+        }
+    }
+
+    /// Refuses at once what cannot go on, so that it takes the chunk from nobody. Whether the rest
+    /// can is known when no older write is in flight any more: [`Chunks::begin_body`].
+    fn check_offset(&self, chunk: &ChunkHeaders) -> Result<()> {
+        let (index, kept) = (chunk.index, self.partials.kept(chunk.index, chunk.digest));
+        let reachable = kept..=self.plan.chunk_bytes(index);
+        let may_grow = kept > 0 && self.claims.contains_key(&index.0);
+        let fits = chunk.offset == kept || may_grow && reachable.contains(&chunk.offset);
+        if chunk.offset == 0 || fits { Ok(()) } else { Err(StoreError::Offset { index, kept }) }
+    }
+
+    /// A body begins to be written at that offset of its chunk: at 0 it drops what was kept, else
+    /// it must be where that ends. The caller made sure that no older write is in flight.
+    pub(super) fn begin_body(&mut self, grant: Grant, digest: Digest, offset: u64) -> Result<()> {
+        self.check(grant)?;
+        let kept = self.partials.kept(grant.index, digest);
+        match offset {
+            0 => self.partials.begin(grant.index, digest),
+            _ if offset == kept => {}
+            _ => return Err(StoreError::Offset { index: grant.index, kept }),
+        }
+        Ok(())
+    }
+
+    /// A copy of what is here already begins to be written: never a beginning that a client who
+    /// only knows the digest could go on from.
+    pub(super) fn begin_copy(&mut self, grant: Grant) -> Result<()> {
+        self.check(grant)?;
+        self.partials.forget(grant.index);
+        Ok(())
+    }
+
+    /// What is kept of the chunk did not verify.
+    pub(super) fn distrust(&mut self, grant: Grant) {
+        if self.is_newest(grant) {
+            self.partials.forget(grant.index);
         }
     }
 
@@ -246,14 +301,18 @@ impl Chunks {
         if self.is_gone() {
             return Err(StoreError::NotFound);
         }
-        match self.claims.get(&index.0).and_then(|claim| claim.newest) {
-            Some(newest) if newest == grant.ticket => {}
-            _ => return Err(StoreError::Superseded { index }),
+        if !self.is_newest(grant) {
+            return Err(StoreError::Superseded { index });
         }
         if grant.failed_syncs != self.failed_syncs {
             return Err(lost_in_a_sync());
         }
         Ok(())
+    }
+
+    fn is_newest(&self, grant: Grant) -> bool {
+        let newest = self.claims.get(&grant.index.0).and_then(|claim| claim.newest);
+        newest == Some(grant.ticket)
     }
 
     /// Marks a write as in flight. The caller made sure that none is.
@@ -265,8 +324,12 @@ impl Chunks {
         Ok(())
     }
 
-    /// The write is over, whoever has the claim by now.
-    pub(super) fn end_write(&mut self, index: ChunkIndex) {
+    /// The write is over, whoever has the claim by now; if it went well, the chunk's first `wrote`
+    /// bytes are written.
+    pub(super) fn end_write(&mut self, index: ChunkIndex, wrote: Option<u64>) {
+        if let Some(bytes) = wrote {
+            self.partials.wrote(index, bytes);
+        }
         if let Some(claim) = self.claims.get_mut(&index.0) {
             claim.writing = false;
         }
@@ -278,14 +341,15 @@ impl Chunks {
         self.check(grant)?;
         self.pending.insert(grant.index.0, Pending { digest, ticket: grant.ticket });
         self.filling.remove(grant.index);
+        self.partials.forget(grant.index);
         self.release(grant);
         Ok(())
     }
 
     /// The grant is given back, if it is still good.
     pub(super) fn release(&mut self, grant: Grant) {
-        if let Some(claim) = self.claims.get_mut(&grant.index.0)
-            && claim.newest == Some(grant.ticket)
+        if self.is_newest(grant)
+            && let Some(claim) = self.claims.get_mut(&grant.index.0)
         {
             claim.newest = None;
         }
@@ -308,10 +372,11 @@ impl Chunks {
     }
 
     /// A sync of the blob failed: nothing unsynced of it is believed, neither what is pending nor
-    /// what is being written now.
+    /// what is being written now, nor what is kept of chunks that broke off.
     pub(super) fn sync_failed(&mut self) {
         self.failed_syncs += 1;
         self.pending.clear();
+        self.partials = Partials::default();
     }
 
     /// # Errors
@@ -352,6 +417,7 @@ impl Chunks {
         self.phase = Phase::Gone;
         self.pending.clear();
         self.filling = ChunkSet::new();
+        self.partials = Partials::default();
         true
     }
 }
@@ -360,153 +426,5 @@ fn lost_in_a_sync() -> StoreError {
     StoreError::Disk {
         doing: "syncing the blob while the chunk was written",
         source: std::io::Error::other("the sync failed, so what was written may be lost"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use longhaul_protocol::plan::CHUNK_LEN_MIN;
-
-    const INDEX: ChunkIndex = ChunkIndex(1);
-
-    fn three_chunks(held: &str) -> Chunks {
-        let plan = Plan::new(3 * CHUNK_LEN_MIN, CHUNK_LEN_MIN).unwrap();
-        Chunks::new(plan, held.parse().unwrap(), None)
-    }
-
-    fn request(bytes: &[u8], replace: Option<&[u8]>) -> ChunkHeaders {
-        let (digest, replace) = (Digest::of(bytes), replace.map(Digest::of));
-        ChunkHeaders { index: INDEX, offset: 0, digest, replace }
-    }
-
-    fn begin(chunks: &mut Chunks, request: ChunkHeaders, row: Option<&[u8]>) -> Result<Begin> {
-        let seen = Seen { digest: row.map(Digest::of), removals: chunks.removals() };
-        chunks.begin(&request, seen)
-    }
-
-    fn granted(chunks: &mut Chunks, bytes: &[u8]) -> Grant {
-        match begin(chunks, request(bytes, None), None).unwrap() {
-            Begin::Write(grant) => grant,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_newer_request_takes_the_chunk_over_and_the_write_in_flight_stays_visible() {
-        let mut chunks = three_chunks("");
-        let older = granted(&mut chunks, b"a");
-        chunks.start_write(older).unwrap();
-        let newer = granted(&mut chunks, b"b");
-        assert!(chunks.is_writing(INDEX), "the newer one has to wait");
-        assert!(matches!(chunks.check(older), Err(StoreError::Superseded { .. })));
-        chunks.release(older);
-        assert!(chunks.is_writing(INDEX), "dropping the older one stops no write");
-        chunks.end_write(INDEX);
-        chunks.start_write(newer).unwrap();
-        chunks.end_write(INDEX);
-        assert!(chunks.receive(older, Digest::of(b"a")).is_err());
-        chunks.receive(newer, Digest::of(b"b")).unwrap();
-        assert_eq!(chunks.pending_digest(INDEX), Some(Digest::of(b"b")));
-    }
-
-    #[test]
-    fn a_claim_outlives_its_request_while_its_write_is_in_flight() {
-        let mut chunks = three_chunks("");
-        let grant = granted(&mut chunks, b"a");
-        chunks.start_write(grant).unwrap();
-        chunks.release(grant);
-        assert!(chunks.is_busy());
-        let next = granted(&mut chunks, b"a");
-        assert!(chunks.is_writing(INDEX), "the write of the request that is gone");
-        chunks.end_write(INDEX);
-        chunks.release(next);
-        assert!(!chunks.is_busy());
-    }
-
-    #[test]
-    fn a_held_chunk_is_replaced_only_by_naming_its_digest() {
-        let mut chunks = three_chunks("1");
-        let mut ask = |replace| begin(&mut chunks, request(b"new", replace), Some(b"old"));
-        assert!(matches!(ask(None), Err(StoreError::ChunkHeld { .. })));
-        assert!(matches!(ask(Some(b"other")), Err(StoreError::ChunkHeld { .. })));
-        assert!(matches!(ask(Some(b"old")), Ok(Begin::Replace(_, _))));
-        assert!(!chunks.is_held(INDEX), "a seal must not find it");
-    }
-
-    #[test]
-    fn a_chunk_that_is_there_already_is_not_written() {
-        let mut chunks = three_chunks("1");
-        let again = begin(&mut chunks, request(b"a", None), Some(b"a")).unwrap();
-        assert_eq!(again, Begin::Already);
-        let mut chunks = three_chunks("");
-        let grant = granted(&mut chunks, b"a");
-        chunks.receive(grant, Digest::of(b"a")).unwrap();
-        assert_eq!(begin(&mut chunks, request(b"a", None), None).unwrap(), Begin::Already);
-        assert!(matches!(
-            begin(&mut chunks, request(b"b", None), None),
-            Err(StoreError::ChunkHeld { .. })
-        ));
-    }
-
-    #[test]
-    fn what_was_read_before_a_removal_is_looked_at_again() {
-        let mut chunks = three_chunks("1");
-        let seen = Seen { digest: Some(Digest::of(b"old")), removals: chunks.removals() };
-        begin(&mut chunks, request(b"new", Some(b"old")), Some(b"old")).unwrap();
-        assert_eq!(chunks.begin(&request(b"old", None), seen).unwrap(), Begin::LookAgain);
-    }
-
-    #[test]
-    fn after_a_failed_sync_nothing_unsynced_is_believed() {
-        let mut chunks = three_chunks("0");
-        let pending = granted(&mut chunks, b"a");
-        chunks.receive(pending, Digest::of(b"a")).unwrap();
-        let written = chunks.claim(ChunkIndex(2));
-        chunks.sync_failed();
-        assert_eq!(chunks.pending_digest(INDEX), None);
-        assert!(matches!(chunks.receive(written, Digest::of(b"b")), Err(StoreError::Disk { .. })));
-        assert!(chunks.is_held(ChunkIndex(0)), "what was synced before stays");
-        let again = granted(&mut chunks, b"a");
-        chunks.receive(again, Digest::of(b"a")).unwrap();
-        chunks.synced(pending);
-        assert!(!chunks.is_held(INDEX), "a later success does not bring it back");
-        chunks.synced(again);
-        assert!(chunks.is_held(INDEX));
-    }
-
-    #[test]
-    fn a_seal_waits_for_what_is_pending_and_names_what_is_missing() {
-        let mut chunks = three_chunks("0,2");
-        let missing = "1".parse().unwrap();
-        match chunks.begin_seal() {
-            Err(StoreError::ChunksMissing { missing: told }) => assert_eq!(told, missing),
-            other => panic!("{other:?}"),
-        }
-        let grant = granted(&mut chunks, b"a");
-        chunks.receive(grant, Digest::of(b"a")).unwrap();
-        assert_eq!(chunks.begin_seal().unwrap(), SealStep::Wait);
-        chunks.synced(grant);
-        assert_eq!(chunks.begin_seal().unwrap(), SealStep::Go);
-        assert_eq!(chunks.begin_seal().unwrap(), SealStep::Wait, "one at a time");
-        assert_eq!(begin(&mut chunks, request(b"b", None), Some(b"a")).unwrap(), Begin::Wait);
-        assert!(!chunks.end(), "not while its commit is under way");
-        chunks.end_seal(None);
-        assert_eq!(begin(&mut chunks, request(b"a", None), Some(b"a")).unwrap(), Begin::Already);
-    }
-
-    #[test]
-    fn a_request_takes_a_chunk_from_the_filler() {
-        let mut chunks = three_chunks("0");
-        assert!(!chunks.begin_filling(ChunkIndex(0)), "held");
-        assert!(!chunks.begin_filling(ChunkIndex(3)), "past the end");
-        assert!(chunks.begin_filling(INDEX));
-        assert!(!chunks.begin_filling(INDEX), "once is enough");
-        let fill = chunks.claim_filling(INDEX).unwrap();
-        let grant = granted(&mut chunks, b"a");
-        assert!(chunks.check(fill).is_err());
-        assert_eq!(chunks.claim_filling(INDEX), None);
-        chunks.receive(grant, Digest::of(b"a")).unwrap();
-        assert!(chunks.holding().filling.is_empty());
     }
 }

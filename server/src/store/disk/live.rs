@@ -156,7 +156,9 @@ impl Live {
     /// Whether memory knows nothing that the index does not.
     pub(super) fn is_saved(&self) -> bool {
         let state = self.state();
-        state.saved_expires_at >= state.expires_at && !state.chunks.is_busy()
+        state.saved_expires_at >= state.expires_at
+            && !state.chunks.is_busy()
+            && !state.chunks.has_partials()
     }
 }
 
@@ -185,17 +187,23 @@ impl State {
 pub(super) struct WriteInFlight {
     live: Arc<Live>,
     grant: Grant,
+    wrote: Option<u64>,
 }
 
 impl WriteInFlight {
     pub(super) fn start(live: &Arc<Live>, grant: Grant) -> Result<Self> {
         live.state().chunks.start_write(grant)?;
-        Ok(Self { live: Arc::clone(live), grant })
+        Ok(Self { live: Arc::clone(live), grant, wrote: None })
+    }
+
+    /// It went well: the first `bytes` of the chunk are written.
+    pub(super) fn wrote(mut self, bytes: u64) {
+        self.wrote = Some(bytes);
     }
 }
 
 impl Drop for WriteInFlight {
     fn drop(&mut self) {
-        self.live.change(|state| state.chunks.end_write(self.grant.index));
+        self.live.change(|state| state.chunks.end_write(self.grant.index, self.wrote));
     }
 }

@@ -3,6 +3,8 @@
 //! Bytes are gathered to [`WRITE_BYTES`] and then hashed and written by one blocking task, while
 //! the next are gathered; no byte is copied. In memory there are at most two gatherings and the
 //! piece that fills each: `2 × (WRITE_BYTES + the largest piece the caller passes)`.
+//!
+//! A request that breaks off leaves what is written to the next one (see `partial`).
 
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use longhaul_protocol::{Digest, Millis};
 use super::claims::{Begin, Grant, Seen};
 use super::live::{Live, WriteInFlight};
 use super::medium::DiskFile;
+use super::partial::Beginning;
 use super::syncer::Received;
 use super::work::{self, Started};
 use super::{Inner, disk_error};
@@ -36,6 +39,8 @@ pub struct DiskWriter {
     remaining: u64,
     /// Where in the blob the gathered bytes go.
     offset: u64,
+    /// What is there already and not yet hashed.
+    beginning: Beginning,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
     /// Not here while a write is in flight, nor after one failed.
@@ -63,8 +68,7 @@ impl Inner {
         self.index.check_writable()?;
         self.touch(&live)?;
         let Some(claim) = self.claim(&live, chunk).await? else { return Ok(ChunkBegin::Already) };
-        let writer = self.writer(claim, chunk.digest).await?;
-        Ok(ChunkBegin::Write(writer))
+        Ok(ChunkBegin::Write(self.body_writer(claim, &chunk).await?))
     }
 
     /// A request is activity: what it is about is not swept before the client could try again.
@@ -123,24 +127,48 @@ impl Inner {
         .await
     }
 
-    /// Waits until no older request has a write in flight, and opens the blob.
+    /// A writer for a body, which may go on where an earlier one broke off.
+    async fn body_writer(
+        self: &Arc<Self>,
+        claim: Claim,
+        chunk: &ChunkHeaders,
+    ) -> Result<DiskWriter> {
+        let &ChunkHeaders { digest, offset, .. } = chunk;
+        claim.until_nobody_writes().await;
+        let Claim { live, grant, .. } = &claim;
+        live.state().chunks.begin_body(*grant, digest, offset)?;
+        self.writer_at(claim, digest, offset).await
+    }
+
+    /// A writer for a copy of what is here already.
     pub(super) async fn writer(
         self: &Arc<Self>,
         claim: Claim,
         digest: Digest,
     ) -> Result<DiskWriter> {
-        let (live, grant) = (Arc::clone(&claim.live), claim.grant);
-        live.until(|state| (!state.chunks.is_writing(grant.index)).then_some(())).await;
-        live.state().chunks.check(grant)?;
-        let (store, range) = (Arc::clone(self), live.plan.range(grant.index));
+        claim.until_nobody_writes().await;
+        claim.live.state().chunks.begin_copy(claim.grant)?;
+        self.writer_at(claim, digest, 0).await
+    }
+
+    async fn writer_at(
+        self: &Arc<Self>,
+        claim: Claim,
+        digest: Digest,
+        offset: u64,
+    ) -> Result<DiskWriter> {
+        let (store, live) = (Arc::clone(self), Arc::clone(&claim.live));
+        let range = live.plan.range(claim.grant.index);
         let blob = self.blocking(move || store.blob(&live)).await?;
+        let (len, at) = (range.end - range.start, range.start + offset);
         Ok(DiskWriter {
             claim,
             blob,
             digest,
-            len: range.end - range.start,
-            remaining: range.end - range.start,
-            offset: range.start,
+            len,
+            remaining: len - offset,
+            offset: at,
+            beginning: Beginning::new(range.start..at),
             gathered: Vec::new(),
             gathered_bytes: 0,
             hasher: Some(Hasher::default()),
@@ -164,7 +192,7 @@ impl ChunkWriter for DiskWriter {
         if len > self.remaining {
             return Err(self.wrong_length(self.len.saturating_add(1)));
         }
-        self.claim.live.state().chunks.check(self.claim.grant)?;
+        self.claim.check()?;
         self.remaining -= len;
         self.gathered_bytes += bytes.len();
         self.gathered.push(bytes);
@@ -179,11 +207,26 @@ impl ChunkWriter for DiskWriter {
             self.flush().await?;
         }
         self.settle().await?;
-        let digest = self.hasher.take().ok_or_else(failed_before)?.finish();
+        let digest = self.hash_beginning().await?.finish();
         if digest != self.digest {
+            self.claim.distrust();
             return Err(StoreError::DigestMismatch { index: self.claim.grant.index });
         }
         self.claim.receive(digest, self.blob)
+    }
+
+    async fn break_off(mut self) {
+        // Whoever goes on hashes it all.
+        self.beginning = Beginning::new(0..0);
+        let kept = async {
+            if self.gathered_bytes > 0 {
+                self.flush().await?;
+            }
+            self.settle().await
+        };
+        if let Err(error) = kept.await {
+            tracing::debug!(%error, "the end of what came of a chunk is not kept");
+        }
     }
 }
 
@@ -196,19 +239,25 @@ impl DiskWriter {
     /// either started it or not.
     async fn flush(&mut self) -> Result<()> {
         self.settle().await?;
+        let mut hasher = self.hash_beginning().await?;
         let Claim { store, live, grant, .. } = &self.claim;
         store.syncer.admit(live, &self.blob, self.gathered_bytes as u64).await;
         let in_flight = WriteInFlight::start(live, *grant)?;
-        let mut hasher = self.hasher.take().ok_or_else(failed_before)?;
         let (blob, offset) = (Arc::clone(&self.blob), self.offset);
         self.offset += std::mem::take(&mut self.gathered_bytes) as u64;
-        let pieces = std::mem::take(&mut self.gathered);
+        let (pieces, wrote) = (std::mem::take(&mut self.gathered), self.len - self.remaining);
         self.in_flight = Some(work::start(&*store.config.work, move || {
-            let _in_flight = in_flight;
             put(&*blob, offset, &pieces, &mut hasher)?;
+            in_flight.wrote(wrote);
             Ok(hasher)
         }));
         Ok(())
+    }
+
+    /// The hasher, once it has taken in what an earlier request wrote.
+    async fn hash_beginning(&mut self) -> Result<Hasher> {
+        let hasher = self.hasher.take().ok_or_else(failed_before)?;
+        self.beginning.hash(&self.claim, &self.blob, hasher).await
     }
 
     /// Waits for the write in flight.
@@ -247,6 +296,21 @@ fn failed_before() -> StoreError {
 impl Claim {
     pub(super) fn new(store: &Arc<Inner>, live: &Arc<Live>, grant: Grant) -> Self {
         Self { store: Arc::clone(store), live: Arc::clone(live), grant, received: false }
+    }
+
+    /// Waits until no older request has a write in flight.
+    async fn until_nobody_writes(&self) {
+        let Self { live, grant, .. } = self;
+        live.until(|state| (!state.chunks.is_writing(grant.index)).then_some(())).await;
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        self.live.state().chunks.check(self.grant)
+    }
+
+    /// What is written of the chunk is not to be gone on with.
+    pub(super) fn distrust(&self) {
+        self.live.state().chunks.distrust(self.grant);
     }
 
     fn receive(&mut self, digest: Digest, blob: Arc<dyn DiskFile>) -> Result<()> {

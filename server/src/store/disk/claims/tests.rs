@@ -1,0 +1,232 @@
+//! Sequences of requests, syncs and seals, and what is known of the chunks after each.
+
+use super::*;
+use longhaul_protocol::plan::CHUNK_LEN_MIN;
+
+const INDEX: ChunkIndex = ChunkIndex(1);
+
+fn three_chunks(held: &str) -> Chunks {
+    let plan = Plan::new(3 * CHUNK_LEN_MIN, CHUNK_LEN_MIN).unwrap();
+    Chunks::new(plan, held.parse().unwrap(), None)
+}
+
+fn request(bytes: &[u8], replace: Option<&[u8]>) -> ChunkHeaders {
+    let (digest, replace) = (Digest::of(bytes), replace.map(Digest::of));
+    ChunkHeaders { index: INDEX, offset: 0, digest, replace }
+}
+
+fn begin(chunks: &mut Chunks, request: ChunkHeaders, row: Option<&[u8]>) -> Result<Begin> {
+    let seen = Seen { digest: row.map(Digest::of), removals: chunks.removals() };
+    chunks.begin(&request, seen)
+}
+
+fn granted(chunks: &mut Chunks, bytes: &[u8]) -> Grant {
+    match begin(chunks, request(bytes, None), None).unwrap() {
+        Begin::Write(grant) => grant,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_newer_request_takes_the_chunk_over_and_the_write_in_flight_stays_visible() {
+    let mut chunks = three_chunks("");
+    let older = granted(&mut chunks, b"a");
+    chunks.start_write(older).unwrap();
+    let newer = granted(&mut chunks, b"b");
+    assert!(chunks.is_writing(INDEX), "the newer one has to wait");
+    assert!(matches!(chunks.check(older), Err(StoreError::Superseded { .. })));
+    chunks.release(older);
+    assert!(chunks.is_writing(INDEX), "dropping the older one stops no write");
+    chunks.end_write(INDEX, None);
+    chunks.start_write(newer).unwrap();
+    chunks.end_write(INDEX, None);
+    assert!(chunks.receive(older, Digest::of(b"a")).is_err());
+    chunks.receive(newer, Digest::of(b"b")).unwrap();
+    assert_eq!(chunks.pending_digest(INDEX), Some(Digest::of(b"b")));
+}
+
+#[test]
+fn a_claim_outlives_its_request_while_its_write_is_in_flight() {
+    let mut chunks = three_chunks("");
+    let grant = granted(&mut chunks, b"a");
+    chunks.start_write(grant).unwrap();
+    chunks.release(grant);
+    assert!(chunks.is_busy());
+    let next = granted(&mut chunks, b"a");
+    assert!(chunks.is_writing(INDEX), "the write of the request that is gone");
+    chunks.end_write(INDEX, None);
+    chunks.release(next);
+    assert!(!chunks.is_busy());
+}
+
+#[test]
+fn a_held_chunk_is_replaced_only_by_naming_its_digest() {
+    let mut chunks = three_chunks("1");
+    let mut ask = |replace| begin(&mut chunks, request(b"new", replace), Some(b"old"));
+    assert!(matches!(ask(None), Err(StoreError::ChunkHeld { .. })));
+    assert!(matches!(ask(Some(b"other")), Err(StoreError::ChunkHeld { .. })));
+    assert!(matches!(ask(Some(b"old")), Ok(Begin::Replace(_, _))));
+    assert!(!chunks.is_held(INDEX), "a seal must not find it");
+}
+
+#[test]
+fn a_chunk_that_is_there_already_is_not_written() {
+    let mut chunks = three_chunks("1");
+    let again = begin(&mut chunks, request(b"a", None), Some(b"a")).unwrap();
+    assert_eq!(again, Begin::Already);
+    let mut chunks = three_chunks("");
+    let grant = granted(&mut chunks, b"a");
+    chunks.receive(grant, Digest::of(b"a")).unwrap();
+    assert_eq!(begin(&mut chunks, request(b"a", None), None).unwrap(), Begin::Already);
+    assert!(matches!(
+        begin(&mut chunks, request(b"b", None), None),
+        Err(StoreError::ChunkHeld { .. })
+    ));
+}
+
+#[test]
+fn what_was_read_before_a_removal_is_looked_at_again() {
+    let mut chunks = three_chunks("1");
+    let seen = Seen { digest: Some(Digest::of(b"old")), removals: chunks.removals() };
+    begin(&mut chunks, request(b"new", Some(b"old")), Some(b"old")).unwrap();
+    assert_eq!(chunks.begin(&request(b"old", None), seen).unwrap(), Begin::LookAgain);
+}
+
+#[test]
+fn after_a_failed_sync_nothing_unsynced_is_believed() {
+    let mut chunks = three_chunks("0");
+    let pending = granted(&mut chunks, b"a");
+    chunks.receive(pending, Digest::of(b"a")).unwrap();
+    let written = chunks.claim(ChunkIndex(2));
+    chunks.sync_failed();
+    assert_eq!(chunks.pending_digest(INDEX), None);
+    assert!(matches!(chunks.receive(written, Digest::of(b"b")), Err(StoreError::Disk { .. })));
+    assert!(chunks.is_held(ChunkIndex(0)), "what was synced before stays");
+    let again = granted(&mut chunks, b"a");
+    chunks.receive(again, Digest::of(b"a")).unwrap();
+    chunks.synced(pending);
+    assert!(!chunks.is_held(INDEX), "a later success does not bring it back");
+    chunks.synced(again);
+    assert!(chunks.is_held(INDEX));
+}
+
+#[test]
+fn a_seal_waits_for_what_is_pending_and_names_what_is_missing() {
+    let mut chunks = three_chunks("0,2");
+    let missing = "1".parse().unwrap();
+    match chunks.begin_seal() {
+        Err(StoreError::ChunksMissing { missing: told }) => assert_eq!(told, missing),
+        other => panic!("{other:?}"),
+    }
+    let grant = granted(&mut chunks, b"a");
+    chunks.receive(grant, Digest::of(b"a")).unwrap();
+    assert_eq!(chunks.begin_seal().unwrap(), SealStep::Wait);
+    chunks.synced(grant);
+    assert_eq!(chunks.begin_seal().unwrap(), SealStep::Go);
+    assert_eq!(chunks.begin_seal().unwrap(), SealStep::Wait, "one at a time");
+    assert_eq!(begin(&mut chunks, request(b"b", None), Some(b"a")).unwrap(), Begin::Wait);
+    assert!(!chunks.end(), "not while its commit is under way");
+    chunks.end_seal(None);
+    assert_eq!(begin(&mut chunks, request(b"a", None), Some(b"a")).unwrap(), Begin::Already);
+}
+
+#[test]
+fn a_request_takes_a_chunk_from_the_filler() {
+    let mut chunks = three_chunks("0");
+    assert!(!chunks.begin_filling(ChunkIndex(0)), "held");
+    assert!(!chunks.begin_filling(ChunkIndex(3)), "past the end");
+    assert!(chunks.begin_filling(INDEX));
+    assert!(!chunks.begin_filling(INDEX), "once is enough");
+    let fill = chunks.claim_filling(INDEX).unwrap();
+    let grant = granted(&mut chunks, b"a");
+    assert!(chunks.check(fill).is_err());
+    assert_eq!(chunks.claim_filling(INDEX), None);
+    chunks.receive(grant, Digest::of(b"a")).unwrap();
+    assert!(chunks.holding().filling.is_empty());
+}
+
+/// A request that writes `bytes` of the chunk and breaks off.
+fn breaks_off(chunks: &mut Chunks, digest_of: &[u8], bytes: u64) {
+    let grant = granted(chunks, digest_of);
+    chunks.begin_body(grant, Digest::of(digest_of), 0).unwrap();
+    chunks.start_write(grant).unwrap();
+    chunks.end_write(INDEX, Some(bytes));
+    chunks.release(grant);
+}
+
+fn kept(chunks: &Chunks) -> Vec<u64> {
+    chunks.holding().partial.iter().map(|kept| kept.offset).collect()
+}
+
+fn at(offset: u64, bytes: &[u8]) -> ChunkHeaders {
+    ChunkHeaders { offset, ..request(bytes, None) }
+}
+
+#[test]
+fn what_an_older_request_still_writes_counts_for_the_newer_one_that_waits_for_it() {
+    let mut chunks = three_chunks("");
+    let older = granted(&mut chunks, b"a");
+    chunks.begin_body(older, Digest::of(b"a"), 0).unwrap();
+    chunks.start_write(older).unwrap();
+    chunks.end_write(INDEX, Some(10));
+    chunks.start_write(older).unwrap();
+    let Begin::Write(newer) = begin(&mut chunks, at(20, b"a"), None).unwrap() else { panic!() };
+    chunks.end_write(INDEX, Some(20));
+    chunks.begin_body(newer, Digest::of(b"a"), 20).unwrap();
+    assert!(chunks.start_write(older).is_err(), "and nothing more of it");
+}
+
+#[test]
+fn a_newer_request_that_counted_on_more_is_refused_and_what_is_kept_stays() {
+    let mut chunks = three_chunks("");
+    let older = granted(&mut chunks, b"a");
+    chunks.begin_body(older, Digest::of(b"a"), 0).unwrap();
+    chunks.start_write(older).unwrap();
+    chunks.end_write(INDEX, Some(10));
+    let Begin::Write(newer) = begin(&mut chunks, at(20, b"a"), None).unwrap() else { panic!() };
+    let refused = chunks.begin_body(newer, Digest::of(b"a"), 20);
+    assert!(matches!(refused, Err(StoreError::Offset { kept: 10, .. })));
+    chunks.release(newer);
+    assert_eq!(kept(&chunks), [10]);
+}
+
+#[test]
+fn a_copy_leaves_nothing_that_a_client_could_go_on_from() {
+    let mut chunks = three_chunks("");
+    breaks_off(&mut chunks, b"a", 10);
+    assert!(chunks.begin_filling(INDEX));
+    let fill = chunks.claim_filling(INDEX).unwrap();
+    chunks.begin_copy(fill).unwrap();
+    chunks.start_write(fill).unwrap();
+    chunks.end_write(INDEX, Some(30));
+    chunks.release(fill);
+    assert!(kept(&chunks).is_empty());
+    assert!(matches!(
+        begin(&mut chunks, at(30, b"a"), None),
+        Err(StoreError::Offset { kept: 0, .. })
+    ));
+}
+
+#[test]
+fn after_a_failed_sync_no_beginning_is_kept() {
+    let mut chunks = three_chunks("");
+    breaks_off(&mut chunks, b"a", 10);
+    chunks.sync_failed();
+    assert!(kept(&chunks).is_empty());
+}
+
+#[test]
+fn of_too_many_beginnings_the_shortest_makes_way() {
+    let mut partials = Partials::default();
+    let max = partial::PARTIAL_CHUNKS_MAX as u64;
+    for index in (0..max).map(ChunkIndex) {
+        partials.begin(index, Digest::of(b""));
+        partials.wrote(index, if index.0 == 5 { 1 } else { 100 });
+    }
+    partials.begin(ChunkIndex(max), Digest::of(b""));
+    partials.wrote(ChunkIndex(5), 200);
+    partials.wrote(ChunkIndex(max), 1);
+    let kept: Vec<_> = partials.list().iter().map(|kept| kept.index.0).collect();
+    assert_eq!(kept.len() as u64, max);
+    assert!(!kept.contains(&5) && kept.contains(&max));
+}
