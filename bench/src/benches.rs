@@ -26,6 +26,8 @@ pub struct Setup {
     pub quick: bool,
     /// How many rounds, if not the bench's own number.
     pub rounds: Option<usize>,
+    /// How long a turn waits for a machine that nobody else uses, at most.
+    pub patience: Duration,
     /// After this a bench begins nothing new.
     pub time_max: Duration,
 }

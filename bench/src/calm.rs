@@ -6,20 +6,18 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Result, io};
 
-/// How long a turn waits for the others to finish, at most.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the machine is watched to tell.
 const WATCHED: Duration = Duration::from_millis(250);
 /// What is calm: less than this share of all processors in use.
 const CALM: f64 = 0.1;
 
-/// Waits until the machine is calm, or as long as it is worth.
+/// Waits until the machine is calm, `patience` at most.
 ///
 /// # Errors
 /// [`crate::error::Error::Io`].
-pub fn wait() -> Result<()> {
+pub fn wait(patience: Duration) -> Result<()> {
     let since = Instant::now();
-    while since.elapsed() < PATIENCE {
+    while since.elapsed() < patience {
         let before = Busy::now()?;
         thread::sleep(WATCHED);
         if Busy::now()?.since(before).share() < CALM {

@@ -1,12 +1,16 @@
 //! The disk that is measured: room, a clean start for every turn, and what it can do by itself.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::error::{Error, Result, io};
+use crate::payload::Payload;
 
 /// What is left free, bytes: a full disk is slow, and other people's programs need some.
 const SPARE_BYTES: u64 = 8 << 30;
+/// What is written at once to warm memory, bytes: the largest blocks of it are asked for by that.
+const WARM_PIECE: u64 = 1 << 20;
 
 /// Waits until the file system has nothing left to write, so that nobody pays for the one before.
 ///
@@ -24,6 +28,32 @@ pub fn settle(dir: &Path) -> Result<()> {
 pub fn sync_file(path: &Path) -> Result<()> {
     let file = File::open(path).map_err(io(format!("opening {}", path.display())))?;
     file.sync_data().map_err(io(format!("syncing {}", path.display())))
+}
+
+/// Writes a file, and syncs nothing.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write<'a>(path: &Path, mut pieces: impl Iterator<Item = &'a [u8]>) -> Result<File> {
+    let writing = || io(format!("writing {}", path.display()));
+    let mut file = File::create(path).map_err(writing())?;
+    pieces.try_for_each(|piece| file.write_all(piece)).map_err(writing())?;
+    Ok(file)
+}
+
+/// Has free memory at hand for the pages of files of `len` bytes, for a second or two.
+///
+/// A virtual machine gives memory that it does not use back to its host and gets it again page by
+/// page, at several times the cost of writing to it: whoever has his turn after a pause would pay,
+/// and most whoever writes most at once, because large blocks are what is given back. What a file
+/// that is removed at once was written to is not given back yet.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn warm(dir: &Path, payload: &Payload, len: u64) -> Result<()> {
+    let path = dir.join("warm");
+    write(&path, payload.pieces(len, WARM_PIECE))?;
+    fs::remove_file(&path).map_err(io(format!("removing {}", path.display())))
 }
 
 /// Empties or makes a folder.

@@ -1,7 +1,8 @@
 //! `cargo xtask bench [NAME…]`: measures the server beside what a person would use instead.
 //!
 //! A bench (`benches/`) starts servers (`peers/`), sends them the same bytes (`payload`, `http`) in
-//! interleaved rounds (`measure`) on a settled disk (`disk`) when nobody else works (`calm`), and tells what it found (`report`) and
+//! interleaved rounds (`measure`) on a settled disk (`disk`) when nobody else
+//! works (`calm`), and tells what it found (`report`) and
 //! on which machine (`machine`).
 
 mod benches;
@@ -50,6 +51,10 @@ struct Args {
     /// A bench begins no further round after this many minutes.
     #[arg(long, value_name = "MINUTES", default_value_t = 20)]
     minutes: u64,
+
+    /// Wait this many seconds, at most, for a machine that nobody else uses, before every turn.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    patience: u64,
 
     /// Measure on the disk of this folder; its subfolder `bench-data` is cleared.
     #[arg(long, value_name = "DIR")]
@@ -122,6 +127,7 @@ fn setup(args: &Args) -> Setup {
         dir: args.dir.clone().unwrap_or_else(target).join("bench-data"),
         quick: args.quick,
         rounds: args.rounds.map(usize::from),
+        patience: Duration::from_secs(args.patience),
         time_max: Duration::from_secs(60 * args.minutes),
     }
 }

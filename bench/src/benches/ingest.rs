@@ -4,8 +4,8 @@
 //! the seal's 201, or until a peer's file was followed by `fdatasync`. All send from the same
 //! memory, by the same client code, on a disk that had nothing left to write.
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, LANES_MAX};
@@ -34,6 +34,9 @@ const ROUNDS: usize = 7;
 /// The file, bytes; and that of a quick run.
 const FILE_LEN: u64 = 1 << 30;
 const QUICK_FILE_LEN: u64 = 128 << 20;
+/// How much memory is made ready for the pages of a file, by the file's length: those, and what
+/// the way there takes.
+const WARM_TIMES: u64 = 2;
 /// What `plain write` hands to the kernel at once, bytes.
 const WRITE_LEN: u64 = 1 << 20;
 
@@ -61,7 +64,7 @@ const GOALS: [(&str, &str, f64); 4] =
 
 fn run(setup: &Setup) -> Result<Report> {
     let len = setup.pick(FILE_LEN, QUICK_FILE_LEN);
-    disk::check_room(&setup.dir, 2 * len)?;
+    disk::check_room(&setup.dir, 4 * len)?;
     let nginx = Nginx::obtain(&setup.kept)?;
     let tus = NodeTus::obtain(&setup.packages, &setup.kept)?;
     let versions =
@@ -82,6 +85,7 @@ struct Work {
     plan: Plan,
     digests: Vec<Digest>,
     dir: PathBuf,
+    patience: Duration,
 }
 
 impl Work {
@@ -89,7 +93,14 @@ impl Work {
         let payload = Payload::new(usize::try_from(len).unwrap_or(usize::MAX));
         let plan = Plan::new(len, CHUNK_LEN_DEFAULT).unwrap_or(Plan::EMPTY);
         let digests = payload.digests(plan)?;
-        Ok(Self { payload, plan, digests, dir: setup.dir.clone() })
+        Ok(Self { payload, plan, digests, dir: setup.dir.clone(), patience: setup.patience })
+    }
+
+    /// A disk with nothing left to write, and a machine with nothing else to do and memory at hand.
+    fn prepare(&self) -> Result<()> {
+        disk::settle(&self.dir)?;
+        calm::wait(self.patience)?;
+        disk::warm(&self.dir, &self.payload, WARM_TIMES * self.plan.len())
     }
 
     fn job(&self, ahead: bool, lanes: u64) -> Job<'_> {
@@ -107,10 +118,10 @@ struct Servers {
 fn entrants<'a>(work: &'a Work, servers: &'a Servers) -> Vec<Box<dyn Entrant + 'a>> {
     let Servers { longhaul, nginx, tus } = servers;
     let ours = |name, ahead, lanes| -> Box<dyn Entrant + 'a> {
-        Box::new(Ours { name, longhaul, job: work.job(ahead, lanes), dir: &work.dir })
+        Box::new(Ours { name, longhaul, job: work.job(ahead, lanes), work })
     };
     let theirs = |name, server, send| -> Box<dyn Entrant + 'a> {
-        Box::new(Theirs { name, server, send, dir: &work.dir })
+        Box::new(Theirs { name, server, send, work })
     };
     let len = work.plan.len();
     vec![
@@ -137,7 +148,7 @@ struct Ours<'a> {
     name: &'static str,
     longhaul: &'a Longhaul,
     job: Job<'a>,
-    dir: &'a Path,
+    work: &'a Work,
 }
 
 impl Entrant for Ours<'_> {
@@ -146,7 +157,7 @@ impl Entrant for Ours<'_> {
     }
 
     fn turn(&mut self) -> Result<Turn> {
-        prepare(self.dir)?;
+        self.work.prepare()?;
         let mut watch = Watch::start(Some(self.longhaul.server()))?;
         let id = self.longhaul.create(self.job.plan)?;
         let digests = self.longhaul.send_chunks(id, self.job)?;
@@ -165,7 +176,7 @@ struct Theirs<'a> {
     server: Option<&'a Server>,
     /// Sends everything, and says where it lies.
     send: Box<dyn Fn() -> Result<Vec<PathBuf>> + 'a>,
-    dir: &'a Path,
+    work: &'a Work,
 }
 
 impl Entrant for Theirs<'_> {
@@ -174,7 +185,7 @@ impl Entrant for Theirs<'_> {
     }
 
     fn turn(&mut self) -> Result<Turn> {
-        prepare(self.dir)?;
+        self.work.prepare()?;
         let mut watch = Watch::start(self.server)?;
         let files = (self.send)()?;
         watch.note(RECEIVED);
@@ -198,21 +209,9 @@ fn put(nginx: &Nginx, work: &Work, len: u64, files: u64) -> Result<Vec<PathBuf>>
 
 /// What the disk and one copy of the bytes cost by themselves.
 fn plain_write(work: &Work, len: u64) -> Result<Vec<PathBuf>> {
-    use std::io::Write as _;
     let path = work.dir.join("plain");
-    let writing = || io(format!("writing {}", path.display()));
-    let mut file = fs::File::create(&path).map_err(writing())?;
-    work.payload
-        .pieces(len, WRITE_LEN)
-        .try_for_each(|piece| file.write_all(piece))
-        .map_err(writing())?;
+    disk::write(&path, work.payload.pieces(len, WRITE_LEN))?;
     Ok(vec![path])
-}
-
-/// A disk with nothing left to write, and a machine with nothing else to do.
-fn prepare(dir: &Path) -> Result<()> {
-    disk::settle(dir)?;
-    calm::wait()
 }
 
 /// Takes the times of one turn.

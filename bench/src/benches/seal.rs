@@ -103,7 +103,7 @@ impl SealBench<'_> {
     /// Uploads, seals, deletes.
     fn seal(&self, plan: Plan, at: &At) -> Result<Duration> {
         disk::settle(&self.setup.dir)?;
-        calm::wait()?;
+        calm::wait(self.setup.patience)?;
         let digests = self.payload.digests(plan)?;
         let id = self.longhaul.create(plan)?;
         let job = Job { payload: &self.payload, plan, digests: Some(&digests), lanes: LANES_MAX };
@@ -132,14 +132,11 @@ impl SealBench<'_> {
     }
 
     fn plain_sync(&self) -> Result<Duration> {
-        use std::io::Write as _;
         disk::settle(&self.setup.dir)?;
-        calm::wait()?;
+        calm::wait(self.setup.patience)?;
         let path = self.setup.dir.join("plain");
         let writing = || io(format!("writing {}", path.display()));
-        let mut file = std::fs::File::create(&path).map_err(writing())?;
-        let mut pieces = self.payload.pieces(self.synced_len(), CHUNK_LEN_DEFAULT);
-        pieces.try_for_each(|piece| file.write_all(piece)).map_err(writing())?;
+        let file = disk::write(&path, self.payload.pieces(self.synced_len(), CHUNK_LEN_DEFAULT))?;
         let since = Instant::now();
         file.sync_data().map_err(writing())?;
         let took = since.elapsed();
