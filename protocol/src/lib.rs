@@ -10,6 +10,7 @@
 
 pub mod chunk_set;
 pub mod digest;
+pub mod media_type;
 pub mod name;
 pub mod plan;
 pub mod problem;

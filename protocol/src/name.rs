@@ -101,11 +101,11 @@ fn check_chars(text: &str, max: usize) -> Result<(), NameError> {
     }
 }
 
-/// Separators, controls, line separators and the `Bidi_Control` characters of Unicode (UAX 9).
+/// Separators, controls, spaces of no width, line separators and the `Bidi_Control` characters of Unicode (UAX 9).
 fn is_deceptive(character: char) -> bool {
     matches!(
         character,
-        '/' | '\\' | '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
+        '/' | '\\' | '\u{061C}' | '\u{200B}' | '\u{2060}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
             | '\u{2066}'..='\u{2069}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}'
     ) || character.is_control()
 }

@@ -75,6 +75,19 @@ impl Plan {
         Ok(Self { len, chunk_len })
     }
 
+    /// A plan for `len` bytes in chunks of `chunk_len` bytes, doubled until they are not too many.
+    ///
+    /// # Errors
+    /// [`PlanError`] when even chunks of [`CHUNK_LEN_MAX`] are too many.
+    pub fn fitting(len: u64, chunk_len: u64) -> Result<Self, PlanError> {
+        match Self::new(len, chunk_len) {
+            Err(PlanError::TooManyChunks { .. }) if chunk_len < CHUNK_LEN_MAX => {
+                Self::fitting(len, chunk_len.saturating_mul(2).min(CHUNK_LEN_MAX))
+            }
+            plan => plan,
+        }
+    }
+
     /// The file's length, bytes.
     #[must_use]
     pub fn len(self) -> u64 {
@@ -195,6 +208,9 @@ mod tests {
             Err(PlanError::TooManyChunks { len: len + 1, chunk_len: CHUNK_LEN_DEFAULT })
         );
         assert!(Plan::new(u64::MAX, CHUNK_LEN_MAX).is_err());
+        let doubled = Plan::fitting(len + 1, CHUNK_LEN_DEFAULT).unwrap();
+        assert_eq!(doubled.chunk_len(), 2 * CHUNK_LEN_DEFAULT);
+        assert!(Plan::fitting(u64::MAX, CHUNK_LEN_DEFAULT).is_err());
     }
 
     #[test]

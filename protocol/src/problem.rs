@@ -93,7 +93,7 @@ table! {
     /// Size and chunk size make no plan.
     InvalidPlan: "invalid-plan", 400, Never,
         "The file's size cannot be cut into chunks of this size",
-        "Leave the chunk size out and let the server choose it.";
+        "Leave the chunk size out and let the server choose it; no file has more than 64 TiB.";
     /// The upload has no chunk of that index.
     ChunkOutOfRange: "chunk-out-of-range", 400, Never,
         "The upload has no chunk of this index",
@@ -125,7 +125,7 @@ table! {
     /// No byte came for too long.
     Stalled: "stalled", 408, Later,
         "No byte arrived for too long",
-        "Ask for the upload's status and send the chunk again.";
+        "Send the request again; for a chunk, ask for the upload's status first.";
     /// The offset is not where the server is.
     OffsetMismatch: "offset-mismatch", 409, Reconcile,
         "The chunk does not go on at this offset",

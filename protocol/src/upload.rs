@@ -67,7 +67,7 @@ pub const FILL_POLL: Millis = Millis(250);
 /// The shortest time between two records: `localStorage` writes are synchronous.
 pub const SAVE_INTERVAL: Millis = Millis(1000);
 /// How often a cancel is tried before the upload is left to its expiry.
-pub const CANCEL_TRIES: u32 = 3;
+pub const CANCEL_TRIES: u32 = 6;
 
 /// What to upload, and how to begin.
 #[derive(Clone, Debug)]
@@ -389,7 +389,7 @@ impl Upload {
 
 /// The plan that a sender reads by until the server has chosen one.
 fn first_plan(size: u64) -> Result<Plan, Fault> {
-    Plan::new(size, CHUNK_LEN_DEFAULT).map_err(|error| {
+    Plan::fitting(size, CHUNK_LEN_DEFAULT).map_err(|error| {
         let problem: Problem = ProblemCode::InvalidPlan.problem(error.to_string());
         Fault::Refused(Box::new(problem))
     })

@@ -10,8 +10,8 @@
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
 use longhaul_protocol::retry::RetryPolicy;
 use longhaul_protocol::upload::{
-    Action, Answer, Call, Config, End, Failure, Fault, Input, Phase, Record, STALL_TIMEOUT,
-    SourceError, Ticket, Upload,
+    Action, Answer, CANCEL_TRIES, Call, Config, End, Failure, Fault, Input, Phase, Record,
+    STALL_TIMEOUT, SourceError, Ticket, Upload,
 };
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{FileInfo, FileMeta, Holding, UploadStatus};
@@ -335,10 +335,10 @@ fn saved(actions: &[Action]) -> Vec<Record> {
 }
 
 #[test]
-fn a_cancel_deletes_what_the_server_holds_and_gives_up_after_three_tries() {
+fn a_cancel_deletes_what_the_server_holds_and_gives_up_after_some_tries() {
     let (mut bench, _) = Bench::sending(9);
     let mut actions = bench.tell(Input::Cancel);
-    for _ in 0..3 {
+    for _ in 0..CANCEL_TRIES {
         let (ticket, asked) = call(&actions);
         assert_eq!(asked, Call::Cancel(ID));
         bench.tell(Input::Answer { ticket, result: Err(lost()) });

@@ -173,7 +173,9 @@ pub enum StoreError {
         needed: u64,
     },
     /// The server's: the index cannot be written, so nothing is taken any more.
-    #[error("the store is read-only since a sync of its index failed")]
+    #[error(
+        "the store is read-only since a sync of its index failed; its owner has to look at the log and restart it"
+    )]
     ReadOnly,
     /// The server's: the disk.
     #[error("{doing}: {source}")]
@@ -200,6 +202,11 @@ pub trait Store: Send + Sync + 'static {
     type Writer: ChunkWriter;
     /// Reads the bytes of a sealed file.
     type Reader: FileReader;
+
+    /// Whether it takes writes; `false` after a failure that only a restart mends.
+    fn takes_writes(&self) -> bool {
+        true
+    }
 
     /// What this store can do.
     fn capabilities(&self) -> Capabilities;

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Interval;
+use longhaul_protocol::media_type::is_media_type;
 use longhaul_protocol::upload::{Config, End, Input, Phase};
-use longhaul_protocol::wire::{FileMeta, TYPE_BYTES_MAX, path};
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::wire::{FileMeta, path};
 use longhaul_protocol::{Millis, name};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
@@ -74,21 +76,29 @@ impl Uploader {
         })
     }
 
-    /// Takes in a file and returns the number of its upload: that of an upload that is open already,
-    /// if it is the same file again.
+    /// Takes in a file and returns the number of its upload: that of one that rests, if it is the same
+    /// file again. While one moves, a file that looks the same may still be another (two copies from
+    /// one archive), so it has an upload of its own; what is the same the server notices by digests.
     pub(crate) fn add(&self, file: File, metadata: BTreeMap<String, String>) -> u32 {
         let relative_path = relative_path(&file);
         let fingerprint = Fingerprint::of(&self.endpoint, &file, &relative_path);
-        let open =
-            self.drivers.borrow().iter().find_map(|(upload, driver)| {
-                (*driver.fingerprint() == fingerprint).then_some(*upload)
-            });
-        let upload = open.unwrap_or_else(|| {
+        let alike = self.alike(&fingerprint);
+        let resting = alike.iter().find(|(_, driver)| rests(&driver.phase()));
+        let upload = resting.map(|(upload, _)| *upload).unwrap_or_else(|| {
+            let resume = persist::load(&fingerprint).map(|record| record.id);
+            let resume = resume.filter(|_| alike.is_empty());
             let meta = meta(&file, &relative_path, metadata);
-            self.begin(file, fingerprint, meta)
+            self.begin(file, fingerprint, meta, resume)
         });
         self.resume(upload);
         upload
+    }
+
+    /// The open uploads of files that look like this one.
+    fn alike(&self, fingerprint: &Fingerprint) -> Vec<(u32, Rc<Driver>)> {
+        let drivers = self.drivers.borrow();
+        let alike = drivers.iter().filter(|(_, driver)| driver.fingerprint() == fingerprint);
+        alike.map(|(upload, driver)| (*upload, Rc::clone(driver))).collect()
     }
 
     /// Lets an upload rest.
@@ -113,13 +123,19 @@ impl Uploader {
         self.tell(upload, Input::Cancel);
     }
 
-    fn begin(&self, file: File, fingerprint: Fingerprint, meta: FileMeta) -> u32 {
+    fn begin(
+        &self,
+        file: File,
+        fingerprint: Fingerprint,
+        meta: FileMeta,
+        resume: Option<UploadId>,
+    ) -> u32 {
         let upload = self.count.get() + 1;
         self.count.set(upload);
         let back = self.this.clone();
         let driver = Driver::new(Parts {
             upload,
-            config: config(meta, whole(file.size()), &fingerprint),
+            config: config(meta, whole(file.size()), resume),
             file,
             fingerprint,
             transport: Transport::new(self.endpoint.clone()),
@@ -269,21 +285,21 @@ fn retry_at(standing: &Standing) -> Option<Millis> {
     }
 }
 
-fn config(meta: FileMeta, size: u64, fingerprint: &Fingerprint) -> Config {
+fn config(meta: FileMeta, size: u64, resume: Option<UploadId>) -> Config {
     let mut random = [0; 24];
     fill_randomly(&mut random);
     let (key, seed) = random.split_at(16);
     Config {
         meta,
         size,
-        resume: persist::load(fingerprint).map(|record| record.id),
+        resume,
         key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
         seed: seed.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)),
     }
 }
 
 fn meta(file: &File, relative_path: &str, metadata: BTreeMap<String, String>) -> FileMeta {
-    let media_type = Some(file.type_()).filter(|media_type| media_type.len() <= TYPE_BYTES_MAX);
+    let media_type = Some(file.type_()).filter(|media_type| is_media_type(media_type));
     let path = name::clean_path(relative_path);
     FileMeta {
         name: name::clean(&file.name()),

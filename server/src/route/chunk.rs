@@ -25,23 +25,31 @@ pub(super) async fn receive<S: Store>(
     id: UploadId,
     chunk: ChunkHeaders,
 ) -> Result<(), Refusal> {
+    check_announced(call, id, chunk).await?;
     match call.app.store.begin_chunk(&call.owner, id, chunk).await? {
         ChunkBegin::Already => Ok(()),
-        ChunkBegin::Write(writer) => write(call, chunk.index, writer).await,
+        ChunkBegin::Write(writer) => write(call, writer).await,
     }
 }
 
-/// A body that is known to be wrong is not read at all, one that turns out to be is read no further,
-/// and one that breaks off is kept for a request that goes on from there.
-async fn write<S: Store>(
-    call: &mut Call<'_, S>,
-    index: ChunkIndex,
-    mut writer: S::Writer,
+/// A body that is known to be wrong takes nothing over, and replaces nothing.
+async fn check_announced<S: Store>(
+    call: &Call<'_, S>,
+    id: UploadId,
+    chunk: ChunkHeaders,
 ) -> Result<(), Refusal> {
-    let wanted = writer.remaining();
-    if let Some(announced) = call.body.announced().filter(|&announced| announced != wanted) {
-        return Err(wrong_length(index, wanted, announced));
+    let Some(announced) = call.body.announced() else { return Ok(()) };
+    let plan = call.app.store.upload(&call.owner, id).await?.plan;
+    match plan.chunk_bytes(chunk.index).checked_sub(chunk.offset) {
+        Some(wanted) if plan.has(chunk.index) && announced != wanted => {
+            Err(wrong_length(chunk.index, wanted, announced))
+        }
+        _ => Ok(()),
     }
+}
+
+/// A body that turns out to be wrong is read no further, and one that breaks off is kept for a request that goes on from there.
+async fn write<S: Store>(call: &mut Call<'_, S>, mut writer: S::Writer) -> Result<(), Refusal> {
     loop {
         match next(call.body, writer.stopped()).await {
             Ok(Some(bytes)) => writer.write(bytes).await?,

@@ -9,7 +9,7 @@ use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
 
 use super::{Call, chunk, create};
 use crate::outcome::{Answer, Refusal};
-use crate::store::{Store, Upload};
+use crate::store::{Store, StoreError, Upload};
 
 pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
     let header = call.header(UPLOAD_CREATE);
@@ -20,7 +20,8 @@ pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
     let (upload, _) = create::begin(call, request).await?;
     let file = match (upload.file.clone(), upload.id) {
         // The same request again: its answer was lost.
-        (Some(file), _) => file,
+        (Some(file), _) if file.root == root(digest) => file,
+        (Some(_), _) => return Err(StoreError::KeyReused.into()),
         (None, id) => take_or_cancel(call, id, &upload, digest).await?,
     };
     call.begun(&path::file(file.id), &file)
@@ -79,11 +80,13 @@ async fn take<S: Store>(
     if let Some(digest) = digest {
         let chunk = ChunkHeaders { index: ChunkIndex(0), offset: 0, digest, replace: None };
         chunk::receive(call, upload.id, chunk).await?;
+    } else if let Some(bytes) = call.body.next().await? {
+        return Err(wrong_length(0, bytes.len() as u64));
     }
     Ok(call.app.store.seal(&call.owner, upload.id, root(digest)).await?)
 }
 
 fn wrong_length(size: u64, announced: u64) -> Refusal {
-    let detail = format!("`size` is {size} bytes, `content-length` is {announced}.");
+    let detail = format!("`size` is {size} bytes, the body has {announced}.");
     Refusal::new(ProblemCode::WrongLength, detail)
 }

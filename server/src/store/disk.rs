@@ -201,6 +201,10 @@ impl Store for DiskStore {
     type Writer = DiskWriter;
     type Reader = DiskReader;
 
+    fn takes_writes(&self) -> bool {
+        !self.is_read_only()
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities { partial_chunks: true, shared_blobs: false }
     }

@@ -18,5 +18,6 @@ mod early_answers;
 mod guests;
 mod owners;
 mod program;
+mod retried;
 mod support;
 mod uploads;

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use longhaul_protocol::Plan;
-use longhaul_protocol::plan::{CHUNK_LEN_MAX, PlanError};
+use longhaul_protocol::plan::PlanError;
 use longhaul_protocol::wire::ids::UploadId;
 
 use super::index::Created;
@@ -35,7 +35,10 @@ impl Inner {
             idempotency_key: key,
             file: None,
         };
-        self.check_room(plan.len())?;
+        // An upload that was begun before has its room already.
+        if !self.index.has_key(owner, row.idempotency_key.as_deref())? {
+            self.check_room(plan.len())?;
+        }
         match self.index.create_upload(id, &row, request, now)? {
             Created::Before(before) => self.load(owner, before),
             Created::New => {
@@ -117,15 +120,7 @@ fn choose_plan(len: u64, wish: Option<u64>, chunk_len: u64) -> Result<Plan, Plan
     if let Some(plan) = wish.and_then(|wish| Plan::new(len, wish).ok()) {
         return Ok(plan);
     }
-    let mut chunk_len = chunk_len;
-    loop {
-        match Plan::new(len, chunk_len) {
-            Err(PlanError::TooManyChunks { .. }) if chunk_len < CHUNK_LEN_MAX => {
-                chunk_len = chunk_len.saturating_mul(2).min(CHUNK_LEN_MAX);
-            }
-            other => return other,
-        }
-    }
+    Plan::fitting(len, chunk_len)
 }
 
 fn no_space(needed: u64, error: io::Error) -> StoreError {
@@ -139,7 +134,9 @@ fn no_space(needed: u64, error: io::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longhaul_protocol::plan::{CHUNK_COUNT_MAX, CHUNK_LEN_DEFAULT, CHUNK_LEN_MIN};
+    use longhaul_protocol::plan::{
+        CHUNK_COUNT_MAX, CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN,
+    };
 
     #[test]
     fn a_wish_that_makes_a_plan_is_granted() {

@@ -42,6 +42,12 @@ impl Index {
         })
     }
 
+    /// Whether the owner has used that idempotency key.
+    pub(in crate::store::disk) fn has_key(&self, owner: &Owner, key: Option<&str>) -> Result<bool> {
+        let Some(key) = key else { return Ok(false) };
+        self.read(|txn| Ok(txn.open_table(IDEMPOTENCY)?.get((owner.0.as_str(), key))?.is_some()))
+    }
+
     /// An upload's row, if it is there and the owner's.
     pub(in crate::store::disk) fn upload(&self, owner: &Owner, id: UploadId) -> Result<UploadRow> {
         let row = self.read(|txn| match txn.open_table(UPLOADS)?.get(id.0)? {
