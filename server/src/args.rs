@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use http::Uri;
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN};
 use longhaul_server::store::Owner;
+use longhaul_server::store::disk::DISK_FREE_MIN;
 use tracing_subscriber::EnvFilter;
 
 /// Takes uploads of any size, keeps them through crashes, and serves them back.
@@ -73,6 +74,18 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = CHUNK_LEN_DEFAULT,
           value_parser = clap::value_parser!(u64).range(CHUNK_LEN_MIN..=CHUNK_LEN_MAX))]
     pub chunk_size: u64,
+
+    /// How much one owner may keep, uploads begun and files together. Without it there is no limit.
+    #[arg(long, value_name = "BYTES")]
+    pub owner_bytes_max: Option<u64>,
+
+    /// How much all owners together may keep. Without it there is no limit but the disk.
+    #[arg(long, value_name = "BYTES")]
+    pub total_bytes_max: Option<u64>,
+
+    /// How much of the disk new uploads leave free.
+    #[arg(long, value_name = "BYTES", default_value_t = DISK_FREE_MIN)]
+    pub disk_free_min: u64,
 
     /// What to log on standard error, such as `warn` or `longhaul_server=debug`. At `info` there is
     /// a line for each request.

@@ -77,7 +77,13 @@ async fn run(args: ServeArgs) -> Result<(), StartError> {
     let stop = stop_signal()?;
     let key = args.token_key.as_deref().map(key::read).transpose()?;
     let listener = listen(&args).await?;
-    let disk_config = disk::Config { chunk_len: args.chunk_size, ..disk::Config::default() };
+    let disk_config = disk::Config {
+        chunk_len: args.chunk_size,
+        bytes_per_owner_max: args.owner_bytes_max,
+        bytes_total_max: args.total_bytes_max,
+        disk_free_min: args.disk_free_min,
+        ..disk::Config::default()
+    };
     let clock = disk_config.clock.clone();
     let store = Arc::new(DiskStore::open(&args.data, disk_config)?);
     let config = Config {

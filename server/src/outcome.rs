@@ -156,8 +156,10 @@ impl From<StoreError> for Refusal {
     /// The one place where what the store says meets the table.
     fn from(error: StoreError) -> Self {
         let code = code_of(&error);
-        if code.row().status >= 500 {
-            tracing::error!("the store failed: {error}");
+        match (code, code.row().status) {
+            (ProblemCode::NoSpace, _) => tracing::warn!("no room: {error}"),
+            (_, 500..) => tracing::error!("the store failed: {error}"),
+            _ => {}
         }
         let mut refusal = Self::new(code, detail_of(&error));
         refusal.problem.facts = facts_of(error);
@@ -180,7 +182,7 @@ fn code_of(error: &StoreError) -> ProblemCode {
         StoreError::ChunksMissing { .. } => ProblemCode::ChunksMissing,
         StoreError::RootMismatch => ProblemCode::RootMismatch,
         StoreError::KeyReused => ProblemCode::KeyReused,
-        StoreError::NoSpace { .. } => ProblemCode::NoSpace,
+        StoreError::NoSpace { .. } | StoreError::OwnerFull { .. } => ProblemCode::NoSpace,
         StoreError::ReadOnly => ProblemCode::Unavailable,
         StoreError::Disk { source, .. } if source.kind() == ErrorKind::StorageFull => {
             ProblemCode::NoSpace

@@ -166,6 +166,16 @@ pub enum StoreError {
     /// The caller's: the key was used with another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The caller's: they keep as much as they may.
+    #[error("{needed} bytes are needed; {used} of {max} are in use")]
+    OwnerFull {
+        /// What the file needs, bytes.
+        needed: u64,
+        /// What the owner's uploads and files have, bytes.
+        used: u64,
+        /// What they may have, bytes.
+        max: u64,
+    },
     /// The owner of the server's: the disk has no room.
     #[error("{needed} bytes are needed and cannot be reserved")]
     NoSpace {

@@ -15,4 +15,5 @@ mod store {
     mod round_trip;
     mod sealing;
     mod sim;
+    mod space;
 }

@@ -48,7 +48,8 @@ async fn check_announced<S: Store>(
     }
 }
 
-/// A body that turns out to be wrong is read no further, and one that breaks off is kept for a request that goes on from there.
+/// A body that turns out to be wrong is read no further, and one that breaks off is kept for a
+/// request that goes on from there.
 async fn write<S: Store>(call: &mut Call<'_, S>, mut writer: S::Writer) -> Result<(), Refusal> {
     loop {
         match next(call.body, writer.stopped()).await {

@@ -18,6 +18,7 @@ mod reader;
 mod real;
 mod row;
 mod seal;
+mod space;
 mod sweep;
 mod syncer;
 pub mod work;
@@ -37,7 +38,7 @@ use tokio::sync::Semaphore;
 use super::{
     Capabilities, ChunkBegin, NewUpload, Offered, Owner, Page, Result, Store, StoreError, Upload,
 };
-pub use config::{Clock, Config, Ids};
+pub use config::{Clock, Config, DISK_FREE_MIN, Ids};
 use index::{Cursor, Index};
 pub use index::{IndexOpenError, SCHEMA_VERSION};
 use layout::Layout;
@@ -46,6 +47,7 @@ use lock::{DirLock, LockError};
 use medium::{Disk, OpenHow};
 pub use reader::DiskReader;
 pub use real::RealDisk;
+use space::Space;
 pub use sweep::Swept;
 use syncer::Syncer;
 pub use writer::{DiskWriter, WRITE_BYTES};
@@ -106,6 +108,7 @@ struct Inner {
     syncer: Syncer,
     live: Mutex<HashMap<UploadId, Arc<Live>>>,
     fills: Arc<Semaphore>,
+    space: Space,
     index: Arc<Index>,
     disk: Arc<dyn Disk>,
     layout: Layout,
@@ -151,10 +154,13 @@ impl DiskStore {
         let index = Arc::new(open_index(&*disk, &layout, &config)?);
         let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max, &*config.work)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
+        let unreadable = |source| OpenError::Index { path: layout.index(), source };
+        let space = Space::of(index.promised().map_err(unreadable)?);
         let inner = Inner {
             syncer,
             live: Mutex::default(),
             fills: Arc::new(Semaphore::new(config.fills_max)),
+            space,
             index,
             disk,
             layout,

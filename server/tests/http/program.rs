@@ -206,6 +206,9 @@ fn help_tells_every_option() {
         "--allow-origin",
         "--host-name",
         "--chunk-size",
+        "--owner-bytes-max",
+        "--total-bytes-max",
+        "--disk-free-min",
         "--log",
     ] {
         assert!(help.contains(option), "{option}");

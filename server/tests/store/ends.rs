@@ -64,8 +64,24 @@ async fn an_upload_to_which_nothing_came_expires_after_an_hour() {
     let chunk = store.begin_chunk(&alice(), id, sent.headers(0)).await;
     assert!(matches!(chunk, Err(StoreError::Expired)));
     assert_eq!(store.sweep(place.now()).await.unwrap().uploads, 1);
-    assert!(matches!(store.upload(&alice(), id).await, Err(StoreError::NotFound)));
     assert_eq!(place.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn that_an_upload_expired_is_told_for_two_weeks_and_to_its_owner_only() {
+    let (place, sent) = (Place::new(), Sent::new(CHUNK, 1));
+    let store = place.open();
+    let id = sent.create(&store).await;
+    assert_eq!(store.sweep(place.pass(HOUR)).await.unwrap().uploads, 1);
+    drop(store);
+    let store = place.open();
+    for days in 0..14 {
+        assert!(matches!(store.upload(&alice(), id).await, Err(StoreError::Expired)), "{days}");
+        assert!(matches!(store.cancel(&alice(), id).await, Err(StoreError::Expired)));
+        assert!(matches!(store.upload(&bob(), id).await, Err(StoreError::NotFound)));
+        store.sweep(place.pass(24 * HOUR)).await.unwrap();
+    }
+    assert!(matches!(store.upload(&alice(), id).await, Err(StoreError::NotFound)));
 }
 
 #[tokio::test]
@@ -117,7 +133,7 @@ async fn a_sealed_upload_is_forgotten_and_its_file_stays() {
     let store = place.open();
     let (id, info) = sent.upload(&store).await;
     assert_eq!(store.sweep(place.pass(24 * HOUR)).await.unwrap().uploads, 1);
-    assert!(matches!(store.upload(&alice(), id).await, Err(StoreError::NotFound)));
+    assert!(matches!(store.upload(&alice(), id).await, Err(StoreError::Expired)));
     assert_eq!(read(&store, info.id).await, sent.data);
     store.delete(&alice(), info.id).await.unwrap();
     assert_eq!(place.blob_count(), 0);

@@ -10,6 +10,9 @@ use longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
 
 use super::work::{Threads, Work};
 
+/// Room for the index of a million chunks, bytes, several times over.
+pub const DISK_FREE_MIN: u64 = 256 << 20;
+
 /// The settings of a disk store.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -18,9 +21,13 @@ pub struct Config {
     /// How many bytes may be written and not yet synced, over all uploads; whoever would write more
     /// waits. It bounds how long one sync can take, and so a seal and a shutdown.
     pub unsynced_bytes_max: u64,
-    /// How much room the blobs leave for the index, bytes: an index that cannot grow cannot commit,
+    /// How much one owner may keep, uploads begun and files together, bytes.
+    pub bytes_per_owner_max: Option<u64>,
+    /// How much all owners together may keep, bytes.
+    pub bytes_total_max: Option<u64>,
+    /// How much of the disk new uploads leave free, bytes: an index that cannot grow cannot commit,
     /// and the store is read-only until somebody makes room and starts it again.
-    pub index_reserve_bytes: u64,
+    pub disk_free_min: u64,
     /// How much of the index is kept in memory, bytes.
     pub index_cache_bytes: usize,
     /// How many chunks are copied at once from files that are already here. Copies read and write
@@ -44,7 +51,9 @@ impl Default for Config {
         Self {
             chunk_len: CHUNK_LEN_DEFAULT,
             unsynced_bytes_max: 1 << 30,
-            index_reserve_bytes: 64 << 20,
+            bytes_per_owner_max: None,
+            bytes_total_max: None,
+            disk_free_min: DISK_FREE_MIN,
             index_cache_bytes: 64 << 20,
             fills_max: 2,
             idle_expiry_ms: 24 * 60 * 60 * 1000,

@@ -14,6 +14,7 @@ use super::layout::BlobId;
 use super::live::Live;
 use super::medium::{DiskFile, OpenHow};
 use super::row::UploadRow;
+use super::space::Bounds;
 use super::{Inner, disk_error};
 use crate::store::{NewUpload, Owner, Result, StoreError};
 
@@ -35,14 +36,13 @@ impl Inner {
             idempotency_key: key,
             file: None,
         };
-        // An upload that was begun before has its room already.
-        if !self.index.has_key(owner, row.idempotency_key.as_deref())? {
-            self.check_room(plan.len())?;
-        }
-        match self.index.create_upload(id, &row, request, now)? {
+        let free = self.free_bytes()?;
+        let reserve = || self.space.reserve(&owner.0, plan.len(), self.bounds(), free);
+        match self.index.create_upload(id, &row, request, now, reserve)? {
             Created::Before(before) => self.load(owner, before),
-            Created::New => {
+            Created::New(room) => {
                 self.make_blob(BlobId(id), row.len).inspect_err(|_| self.take_back(id))?;
+                room.keep();
                 tracing::info!(upload = %id, bytes = row.len, "upload begun");
                 let live = self.load(owner, id)?;
                 live.set_named();
@@ -51,19 +51,21 @@ impl Inner {
         }
     }
 
-    /// The index must be able to grow while blobs fill the disk: once it cannot commit, the store
-    /// is read-only.
-    fn check_room(&self, len: u64) -> Result<()> {
-        let free = self
-            .disk
-            .free_bytes(self.layout.dir())
-            .map_err(disk_error("asking how much room there is"))?;
-        let needed = len.saturating_add(self.config.index_reserve_bytes);
-        if needed > free { Err(StoreError::NoSpace { needed: len }) } else { Ok(()) }
+    fn free_bytes(&self) -> Result<u64> {
+        let asking = disk_error("asking how much room there is");
+        self.disk.free_bytes(self.layout.dir()).map_err(asking)
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            owner_max: self.config.bytes_per_owner_max,
+            total_max: self.config.bytes_total_max,
+            free_min: self.config.disk_free_min,
+        }
     }
 
     fn take_back(&self, id: UploadId) {
-        let removed = self.index.remove_upload(id);
+        let removed = self.index.remove_upload(id, None);
         let dropped = removed.and_then(|blob| blob.map_or(Ok(()), |blob| self.drop_blob(blob)));
         if let Err(error) = dropped {
             tracing::warn!(%error, upload = %id, "left for the next start to clean up");

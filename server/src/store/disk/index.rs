@@ -9,8 +9,10 @@
 
 mod backend;
 mod chunks;
+mod expired;
 mod files;
 mod garbage;
+mod space;
 mod uploads;
 
 use std::sync::Arc;
@@ -27,10 +29,10 @@ pub(super) use chunks::{DurableChunk, Source};
 pub(super) use uploads::Created;
 
 /// The schema that this server writes. A change of it is a new number and a step in [`MIGRATIONS`].
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
 
 /// The step at position `n` makes schema `n + 2` of schema `n + 1`; all run in one transaction.
-const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] = &[];
+const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] = &[make_tables];
 
 type Id = [u8; 16];
 
@@ -56,6 +58,8 @@ const SOURCES: TableDefinition<'_, (&str, [u8; 32], Id), u64> = TableDefinition:
 /// Owner, idempotency key → digest of the request, upload.
 const IDEMPOTENCY: TableDefinition<'_, (&str, &str), ([u8; 32], Id)> =
     TableDefinition::new("idempotency");
+/// Upload that expired and is gone → owner, when it went.
+const EXPIRED: TableDefinition<'_, Id, (&str, u64)> = TableDefinition::new("expired");
 /// Blob to be unlinked, with its chunk rows → owner.
 const GARBAGE: TableDefinition<'_, Id, &str> = TableDefinition::new("garbage");
 
@@ -153,7 +157,7 @@ fn schema_version(txn: &ReadTransaction) -> Result<Option<u64>> {
     }
 }
 
-/// `None` is a new index: its tables are made, so that no reader finds one missing.
+/// `None` is a new index.
 fn bring_up_to_date(txn: &WriteTransaction, found: Option<u64>) -> Result<()> {
     match found {
         None => make_tables(txn)?,
@@ -166,6 +170,7 @@ fn bring_up_to_date(txn: &WriteTransaction, found: Option<u64>) -> Result<()> {
     Ok(())
 }
 
+/// Makes those that are not there, so that no reader finds one missing.
 fn make_tables(txn: &WriteTransaction) -> Result<()> {
     txn.open_table(UPLOADS)?;
     txn.open_table(UPLOADS_BY_OWNER)?;
@@ -175,6 +180,7 @@ fn make_tables(txn: &WriteTransaction) -> Result<()> {
     txn.open_table(BLOBS)?;
     txn.open_table(SOURCES)?;
     txn.open_table(IDEMPOTENCY)?;
+    txn.open_table(EXPIRED)?;
     txn.open_table(GARBAGE)?;
     Ok(())
 }

@@ -30,25 +30,28 @@ impl Inner {
         live.wake();
         let store = Arc::clone(self);
         self.blocking(move || {
-            store.remove_upload(&live)?;
+            store.remove_upload(&live, None)?;
             tracing::info!(upload = %id, "upload cancelled");
             Ok(())
         })
         .await
     }
 
-    /// The upload has been told to end; its row and its blob go.
-    pub(super) fn remove_upload(&self, live: &Live) -> Result<()> {
+    /// The upload has been told to end; its row and its blob go. If it `expired` is remembered.
+    pub(super) fn remove_upload(&self, live: &Live, expired: Option<Millis>) -> Result<()> {
         self.syncer.forget(live.id);
         live.close_blob();
-        let removed = self.index.remove_upload(live.id);
+        let removed = self.index.remove_upload(live.id, expired);
         self.forget_live(live.id);
-        removed?.map_or(Ok(()), |blob| self.drop_blob(blob))
+        let Some(blob) = removed? else { return Ok(()) };
+        self.space.give_back(&live.owner.0, live.plan.len());
+        self.drop_blob(blob)
     }
 
     pub(super) fn delete(&self, owner: &Owner, id: FileId) -> Result<()> {
         self.index.file(owner, id)?;
         let row = self.index.remove_file(id)?.ok_or(StoreError::NotFound)?;
+        self.space.give_back(&row.owner, row.len);
         if let Some(live) = self.forget_live(row.upload) {
             live.change(|state| state.chunks.end());
         }
@@ -91,6 +94,7 @@ impl Inner {
             }
         }
         self.forget_idle();
+        self.index.forget_expired(now)?;
         self.finish_garbage()?;
         Ok(swept)
     }
@@ -100,7 +104,7 @@ impl Inner {
         let live = self.load(owner, id)?;
         let ended = live.change(|state| state.has_expired(now) && state.chunks.end());
         if ended {
-            self.remove_upload(&live)?;
+            self.remove_upload(&live, Some(now))?;
             tracing::info!(upload = %id, "upload expired");
         }
         Ok(ended)

@@ -4,6 +4,7 @@ use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{Digest, Millis};
 use redb::{ReadableTable as _, WriteTransaction};
 
+use super::expired;
 use super::{Cursor, GARBAGE, IDEMPOTENCY, Index, UPLOADS, UPLOADS_BY_OWNER, newest_first};
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{Row as _, UploadRow};
@@ -11,47 +12,48 @@ use crate::store::{Owner, Result, StoreError};
 
 /// What a create comes to.
 #[derive(Debug)]
-pub(in crate::store::disk) enum Created {
-    /// A new row.
-    New,
+pub(in crate::store::disk) enum Created<R> {
+    /// A new row, and the room that was reserved for it.
+    New(R),
     /// The same key with the same request was here before.
     Before(UploadId),
 }
 
 impl Index {
-    /// Inserts a new upload, unless its idempotency key names an earlier one that is still alive.
-    pub(in crate::store::disk) fn create_upload(
+    /// Inserts a new upload, unless its idempotency key names an earlier one that is still alive:
+    /// that needs no room once more.
+    pub(in crate::store::disk) fn create_upload<R>(
         &self,
         id: UploadId,
         row: &UploadRow,
         request: Option<Digest>,
         now: Millis,
-    ) -> Result<Created> {
+        reserve: impl FnOnce() -> Result<R>,
+    ) -> Result<Created<R>> {
         self.write(|txn| {
-            if let (Some(key), Some(request)) = (&row.idempotency_key, request) {
-                if let Some(before) = upload_under_key(txn, &row.owner, key, request, now)? {
-                    return Ok(Created::Before(before));
-                }
+            let keyed = row.idempotency_key.as_deref().zip(request);
+            if let Some((key, request)) = keyed
+                && let Some(before) = upload_under_key(txn, &row.owner, key, request, now)?
+            {
+                return Ok(Created::Before(before));
+            }
+            let room = reserve()?;
+            if let Some((key, request)) = keyed {
                 let value = (request.0, id.0);
-                txn.open_table(IDEMPOTENCY)?.insert((row.owner.as_str(), key.as_str()), value)?;
+                txn.open_table(IDEMPOTENCY)?.insert((row.owner.as_str(), key), value)?;
             }
             put_upload(txn, id, row)?;
             let key = (row.owner.as_str(), newest_first(row.created_at), id.0);
             txn.open_table(UPLOADS_BY_OWNER)?.insert(key, ())?;
-            Ok(Created::New)
+            Ok(Created::New(room))
         })
     }
 
-    /// Whether the owner has used that idempotency key.
-    pub(in crate::store::disk) fn has_key(&self, owner: &Owner, key: Option<&str>) -> Result<bool> {
-        let Some(key) = key else { return Ok(false) };
-        self.read(|txn| Ok(txn.open_table(IDEMPOTENCY)?.get((owner.0.as_str(), key))?.is_some()))
-    }
-
-    /// An upload's row, if it is there and the owner's.
+    /// An upload's row, if it is there and the owner's; `Expired` if it was.
     pub(in crate::store::disk) fn upload(&self, owner: &Owner, id: UploadId) -> Result<UploadRow> {
         let row = self.read(|txn| match txn.open_table(UPLOADS)?.get(id.0)? {
             Some(row) => UploadRow::decode(row.value()),
+            None if expired::has_expired(txn, id, &owner.0)? => Err(StoreError::Expired),
             None => Err(StoreError::NotFound),
         })?;
         if row.owner == owner.0 { Ok(row) } else { Err(StoreError::NotFound) }
@@ -90,15 +92,23 @@ impl Index {
     }
 
     /// Takes an upload out. Unless it is sealed, when its blob is the file's, its blob becomes
-    /// garbage.
-    pub(in crate::store::disk) fn remove_upload(&self, id: UploadId) -> Result<Option<BlobId>> {
-        self.write(|txn| match take_upload(txn, id)? {
-            Some(row) if row.file.is_none() => {
-                let blob = BlobId(id);
-                txn.open_table(GARBAGE)?.insert(blob.bytes(), row.owner.as_str())?;
-                Ok(Some(blob))
+    /// garbage. If it `expired`, and when, is remembered.
+    pub(in crate::store::disk) fn remove_upload(
+        &self,
+        id: UploadId,
+        expired: Option<Millis>,
+    ) -> Result<Option<BlobId>> {
+        self.write(|txn| {
+            let Some(row) = take_upload(txn, id)? else { return Ok(None) };
+            if let Some(at) = expired {
+                expired::remember(txn, id, &row.owner, at)?;
             }
-            _ => Ok(None),
+            if row.file.is_some() {
+                return Ok(None);
+            }
+            let blob = BlobId(id);
+            txn.open_table(GARBAGE)?.insert(blob.bytes(), row.owner.as_str())?;
+            Ok(Some(blob))
         })
     }
 }

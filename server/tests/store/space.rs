@@ -1,0 +1,103 @@
+//! Room: what is promised to whom, and that it comes back.
+
+use longhaul_server::store::disk::{Config, DiskStore};
+use longhaul_server::store::{Owner, Result, Store as _, StoreError};
+use tempfile::TempDir;
+
+use super::fixture::*;
+
+fn open(place: &Place, change: impl FnOnce(&mut Config)) -> DiskStore {
+    let mut config = place.config();
+    change(&mut config);
+    DiskStore::open(place.dir.path(), config).unwrap()
+}
+
+async fn ask(store: &DiskStore, owner: &Owner, size: u64) -> Result<()> {
+    store.create(owner, named("a file", size)).await.map(drop)
+}
+
+#[tokio::test]
+async fn an_owner_may_begin_as_much_as_they_may_keep_and_not_a_byte_more() {
+    let place = Place::new();
+    let limited = |config: &mut Config| config.bytes_per_owner_max = Some(3 * CHUNK);
+    let store = open(&place, limited);
+    let sent = Sent::new(2 * CHUNK, 1);
+    let (_, info) = sent.upload(&store).await;
+    let refused = ask(&store, &alice(), CHUNK + 1).await;
+    assert!(matches!(
+        refused,
+        Err(StoreError::OwnerFull { used, max, .. }) if (used, max) == (2 * CHUNK, 3 * CHUNK)
+    ));
+    ask(&store, &bob(), 3 * CHUNK).await.unwrap();
+    let begun = store.create(&alice(), named("the rest", CHUNK)).await.unwrap();
+    assert!(ask(&store, &alice(), 1).await.is_err(), "what is begun counts");
+    drop(store);
+    let store = open(&place, limited);
+    assert!(ask(&store, &alice(), 1).await.is_err(), "it is counted anew at a start");
+    store.cancel(&alice(), begun.id).await.unwrap();
+    ask(&store, &alice(), CHUNK).await.unwrap();
+    store.delete(&alice(), info.id).await.unwrap();
+    ask(&store, &alice(), 2 * CHUNK).await.unwrap();
+    assert!(ask(&store, &alice(), 1).await.is_err());
+    store.sweep(place.pass(HOUR)).await.unwrap();
+    ask(&store, &alice(), 3 * CHUNK).await.unwrap();
+}
+
+#[tokio::test]
+async fn all_owners_together_may_keep_so_much() {
+    let place = Place::new();
+    let store = open(&place, |config| config.bytes_total_max = Some(3 * CHUNK));
+    ask(&store, &alice(), 2 * CHUNK).await.unwrap();
+    assert!(matches!(ask(&store, &bob(), CHUNK + 1).await, Err(StoreError::NoSpace { .. })));
+    ask(&store, &bob(), CHUNK).await.unwrap();
+    assert_eq!(place.blob_count(), 2);
+}
+
+#[tokio::test]
+async fn new_uploads_leave_some_of_the_disk_free() {
+    let place = Place::new();
+    let stat = rustix::fs::statvfs(place.dir.path()).unwrap();
+    let free = stat.f_bavail * stat.f_frsize;
+    // Others use the disk too: the bound is put far from either answer.
+    let store = open(&place, |config| config.disk_free_min = free / 2);
+    assert!(matches!(ask(&store, &alice(), free / 4 * 3).await, Err(StoreError::NoSpace { .. })));
+    ask(&store, &alice(), CHUNK).await.unwrap();
+    drop(store);
+    let store = open(&place, |config| config.disk_free_min = free * 2);
+    assert!(ask(&store, &alice(), 0).await.is_err(), "not even a row");
+}
+
+#[tokio::test]
+async fn a_creation_that_is_repeated_needs_no_room_once_more() {
+    let place = Place::new();
+    let store = open(&place, |config| config.bytes_per_owner_max = Some(CHUNK));
+    let request = longhaul_protocol::Digest::of(b"the request");
+    let mut new = named("a file", CHUNK);
+    new.idempotency = Some(("key".to_owned(), request));
+    let first = store.create(&alice(), new.clone()).await.unwrap();
+    assert_eq!(store.create(&alice(), new).await.unwrap().id, first.id);
+}
+
+/// Bytes free on a file system in memory, where nothing else of this size goes on.
+fn free(dir: &TempDir) -> u64 {
+    let stat = rustix::fs::statvfs(dir.path()).unwrap();
+    stat.f_bavail * stat.f_frsize
+}
+
+#[tokio::test]
+async fn room_is_taken_at_the_creation_and_a_deletion_frees_it() {
+    let dir = TempDir::new_in("/dev/shm").unwrap();
+    let config = Config { disk_free_min: 0, ..Place::new().config() };
+    let store = DiskStore::open(dir.path(), config).unwrap();
+    let (before, len) = (free(&dir), 24 << 20);
+    let near = |now: u64, wanted: u64| now.abs_diff(wanted) < len / 3;
+    let sent = Sent::new(len, 1);
+    let id = sent.create(&store).await;
+    assert!(near(free(&dir), before - len), "before a byte came");
+    store.cancel(&alice(), id).await.unwrap();
+    assert!(near(free(&dir), before), "cancelled");
+    let (_, info) = sent.upload(&store).await;
+    assert!(near(free(&dir), before - len), "sealed");
+    store.delete(&alice(), info.id).await.unwrap();
+    assert!(near(free(&dir), before), "deleted");
+}
