@@ -275,12 +275,11 @@ impl Problem {
     pub fn of_status(status: u16) -> Self {
         let known = match status {
             401 => ProblemCode::Unauthorized,
-            404 => ProblemCode::NotFound,
             408 => ProblemCode::Stalled,
-            410 => ProblemCode::Expired,
             413 => ProblemCode::TooLarge,
             429 => ProblemCode::TooManyRequests,
-            500.. => ProblemCode::Unavailable,
+            // Also a 404 or 410: only a Longhaul server knows that an upload is gone.
+            404 | 410 | 500.. => ProblemCode::Unavailable,
             _ => ProblemCode::InvalidRequest,
         };
         let said = format!("something between this page and the server answered {status}");

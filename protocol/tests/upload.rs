@@ -304,7 +304,15 @@ fn a_source_that_changes_ends_the_upload_and_says_what_to_do() {
 
 #[test]
 fn a_proxy_that_answers_without_a_problem_is_understood_by_its_status() {
-    for (status, ends) in [(502, false), (504, false), (429, false), (413, true), (403, true)] {
+    for (status, ends) in [
+        (502, false),
+        (504, false),
+        (404, false),
+        (410, false),
+        (429, false),
+        (413, true),
+        (403, true),
+    ] {
         let (mut bench, sent) = Bench::sending(2);
         let problem = Box::new(Problem::of_status(status));
         let result = Err(Failure::Refused { problem, retry_after: None });

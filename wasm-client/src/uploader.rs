@@ -103,6 +103,7 @@ impl Uploader {
 
     /// Lets an upload rest.
     pub(crate) fn pause(&self, upload: u32) {
+        self.leave_line(upload);
         self.tell(upload, Input::Pause);
     }
 
@@ -120,7 +121,15 @@ impl Uploader {
 
     /// Gives an upload up, on the server too.
     pub(crate) fn cancel(&self, upload: u32) {
+        self.leave_line(upload);
         self.tell(upload, Input::Cancel);
+    }
+
+    /// What waits for its turn does so no longer.
+    fn leave_line(&self, upload: u32) {
+        if self.queue.borrow().waits(upload) {
+            self.queue.borrow_mut().leave(upload);
+        }
     }
 
     fn begin(
@@ -173,7 +182,7 @@ impl Uploader {
     fn happened(&self, upload: u32) {
         let Some(driver) = self.driver(upload) else { return };
         let phase = driver.phase();
-        if self.queue.borrow().waits(upload) && !rests(&phase) {
+        if self.queue.borrow().waits(upload) {
             return self.show(upload, &driver, Standing::Queued);
         }
         if rests(&phase) {

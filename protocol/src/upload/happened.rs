@@ -40,7 +40,10 @@ impl Upload {
         }
         let plan = match status.plan() {
             Ok(plan) if plan.len() == self.config.size => plan,
-            Ok(_) => return self.begin_anew(),
+            Ok(_) => {
+                self.begin_anew();
+                return self.retry_later(now, Failure::Network("another file's answer".to_owned()));
+            }
             Err(error) => return self.nonsense(&error.to_string()),
         };
         if plan != self.ledger.plan() {

@@ -74,3 +74,37 @@ async fn cancel_frees_what_both_ends_kept() {
     })
     .await;
 }
+
+/// Presses `resume` in the row of the file of that name.
+const RESUME: &str = r#"
+    const rows = document.querySelector('longhaul-upload').shadowRoot.querySelectorAll('[part~=row]');
+    const named = row => row.querySelector('[part~=name]').textContent.trim() === arguments[0];
+    [...rows].find(named).querySelector('[part~=resume]').click();
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_resumed_while_another_moves_has_its_turn_after_it() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let first = folder.random("first.bin", 32 * MIB, 16);
+        let second = folder.random("second.bin", 48 * MIB, 17);
+        let server = Server::start(Options::demo()).await;
+        let relay = Relay::start(server.addr(), Hold::AfterChunks(0)).await;
+        let page = Page::open(browser, &relay.origin()).await;
+        page.pick(&first).await;
+        page.comes_to(&["uploading"], SOON).await;
+        page.press("pause").await;
+        page.comes_to(&["paused"], SOON).await;
+        page.pick(&second).await;
+        page.comes_to(&["uploading"], SOON).await;
+        browser.run(RESUME, &[json!("first.bin")]).await;
+        relay.release();
+        wait::until("both files are done", UPLOAD, async || {
+            let rows = page.rows().await;
+            (rows.len() == 2 && rows.iter().all(|row| row.state == "done")).then_some(())
+        })
+        .await;
+        server.assert_no_fault();
+    })
+    .await;
+}
