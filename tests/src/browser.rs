@@ -122,6 +122,28 @@ pub struct Browser {
     _profile: Folder,
 }
 
+/// How often a driver is started. Chromium's takes a free port of IPv4 and then wants the same one of
+/// IPv6; where another program has that, it ends.
+const DRIVER_TRIES: usize = 5;
+
+/// A driver, and the port it listens on.
+async fn start_driver(engine: Engine, profile: &Path, display: &str) -> (Process, u16) {
+    for _ in 0..DRIVER_TRIES {
+        let mut command = engine.driver(profile, display);
+        let port = command.as_std().get_args().filter_map(|arg| port_in(arg.to_str()?)).next();
+        let mut driver = Process::start("the WebDriver", &mut command);
+        let said = match port {
+            Some(port) if port != 0 => Ok(port),
+            _ => driver.said_or_ended(0, START, port_said).await,
+        };
+        match said {
+            Ok(port) => return (driver, port),
+            Err(status) => eprintln!("the WebDriver ended: {status}; it is started again"),
+        }
+    }
+    panic!("the WebDriver of {engine:?} does not start, {DRIVER_TRIES} times in a row")
+}
+
 /// Runs a test in every engine that is wanted, one after the other.
 pub async fn in_every_engine(test: impl AsyncFn(&Browser)) {
     for engine in Engine::wanted() {
@@ -143,13 +165,7 @@ impl Browser {
             Engine::WebKit => start_display().await,
             Engine::Chromium | Engine::Firefox => (None, String::new()),
         };
-        let mut command = engine.driver(profile.path(), &name);
-        let port = command.as_std().get_args().filter_map(|arg| port_in(arg.to_str()?)).next();
-        let mut driver = Process::start("the WebDriver", &mut command);
-        let port = match port {
-            Some(port) if port != 0 => port,
-            _ => driver.said(0, START, port_said).await,
-        };
+        let (driver, port) = start_driver(engine, profile.path(), &name).await;
         let client = connect(engine, port, profile.path()).await;
         client.set_window_size(WINDOW.0, WINDOW.1).await.expect("a window of that size");
         Self { engine, client, driver, _display: display, _profile: profile }

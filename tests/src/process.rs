@@ -1,7 +1,7 @@
 //! A child process: what it says, and its end, with every process it has started.
 
 use std::fmt;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +90,23 @@ impl Process {
         within: Duration,
         pick: impl Fn(&str) -> Option<T>,
     ) -> T {
+        let said = self.said_or_ended(from, within, pick).await;
+        said.unwrap_or_else(|status| panic!("{} ended: {status}", self.name))
+    }
+
+    /// The same, where a program that ends before it says anything may be started again.
+    ///
+    /// # Errors
+    /// How it ended.
+    ///
+    /// # Panics
+    /// When no such line comes in time.
+    pub async fn said_or_ended<T>(
+        &mut self,
+        from: usize,
+        within: Duration,
+        pick: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ExitStatus> {
         let said = wait::until("a word from the program", within, async || {
             let picked = self.lines.all().iter().skip(from).find_map(|line| pick(line));
             match self.child.try_wait() {
@@ -97,7 +114,7 @@ impl Process {
                 _ => picked.map(Ok),
             }
         });
-        said.await.unwrap_or_else(|status| panic!("{} ended: {status}", self.name))
+        said.await
     }
 
     /// Its process id.
