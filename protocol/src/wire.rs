@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 
 use crate::chunk_set::ChunkSet;
@@ -31,6 +32,17 @@ pub const METADATA_BYTES_MAX: usize = 16 * 1024;
 pub const TYPE_BYTES_MAX: usize = 255;
 /// The longest `Idempotency-Key`, bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+
+/// Reads a JSON value. JSON is UTF-8 (RFC 8259, section 8.1), also in what is passed over: what
+/// `serde_json` itself does not look at there would be taken here and refused by others.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    let value = serde_json::from_slice(bytes)?;
+    std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
+    Ok(value)
+}
 
 /// What a file is, as its owner tells it. Part of `POST /uploads`, and shown with the sealed file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,4 +282,19 @@ pub struct Manifest {
     /// Where the next page starts, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<ChunkIndex>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_that_is_no_text_is_refused_also_where_nobody_looks() {
+        let of = |extra: &[u8]| {
+            let root = Digest::of(b"").to_base64();
+            [b"{\"root\":\"", root.as_bytes(), b"\",\"extra\":\"", extra, b"\"}"].concat()
+        };
+        assert!(from_json::<SealRequest>(&of(b"x")).is_ok(), "a later version's field");
+        assert!(from_json::<SealRequest>(&of(b"\xff")).is_err());
+    }
 }

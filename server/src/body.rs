@@ -117,7 +117,7 @@ impl RequestBody {
     pub async fn json<T: DeserializeOwned>(&mut self, head: &Parts) -> Result<T, Refusal> {
         check_is_json(head)?;
         let bytes = self.collect(JSON_BYTES_MAX).await?;
-        serde_json::from_slice(&bytes).map_err(|error| {
+        longhaul_protocol::wire::from_json(&bytes).map_err(|error| {
             Refusal::new(ProblemCode::InvalidJson, format!("In the body: {error}."))
         })
     }

@@ -89,10 +89,15 @@ fn range_counts(headers: &HeaderMap, file: &Validators) -> bool {
 }
 
 /// Whether a list of entity tags is `*` or has one that matches. A comma inside a foreign tag cuts
-/// it in two, and neither half is a tag of ours, which has no comma.
+/// it in two, and neither half is a tag of ours, which has no comma; but one may be a `*`, which
+/// means something only by itself.
 fn lists(tags: &str, matches: impl Fn(&str) -> bool) -> bool {
-    let mut tags = tags.split(',').map(|tag| tag.trim_matches([' ', '\t']));
-    tags.any(|tag| tag == "*" || matches(tag))
+    trim(tags) == "*" || tags.split(',').any(|tag| matches(trim(tag)))
+}
+
+/// `OWS` of section 5.6.3.
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 /// Section 5.3: lines of one name are one list. A line that is no text matches nothing.
@@ -154,6 +159,13 @@ mod tests {
         assert_eq!(judged(&[(IF_NONE_MATCH, "W/\"root-3\"")]), Verdict::NotModified);
         assert_eq!(judged(&[(IF_NONE_MATCH, "*")]), Verdict::NotModified);
         assert_eq!(judged(&[(IF_NONE_MATCH, "\"x\""), (IF_MODIFIED_SINCE, LATER)]), SERVE);
+    }
+
+    #[test]
+    fn a_star_means_every_file_only_by_itself() {
+        assert_eq!(judged(&[(IF_NONE_MATCH, "\"a,*,b\"")]), SERVE);
+        assert_eq!(judged(&[(IF_MATCH, "\"a,*,b\"")]), Verdict::Failed(IF_MATCH));
+        assert_eq!(judged(&[(IF_NONE_MATCH, " *\t")]), Verdict::NotModified);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::owner::OwnerError;
@@ -70,6 +71,9 @@ pub struct Claims {
     /// When it ends, seconds since 1970. Read and judged by the library.
     #[serde(skip_deserializing)]
     exp: u64,
+    /// For whom it is, in whatever form. The library lets a form pass that is none (a number).
+    #[serde(default, skip_serializing)]
+    aud: Option<IgnoredAny>,
 }
 
 /// The key that tokens are signed with and judged by. Its `Debug` shows nothing of it.
@@ -104,7 +108,7 @@ impl TokenKey {
         lasts: Duration,
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let exp = jsonwebtoken::get_current_timestamp().saturating_add(lasts.as_secs());
-        let claims = Claims { sub: owner.0.clone(), exp };
+        let claims = Claims { sub: owner.0.clone(), exp, aud: None };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
     }
 
@@ -122,7 +126,10 @@ impl TokenKey {
         if header.crit.is_some() {
             return Err(TokenError::Header);
         }
-        let Claims { sub, .. } = claims;
+        let Claims { sub, aud, .. } = claims;
+        if aud.is_some() {
+            return Err(TokenError::Audience);
+        }
         Ok(Owner::parse(&sub)?)
     }
 }
@@ -215,6 +222,10 @@ mod tests {
             (json!({"sub": "a b", "exp": now() + 9}), not_a_name.clone()),
             (json!({"sub": "x".repeat(256), "exp": now() + 9}), not_a_name),
             (json!({"sub": "a", "exp": now() + 9, "aud": "mail"}), Err(TokenError::Audience)),
+            (json!({"sub": "a", "exp": now() + 9, "aud": ["mail"]}), Err(TokenError::Audience)),
+            (json!({"sub": "a", "exp": now() + 9, "aud": 7}), Err(TokenError::Audience)),
+            (json!({"sub": "a", "exp": now() + 9, "aud": [7]}), Err(TokenError::Audience)),
+            (json!({"sub": "a", "exp": now() + 9, "aud": {}}), Err(TokenError::Audience)),
             (json!(["a"]), Err(TokenError::Malformed)),
         ] {
             assert_eq!(says(&claims), expected, "{claims}");

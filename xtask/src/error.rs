@@ -55,6 +55,11 @@ pub(crate) enum Error {
         /// The programs.
         missing: String,
     },
+    /// No cargo-fuzz, or no nightly to run it with.
+    #[error(
+        "cargo-fuzz or a nightly toolchain is missing; run\n  rustup toolchain install nightly --profile minimal\n  cargo install cargo-fuzz --locked"
+    )]
+    NoFuzzer,
     /// `--trunk` by hand.
     #[error("`--trunk` is for trunk, which names its folder; `cargo xtask wasm` builds into dist/")]
     NoTrunk,

@@ -4,6 +4,7 @@ mod bench;
 mod browser;
 mod demo;
 mod error;
+mod fuzz;
 mod purity;
 mod run;
 mod tally;
@@ -25,6 +26,9 @@ cargo xtask <command>
                   Installs Debian's chromium and chromium-driver if they are missing and it may.
   bench [NAME…]   Measure the server beside others; target/bench-peers keeps those.
     --help          what can be told to it
+  fuzz [TARGET]   Feed the parsers what nobody would think of, from fuzz/corpus, and keep there what
+                  reaches further. Needs rustup's nightly and cargo-fuzz.
+    --minutes N     for each target; 10 if it is not said
   wasm            Build the site (client, element, demo page) into dist/.
     --dev           without optimising: seconds instead of a minute, and ten times the size
     --out DIR       into another folder, which is not cleared first
@@ -51,6 +55,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         ("demo", []) => demo::run_demo(),
         ("test", []) => test::run_tests(),
         ("bench", rest) => bench::run_bench(rest),
+        ("fuzz", rest) => fuzz::run_fuzz(&fuzz::Options::parse(rest)?),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())

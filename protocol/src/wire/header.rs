@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
-use super::CreateRequest;
+use super::{CreateRequest, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::digest::{Digest, DigestError};
 use crate::plan::ChunkIndex;
 
@@ -42,6 +42,14 @@ pub fn read_bearer(value: &str) -> Option<&str> {
         && characters.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
     // RFC 9110, section 11.1: the scheme has no case.
     (scheme.eq_ignore_ascii_case("bearer") && is_b64token).then_some(token)
+}
+
+/// The key in an [`IDEMPOTENCY_KEY`]; `None` unless it is 1 to [`IDEMPOTENCY_KEY_BYTES_MAX`] visible
+/// ASCII characters.
+#[must_use]
+pub fn read_idempotency_key(value: &str) -> Option<&str> {
+    let fits = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&value.len());
+    (fits && value.bytes().all(|byte| byte.is_ascii_graphic())).then_some(value)
 }
 
 /// The headers of a chunk, read.
@@ -137,7 +145,7 @@ impl CreateRequest {
     pub fn from_header(value: &str) -> Result<Self, HeaderError> {
         let detail = |detail: String| HeaderError::NotACreateRequest { detail };
         let json = STANDARD.decode(value).map_err(|error| detail(error.to_string()))?;
-        serde_json::from_slice(&json).map_err(|error| detail(error.to_string()))
+        super::from_json(&json).map_err(|error| detail(error.to_string()))
     }
 }
 
@@ -177,6 +185,16 @@ mod tests {
             "Bearer a,b",
         ] {
             assert_eq!(read_bearer(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_callers_choice_is_visible_and_not_too_long() {
+        for key in ["k", "8e03978e-40d5-43dd-bc93-6894a57f9324", &"x".repeat(128)] {
+            assert_eq!(read_idempotency_key(key), Some(key));
+        }
+        for other in ["", "a b", "a\tb", "\u{e9}", &"x".repeat(129)] {
+            assert_eq!(read_idempotency_key(other), None, "{other:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use longhaul_protocol::media_type::is_media_type;
 use longhaul_protocol::name::{check_name, check_path};
 use longhaul_protocol::plan::PlanError;
-use longhaul_protocol::wire::header::IDEMPOTENCY_KEY;
+use longhaul_protocol::wire::header::{IDEMPOTENCY_KEY, read_idempotency_key};
 use longhaul_protocol::wire::{
     CreateRequest, DigestRun, FileMeta, IDEMPOTENCY_KEY_BYTES_MAX, METADATA_BYTES_MAX,
     PROTOCOL_VERSION, TYPE_BYTES_MAX, path,
@@ -107,7 +107,7 @@ fn idempotency<S>(
     request: &CreateRequest,
 ) -> Result<Option<(String, Digest)>, Refusal> {
     let Some(key) = call.head.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()));
+    let key = key.to_str().ok().and_then(read_idempotency_key);
     let detail = || {
         format!("`{IDEMPOTENCY_KEY}` is not 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible characters.")
     };

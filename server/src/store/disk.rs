@@ -47,6 +47,8 @@ use lock::{DirLock, LockError};
 use medium::{Disk, OpenHow};
 pub use reader::DiskReader;
 pub use real::RealDisk;
+#[cfg(fuzzing)]
+pub use row::oracle::hold_rows_to_their_word;
 use space::Space;
 pub use sweep::Swept;
 use syncer::Syncer;

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::layout::BlobId;
 use crate::store::{Result, StoreError};
 
+#[cfg(any(test, fuzzing))]
+pub mod oracle;
+
 const VERSION: u8 = 1;
 
 /// A row that is written as JSON.
@@ -27,7 +30,7 @@ pub(super) trait Row: Serialize + DeserializeOwned {
     fn decode(bytes: &[u8]) -> Result<Self> {
         match bytes.split_first() {
             Some((&VERSION, json)) => {
-                serde_json::from_slice(json).map_err(|error| damaged::<Self>(&error))
+                longhaul_protocol::wire::from_json(json).map_err(|error| damaged::<Self>(&error))
             }
             Some((version, _)) => Err(damaged::<Self>(&format!("its version is {version}"))),
             None => Err(damaged::<Self>(&"it is empty")),

@@ -1,0 +1,218 @@
+//! Headers: lines of `name: value`, as many as there are.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use longhaul_protocol::range::{PART_OVERHEAD_BYTES, RANGES_MAX, Selection, select};
+use longhaul_protocol::wire::CreateRequest;
+use longhaul_protocol::wire::IDEMPOTENCY_KEY_BYTES_MAX;
+use longhaul_protocol::wire::header::{
+    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_REPLACE, ChunkHeaders, IDEMPOTENCY_KEY,
+    UPLOAD_CREATE, read_idempotency_key,
+};
+use longhaul_server::precondition::{Validators, Verdict, judge};
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
+
+/// The lengths of files that a range is asked of, bytes.
+const LENGTHS: [u64; 4] = [0, 1, 129, 1000];
+
+/// Reads the lines as the server does.
+pub fn check(bytes: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in bytes.split(|&byte| byte == b'\n').take(32) {
+        let mut halves = line.splitn(2, |&byte| byte == b':');
+        let name = HeaderName::from_bytes(halves.next().unwrap_or_default());
+        let value = HeaderValue::from_bytes(halves.next().unwrap_or_default().trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    let get = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    check_chunk(get);
+    check_idempotency(get(IDEMPOTENCY_KEY));
+    check_create(get(UPLOAD_CREATE));
+    check_range(get("range"));
+    check_conditions(&headers);
+}
+
+fn check_chunk<'a>(get: impl Fn(&str) -> Option<&'a str>) {
+    let Ok(chunk) = ChunkHeaders::read(&get) else { return };
+    let written = chunk.write();
+    let again = |name: &'static str| {
+        written.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    };
+    assert_eq!(ChunkHeaders::read(again), Ok(chunk));
+    for name in [CHUNK_INDEX, CHUNK_OFFSET] {
+        let plain = get(name).unwrap_or("0").trim_start_matches('0');
+        let told = again(name).unwrap_or("0").trim_start_matches('0');
+        assert_eq!(plain, told, "{name}");
+    }
+    for name in [CHUNK_DIGEST, CHUNK_REPLACE] {
+        assert_eq!(again(name).is_some(), get(name).is_some(), "{name}");
+        // The value's own words are among those that came.
+        assert!(again(name).is_none_or(|own| get(name).is_some_and(|came| came.contains(own))));
+    }
+}
+
+fn check_idempotency(value: Option<&str>) {
+    let Some(value) = value else { return };
+    let visible = value.chars().all(|c| ('!'..='~').contains(&c));
+    let fits = !value.is_empty() && value.chars().count() <= IDEMPOTENCY_KEY_BYTES_MAX;
+    assert_eq!(read_idempotency_key(value), (visible && fits).then_some(value));
+}
+
+fn check_create(value: Option<&str>) {
+    let Some(Ok(request)) = value.map(CreateRequest::from_header) else { return };
+    let written = request.to_header().expect("its own");
+    assert_eq!(CreateRequest::from_header(&written), Ok(request));
+}
+
+fn check_range(value: Option<&str>) {
+    for len in LENGTHS {
+        let selection = select(value, len);
+        match value.and_then(specs) {
+            Some(specs) => assert_eq!(selection, walked(&specs, len), "{value:?} of {len}"),
+            None => assert_eq!(selection, Selection::Whole, "{value:?} of {len}"),
+        }
+    }
+    if let Selection::Ranges(ranges) = select(value, u64::MAX) {
+        assert!(ranges.iter().all(|range| range.start < range.end));
+    }
+}
+
+/// First and last byte, either perhaps not said; a number of more than 64 bits is the largest.
+type Spec = (Option<u64>, Option<u64>);
+
+/// The slow twin of the grammar of RFC 9110, section 14.1.1, letter by letter.
+fn specs(value: &str) -> Option<Vec<Spec>> {
+    let at = value.find('=')?;
+    if !value[..at].eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let mut specs = Vec::new();
+    for spec in value[at + 1..].split(',').map(|spec| spec.trim_matches([' ', '\t'])) {
+        if !spec.is_empty() {
+            let dash = spec.find('-')?;
+            let (first, last) = (position(&spec[..dash])?, position(&spec[dash + 1..])?);
+            let is_one = (first.is_some() || last.is_some())
+                && first.zip(last).is_none_or(|(first, last)| first <= last);
+            if !is_one {
+                return None;
+            }
+            specs.push((first, last));
+        }
+        // The rest is not looked at: whatever it is, the whole file is the answer.
+        if specs.len() > RANGES_MAX {
+            return None;
+        }
+    }
+    (!specs.is_empty()).then_some(specs)
+}
+
+fn position(digits: &str) -> Option<Option<u64>> {
+    if digits.is_empty() {
+        return Some(None);
+    }
+    let add = |sum: u64, digit: char| {
+        let digit = u64::from(digit.to_digit(10).filter(|_| digit.is_ascii_digit())?);
+        Some(sum.saturating_mul(10).saturating_add(digit))
+    };
+    digits.chars().try_fold(0, add).map(Some)
+}
+
+/// The slow twin of section 14.1.2: every byte of the file is asked for or not, by itself.
+fn walked(specs: &[Spec], len: u64) -> Selection {
+    if len == 0 && specs.iter().any(|spec| matches!(spec, (None, Some(1..)))) {
+        return Selection::Whole;
+    }
+    let asks = |&(first, last): &Spec, at| match first {
+        Some(first) => first <= at && last.is_none_or(|last| at <= last),
+        None => last.is_some_and(|suffix| len - at <= suffix),
+    };
+    let mut runs: Vec<(usize, Range<u64>)> = Vec::new();
+    for at in 0..len {
+        let Some(order) = specs.iter().position(|spec| asks(spec, at)) else { continue };
+        match runs.last_mut() {
+            Some((first, run)) if at - run.end < PART_OVERHEAD_BYTES => {
+                *first = order.min(*first);
+                run.end = at + 1;
+            }
+            _ => runs.push((order, at..at + 1)),
+        }
+    }
+    runs.sort_by_key(|(order, _)| *order);
+    match runs.is_empty() {
+        true => Selection::Unsatisfiable,
+        false => Selection::Ranges(runs.into_iter().map(|(_, run)| run).collect()),
+    }
+}
+
+const ETAG: &str = "\"root-3\"";
+
+/// The file was sealed at the second 1000 of 1970.
+fn check_conditions(headers: &HeaderMap) {
+    let last_modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+    let verdict = judge(headers, &Validators { etag: ETAG.into(), last_modified });
+    let lists = ["if-match", "if-none-match"].map(|name| list(headers, name));
+    // A list that is none by the grammar may come to anything but a panic.
+    let [Some(matches), Some(none_matches)] = lists else { return };
+    if let List::Tags(tags) = &matches {
+        let holds = tags.iter().any(|tag| tag == ETAG);
+        assert_eq!(verdict == Verdict::Failed(http::header::IF_MATCH), !holds, "{headers:?}");
+    }
+    if matches == List::Any {
+        assert!(!matches!(verdict, Verdict::Failed(_)), "{headers:?}");
+    }
+    if matches!(verdict, Verdict::Failed(_)) {
+        return;
+    }
+    if let List::Tags(tags) = &none_matches {
+        let spared = tags.iter().any(|tag| tag.trim_start_matches("W/") == ETAG);
+        assert_eq!(verdict == Verdict::NotModified, spared, "{headers:?}");
+    }
+    if none_matches == List::Any {
+        assert_eq!(verdict, Verdict::NotModified, "{headers:?}");
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum List {
+    Absent,
+    Any,
+    Tags(Vec<String>),
+}
+
+/// The slow twin of RFC 9110, sections 13.1.1 and 8.8.3, letter by letter; `None` is no such list.
+fn list(headers: &HeaderMap, name: &str) -> Option<List> {
+    let lines: Option<Vec<_>> =
+        headers.get_all(name).iter().map(|line| line.to_str().ok()).collect();
+    let text = lines.filter(|lines| !lines.is_empty());
+    let Some(text) = text.map(|lines| lines.join(",")) else {
+        return (!headers.contains_key(name)).then_some(List::Absent);
+    };
+    if text.trim_matches([' ', '\t']) == "*" {
+        return Some(List::Any);
+    }
+    let (mut tags, mut rest) = (Vec::new(), text.as_str());
+    loop {
+        rest = rest.trim_start_matches([' ', '\t']);
+        if rest.is_empty() {
+            return Some(List::Tags(tags));
+        }
+        if let Some(after) = rest.strip_prefix(',') {
+            rest = after;
+            continue;
+        }
+        let weak = if rest.starts_with("W/") { 2 } else { 0 };
+        let inner = rest[weak..].strip_prefix('"')?;
+        let len = inner.find('"')?;
+        if inner[..len].contains([' ', '\t']) {
+            return None;
+        }
+        let (tag, after) = rest.split_at(weak + len + 2);
+        tags.push(tag.to_owned());
+        rest = after.trim_start_matches([' ', '\t']);
+        if !rest.is_empty() && !rest.starts_with(',') {
+            return None;
+        }
+    }
+}
