@@ -9,4 +9,6 @@ self.onmessage = ({ data: module }) => {
   // A promise that fails in a worker is not told to the page; an error that is thrown is.
   lane.catch((error) => setTimeout(() => { throw error; }));
   self.onmessage = async ({ data: order }) => (await lane).handle(order);
+  // After a trap inside the wasm nothing in here can be relied on: the page starts another worker.
+  self.addEventListener("unhandledrejection", ({ reason }) => setTimeout(() => { throw reason; }));
 };

@@ -2,10 +2,10 @@
 // wasm; here it is only shown.
 //
 // Attributes
-//   endpoint        the server's address; the page's own server if left out. Read at the first pick.
+//   endpoint        the server's address; the page's own server if left out. Counts until the first pick.
 //   multiple        more than one file may be picked
 //   accept          as on <input type="file">
-//   files-at-once   how many files move at once; 1 if left out. Read at the first pick.
+//   files-at-once   how many files move at once; 1 if left out. Counts until the first pick.
 //
 // Events, all bubbling and composed; `detail` is described in longhaul.d.ts
 //   longhaul-state  longhaul-progress  longhaul-complete  longhaul-error
@@ -135,7 +135,7 @@ const STATES = {
 const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
 
 class LonghaulUpload extends HTMLElement {
-  static observedAttributes = ["multiple", "accept"];
+  static observedAttributes = ["multiple", "accept", "endpoint", "files-at-once"];
   #root = this.attachShadow({ mode: "open" });
   #rows = new Map();
   #uploader;
@@ -160,9 +160,11 @@ class LonghaulUpload extends HTMLElement {
 
   connectedCallback() {
     this.#count();
+    this.#prepare();
   }
 
-  attributeChangedCallback() {
+  attributeChangedCallback(name) {
+    if (name === "endpoint" || name === "files-at-once") this.#startAnew();
     const many = this.hasAttribute("multiple");
     this.#input.multiple = many;
     this.#input.accept = this.getAttribute("accept") ?? "";
@@ -207,11 +209,34 @@ class LonghaulUpload extends HTMLElement {
     this.#notify(notice || (dropped ? `Only one file can be uploaded here; ${kept[0].name} was taken.` : ""));
     try {
       await ready;
-      this.#uploader ??= this.#start();
-      kept.forEach((file) => this.#add(file));
     } catch (error) {
-      this.#notify(`The uploader could not be started (${error.message ?? error}). Reload the page; if that does not help, its files are incomplete on the server.`);
+      return this.#notify(`The uploader could not be loaded (${error.message ?? error}). Reload the page; if that does not help, its files are incomplete on the server.`);
     }
+    try {
+      this.#uploader ??= this.#start();
+    } catch (error) {
+      return this.#notify(`The uploader could not be started: ${error.message ?? error}.`);
+    }
+    kept.forEach((file) => this.#add(file));
+  }
+
+  // Before anybody picks a file, so that its first chunk leaves at once.
+  async #prepare() {
+    try {
+      await ready;
+      if (!this.isConnected) return;
+      this.#uploader ??= this.#start();
+      this.#uploader.prepare();
+    } catch {
+      // Who picks a file is told.
+    }
+  }
+
+  #startAnew() {
+    if (!this.#uploader || this.#rows.size) return;
+    this.#uploader.free();
+    this.#uploader = undefined;
+    if (this.isConnected) this.#prepare();
   }
 
   #start() {

@@ -60,6 +60,11 @@ use link::Link;
 pub const STALL_TIMEOUT: Millis = Millis(30_000);
 /// How long a control call may take.
 pub const CALL_TIMEOUT: Millis = Millis(30_000);
+/// How long reading and hashing one chunk may take: a network folder or a disk that spins up needs
+/// seconds; a worker that the browser ended never answers.
+pub const READ_TIMEOUT: Millis = Millis(120_000);
+/// How many reads in a row may end so before the upload fails.
+pub const READ_TRIES: u32 = 3;
 /// How long a seal may take: the server syncs up to its `unsynced_bytes_max` first.
 pub const SEAL_TIMEOUT: Millis = Millis(180_000);
 /// How often what the server copies by itself is asked about.
@@ -78,6 +83,8 @@ pub struct Config {
     pub size: u64,
     /// An upload of the same file from an earlier session.
     pub resume: Option<UploadId>,
+    /// How many files share this device's lanes and buffers, at least 1.
+    pub sharing: u64,
     /// Random, for this file and session: what the `Idempotency-Key` is made of.
     pub key: String,
     /// Random: what the jitter is made of.
@@ -130,6 +137,8 @@ pub struct Upload {
     yielded: BTreeMap<ChunkIndex, Millis>,
     /// How often a chunk was refused as damaged; emptied as they arrive.
     damaged: BTreeMap<ChunkIndex, u32>,
+    /// How many reads in a row got no answer.
+    silent_reads: u32,
     /// Whether a root was refused already: the second time is final.
     root_refused: bool,
     /// When what is being filled is asked about.
@@ -146,6 +155,7 @@ impl Upload {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let plan = first_plan(config.size);
+        let buffers = plan.as_ref().map_or(0, |plan| share(plan.buffers(), config.sharing));
         Self {
             state: match &plan {
                 Ok(_) => State::Opening,
@@ -154,7 +164,7 @@ impl Upload {
             id: config.resume,
             begun: 0,
             ledger: Ledger::new(plan.clone().unwrap_or(Plan::EMPTY)),
-            buffers: Buffers::new(plan.map_or(0, Plan::buffers)),
+            buffers: Buffers::new(buffers),
             lanes: 1,
             link: Link::new(config.seed),
             calling: None,
@@ -162,6 +172,7 @@ impl Upload {
             outbox: VecDeque::new(),
             yielded: BTreeMap::new(),
             damaged: BTreeMap::new(),
+            silent_reads: 0,
             root_refused: false,
             fill_poll_at: Millis(0),
             save_at: None,
@@ -250,7 +261,9 @@ impl Upload {
             (self.state == State::Moving && self.ledger.any_filling() && !self.is_calling())
                 .then_some(self.fill_poll_at);
         let retry = (!self.is_at_rest()).then(|| self.link.down().map(|down| down.until)).flatten();
+        let reads = self.buffers.reads_end().map(|(_, until)| until);
         stalls
+            .chain(reads)
             .chain(self.calling.map(|calling| calling.until))
             .chain(self.yielded.values().copied())
             .chain(fills)
@@ -272,6 +285,10 @@ impl Upload {
         if let Some((buffer, _)) = stalled {
             self.send_stalled(now, buffer);
         }
+        let silent = self.buffers.reads_end().find(|(_, until)| *until <= now);
+        if let Some((buffer, _)) = silent {
+            self.read_timed_out(now, buffer);
+        }
         self.yields_end(now);
     }
 
@@ -289,6 +306,16 @@ impl Upload {
         }
         self.outbox.push_back(Action::Stop { buffer: stalled });
         self.retry_later(now, Failure::Network("no byte moved for too long".to_owned()));
+    }
+
+    fn read_timed_out(&mut self, now: Millis, silent: BufferId) {
+        self.free(silent);
+        // Reads that are given up together are one silence.
+        self.silent_reads += u32::from(self.link.down().is_none());
+        if self.silent_reads >= READ_TRIES {
+            return self.fail(Fault::Source(SourceError::Silent { tries: self.silent_reads }));
+        }
+        self.retry_later(now, Failure::Local("the file gave no bytes in time".to_owned()));
     }
 
     /// A chunk that was left to another sender is asked about again.
@@ -313,14 +340,20 @@ impl Upload {
         self.outbox.push_back(Action::Forget);
         if let Ok(plan) = first_plan(self.config.size) {
             self.ledger = Ledger::new(plan);
-            self.buffers = Buffers::new(plan.buffers());
+            self.buffers = self.new_buffers(plan);
         }
+    }
+
+    /// This file's share of the buffers.
+    fn new_buffers(&self, plan: Plan) -> Buffers {
+        Buffers::new(share(plan.buffers(), self.config.sharing))
     }
 
     fn reopen(&mut self) {
         self.state = State::Opening;
         self.link.try_now();
         self.damaged.clear();
+        self.silent_reads = 0;
     }
 
     fn fail(&mut self, fault: Fault) {
@@ -385,6 +418,11 @@ impl Upload {
             _ => Phase::Uploading,
         }
     }
+}
+
+/// What one of `sharing` files gets of what there is; none goes without.
+fn share(whole: u64, sharing: u64) -> u64 {
+    (whole / sharing.max(1)).max(1)
 }
 
 /// The plan that a sender reads by until the server has chosen one.

@@ -14,6 +14,7 @@ use crate::plan::{ChunkIndex, Plan, PlanError};
 use crate::retry::RetryPolicy;
 use crate::time::Millis;
 
+pub mod answer;
 pub mod header;
 pub mod ids;
 pub mod path;

@@ -102,6 +102,7 @@ fn the_table_of_bounds_has_the_bounds_of_the_code() {
         ("buffers at 8 MiB", buffers.to_string()),
         ("lanes", plan::LANES_MAX.to_string()),
         ("a stalled body", format!("{} s", longhaul_protocol::upload::STALL_TIMEOUT.0 / 1000)),
+        ("a silent read", format!("{} s", longhaul_protocol::upload::READ_TIMEOUT.0 / 1000)),
         ("digests in a request", longhaul_protocol::wire::DIGESTS_PER_PAGE_MAX.to_string()),
         ("a JSON body", format!("{} KiB", longhaul_protocol::wire::JSON_BYTES_MAX >> 10)),
         ("a name", format!("{} characters", longhaul_protocol::name::NAME_CHARS_MAX)),

@@ -10,12 +10,12 @@
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
 use longhaul_protocol::retry::RetryPolicy;
 use longhaul_protocol::upload::{
-    Action, Answer, CANCEL_TRIES, Call, Config, End, Failure, Fault, Input, Phase, Record,
-    STALL_TIMEOUT, SourceError, Ticket, Upload,
+    Action, Answer, CANCEL_TRIES, Call, Config, End, Failure, Fault, Input, Phase, READ_TIMEOUT,
+    READ_TRIES, Record, STALL_TIMEOUT, SourceError, Ticket, Upload,
 };
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{FileInfo, FileMeta, Holding, UploadStatus};
-use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, ProblemCode, digest};
+use longhaul_protocol::{Digest, Millis, Problem, ProblemCode, digest};
 
 const ID: UploadId = UploadId([7; 16]);
 
@@ -32,9 +32,14 @@ impl Bench {
     }
 
     fn with(chunks: u64, resume: Option<UploadId>) -> Self {
+        Self::sharing(chunks, resume, 1)
+    }
+
+    fn sharing(chunks: u64, resume: Option<UploadId>, sharing: u64) -> Self {
         let plan = Plan::new(chunks * CHUNK_LEN_DEFAULT, CHUNK_LEN_DEFAULT).unwrap();
         let meta = FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
-        let config = Config { meta, size: plan.len(), resume, key: "key".to_owned(), seed: 1 };
+        let config =
+            Config { meta, size: plan.len(), resume, sharing, key: "key".to_owned(), seed: 1 };
         Self { upload: Upload::new(config), now: Millis(1000), plan }
     }
 
@@ -322,7 +327,68 @@ fn a_proxy_that_answers_without_a_problem_is_understood_by_its_status() {
 }
 
 #[test]
-fn the_record_names_what_arrived_and_is_written_at_most_once_a_second() {
+fn a_source_that_gives_no_byte_is_asked_again_and_then_given_up_with_a_reason() {
+    let mut bench = Bench::new(3);
+    for tries in 1..=READ_TRIES {
+        let read = bench.wait(60_000).pop();
+        let Some(Action::Read { buffer, .. }) = read else { panic!("{read:?}") };
+        assert!(bench.wait(READ_TIMEOUT.0).contains(&Action::Free { buffer }), "{tries}");
+    }
+    let silent = Fault::Source(SourceError::Silent { tries: READ_TRIES });
+    assert_eq!(bench.upload.phase(), Phase::Ended(End::Failed(silent)));
+    assert!(bench.tell(Input::Resume).iter().any(|action| matches!(action, Action::Read { .. })));
+}
+
+#[test]
+fn a_read_that_answers_makes_up_for_those_before_and_those_that_end_together_count_once() {
+    let mut bench = Bench::new(9);
+    for _ in 1..READ_TRIES {
+        assert_eq!(reads(&bench.wait(60_000)), 1);
+        bench.wait(READ_TIMEOUT.0);
+    }
+    let actions = bench.wait(60_000);
+    bench.read_all(&actions);
+    let (create, _) = call(&bench.actions());
+    bench.answer(create, Holding::default());
+    assert_eq!(reads(&bench.actions()), 7);
+    bench.wait(READ_TIMEOUT.0);
+    assert!(!matches!(bench.upload.phase(), Phase::Ended(_)), "{:?}", bench.upload.phase());
+}
+
+#[test]
+fn bytes_that_this_device_lost_are_read_again() {
+    let (mut bench, sent) = Bench::sending(2);
+    let gone = Err(Failure::Local("its worker ended".to_owned()));
+    let freed = bench.tell(Input::Sent { ticket: sent[0].0, result: gone });
+    assert!(freed.iter().any(|action| matches!(action, Action::Free { .. })), "{freed:?}");
+    let (ticket, asked) = call(&bench.wait(1000));
+    assert_eq!(asked, Call::Status(ID));
+    bench.answer(ticket, Holding::default());
+    let read = |action: &Action| matches!(action, Action::Read { range, .. } if range.start == 0);
+    assert!(bench.actions().iter().any(read));
+}
+
+#[test]
+fn files_that_move_together_share_the_buffers_and_lanes_of_one() {
+    for (sharing, lanes, buffers) in [(1, 5, 8), (2, 2, 4), (5, 1, 1)] {
+        let mut bench = Bench::sharing(20, None, sharing);
+        let (mut sending, mut read) = (0, 0);
+        for _ in 0..5 {
+            let actions = bench.actions();
+            bench.read_all(&actions);
+            calls(&actions).into_iter().for_each(|(ticket, asked)| match asked {
+                Call::Create { .. } => bench.answer(ticket, Holding::default()),
+                _ => bench.offered(ticket),
+            });
+            sending += sends(&actions).len();
+            read += reads(&actions);
+        }
+        assert_eq!((sending, read), (lanes, buffers), "{sharing}");
+    }
+}
+
+#[test]
+fn the_record_names_the_upload_and_is_written_at_most_once_a_second() {
     let (mut bench, sent) = Bench::sending(9);
     let mut records = saved(&bench.wait(1000));
     records.clear();
@@ -331,7 +397,7 @@ fn the_record_names_what_arrived_and_is_written_at_most_once_a_second() {
     }
     assert!(records.len() <= 1);
     let last = saved(&bench.wait(1000)).pop().unwrap();
-    assert_eq!((last.id, last.held), (ID, "0-2".parse::<ChunkSet>().unwrap()));
+    assert_eq!(last.id, ID);
 }
 
 fn saved(actions: &[Action]) -> Vec<Record> {

@@ -153,6 +153,8 @@ async fn converse<S: Store>(socket: TcpStream, app: Arc<App<S>>, watcher: Watche
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_header_size(limits.header_bytes_max)
+        // Who has sent his request and says that he sends no more still gets his answer.
+        .half_close(true)
         .max_buf_size(limits.buffer_bytes_max)
         .serve_connection(TokioIo::new(socket), service);
     if let Err(error) = watcher.watch(connection).await {

@@ -24,6 +24,7 @@ pub(crate) type Happened = Rc<dyn Fn(u32)>;
 /// What drives one upload.
 pub(crate) struct Driver {
     upload: u32,
+    name: String,
     file: File,
     fingerprint: Fingerprint,
     machine: RefCell<Upload>,
@@ -59,6 +60,7 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             upload: parts.upload,
+            name: parts.config.meta.name.clone(),
             file: parts.file,
             fingerprint: parts.fingerprint,
             machine: RefCell::new(Upload::new(parts.config)),
@@ -100,9 +102,9 @@ impl Driver {
         shown.as_ref() != Some(standing)
     }
 
-    /// The file's name, as it was picked.
+    /// The file's name as the server will have it: without what turns or hides text.
     pub(crate) fn name(&self) -> String {
-        self.file.name()
+        self.name.clone()
     }
 
     fn go_on(&self) {
@@ -127,22 +129,22 @@ impl Driver {
                 });
             }
             Action::HangUp { ticket } => self.transport.hang_up(ticket),
-            Action::Read { ticket, buffer, range } => self.pool.order(&Order::Read {
+            Action::Read { ticket, buffer, range } => self.pool.order(Order::Read {
                 slot: self.slot(buffer),
                 ticket,
                 start: range.start,
                 end: range.end,
                 file: self.file.clone(),
             }),
-            Action::Send { ticket, buffer, upload, headers } => self.pool.order(&Order::Send {
+            Action::Send { ticket, buffer, upload, headers } => self.pool.order(Order::Send {
                 slot: self.slot(buffer),
                 ticket,
                 url: self.transport.address(&path::chunks(upload)),
                 headers: written(&headers),
                 offset: headers.offset,
             }),
-            Action::Stop { buffer } => self.pool.order(&Order::Stop { slot: self.slot(buffer) }),
-            Action::Free { buffer } => self.pool.order(&Order::Free { slot: self.slot(buffer) }),
+            Action::Stop { buffer } => self.pool.order(Order::Stop { slot: self.slot(buffer) }),
+            Action::Free { buffer } => self.pool.order(Order::Free { slot: self.slot(buffer) }),
             Action::Save(record) => persist::save(&self.fingerprint, &record),
             Action::Forget => persist::forget(&self.fingerprint),
         }

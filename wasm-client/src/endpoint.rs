@@ -7,7 +7,10 @@ use web_sys::Url;
 
 /// The address before `/v1`, absolute, without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint(Rc<str>);
+pub(crate) struct Endpoint {
+    address: Rc<str>,
+    foreign: bool,
+}
 
 /// Not an address.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -26,16 +29,22 @@ impl Endpoint {
             .map_err(|_| EndpointError { given: given.to_owned() })?;
         url.set_search("");
         url.set_hash("");
-        Ok(Self(url.href().trim_end_matches('/').into()))
+        let own = Url::new(page).is_ok_and(|page| page.origin() == url.origin());
+        Ok(Self { address: url.href().trim_end_matches('/').into(), foreign: !own })
     }
 
     /// The address of one of the API's paths.
     pub(crate) fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.0)
+        format!("{}{path}", self.address)
+    }
+
+    /// Whether it is of another origin than the page.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.foreign
     }
 
     /// The address itself.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.address
     }
 }

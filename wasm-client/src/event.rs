@@ -159,6 +159,7 @@ fn code(fault: &Fault) -> String {
         Fault::Refused(problem) => problem.code.as_str(),
         Fault::Source(SourceError::Changed) => "source-changed",
         Fault::Source(SourceError::Unreadable(_)) => "source-unreadable",
+        Fault::Source(SourceError::Silent { .. }) => "source-silent",
         Fault::Damaged { .. } => "damaged",
         Fault::Nonsense(_) => "nonsense",
     };
@@ -178,7 +179,7 @@ fn parted(fault: &Fault) -> (String, String) {
 fn happened(why: &Failure) -> String {
     match why {
         Failure::Refused { problem, .. } => said(problem),
-        Failure::Network(_) => why.to_string(),
+        Failure::Network(_) | Failure::Local(_) => why.to_string(),
     }
 }
 
@@ -203,6 +204,7 @@ mod tests {
         for fault in [
             Fault::Source(SourceError::Changed),
             Fault::Source(SourceError::Unreadable("it is gone; really".into())),
+            Fault::Source(SourceError::Silent { tries: 3 }),
             Fault::Damaged { chunk: ChunkIndex(3), times: 4 },
             Fault::Nonsense("0 lanes".into()),
         ] {

@@ -63,6 +63,12 @@ impl Uploader {
         Ok(Self { uploader, events })
     }
 
+    /// Starts a worker ahead of the first file, so that its first chunk leaves sooner. Call it when
+    /// a pick is likely; calling it again does nothing.
+    pub fn prepare(&self) {
+        self.uploader.prepare();
+    }
+
     /// Begins to upload a file, or goes on with it, and returns its number. `metadata` are kept with
     /// the file.
     ///

@@ -117,5 +117,5 @@ fn keep(
 }
 
 fn nothing_kept() -> Failure {
-    Failure::Network("the chunk's bytes are no longer in memory".to_owned())
+    Failure::Local("the chunk's bytes are no longer in memory".to_owned())
 }

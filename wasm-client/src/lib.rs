@@ -12,7 +12,6 @@
 
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "natively only its tests run"))]
 
-mod answer;
 mod clock;
 mod driver;
 mod endpoint;

@@ -45,6 +45,24 @@ impl Order {
             | Self::Free { slot } => *slot,
         }
     }
+
+    /// What is told of it where no worker lives to do it; nothing if nothing is awaited.
+    pub(crate) fn refused(&self, deaths: u32) -> Option<Report> {
+        let why = format!("the browser ended its worker {deaths} times");
+        match self {
+            Self::Read { slot, ticket, .. } => Some(Report::Read {
+                upload: slot.upload,
+                ticket: *ticket,
+                result: Err(SourceError::Unreadable(why)),
+            }),
+            Self::Send { slot, ticket, .. } => Some(Report::Sent {
+                upload: slot.upload,
+                ticket: *ticket,
+                result: Err(Failure::Local(why)),
+            }),
+            Self::Stop { .. } | Self::Free { .. } => None,
+        }
+    }
 }
 
 /// What a lane tells: the part of `Input` that comes from a lane.
@@ -58,4 +76,17 @@ pub(crate) enum Report {
     Moved { upload: u32, ticket: Ticket, bytes: u64 },
     /// A chunk was answered, or not.
     Sent { upload: u32, ticket: Ticket, result: Result<(), Failure> },
+}
+
+impl Report {
+    /// Whether it is the end of what that order asked for.
+    pub(crate) fn answers(&self, order: &Order) -> bool {
+        match (self, order) {
+            (Self::Read { upload, ticket, .. }, Order::Read { slot, ticket: asked, .. })
+            | (Self::Sent { upload, ticket, .. }, Order::Send { slot, ticket: asked, .. }) => {
+                (*upload, *ticket) == (slot.upload, *asked)
+            }
+            _ => false,
+        }
+    }
 }

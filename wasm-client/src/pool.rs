@@ -3,8 +3,9 @@
 //! Where a worker cannot be started (a policy forbids it, its script is gone) its lane runs on the
 //! page: slower to react, but no upload is lost to it.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
 
 use longhaul_protocol::plan::LANES_MAX;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
@@ -15,7 +16,7 @@ use web_sys::{
 };
 
 use crate::lane::{Lane, Reporter};
-use crate::order::{Order, Report};
+use crate::order::{Order, Report, Slot};
 
 /// The worker's script, beside ours.
 const SCRIPT: &str = "longhaul-lane.js";
@@ -26,6 +27,10 @@ extern "C" {
     #[wasm_bindgen(thread_local_v2, js_namespace = ["import", "meta"], js_name = url)]
     static OWN_URL: String;
 }
+
+/// How often a lane's worker may end by itself before the lane gives up: once or twice is a browser
+/// that ran out of memory, more is a fault of ours that starting it again does not mend.
+const WORKER_DEATHS_MAX: u32 = 3;
 
 /// Up to [`LANES_MAX`] lanes, shared by all uploads of an uploader.
 pub(crate) struct Pool {
@@ -40,31 +45,44 @@ impl Pool {
         Self { lanes, deliver }
     }
 
+    /// Starts the lane that has the buffer, if it does not run yet.
+    pub(crate) fn prepare(&self, slot: Slot) {
+        self.station(slot);
+    }
+
     /// Gives an order to the lane that has the buffer.
-    pub(crate) fn order(&self, order: &Order) {
-        let slot = order.slot();
-        let lane = (u64::from(slot.upload) + slot.buffer.0) % LANES_MAX;
-        let place = usize::try_from(lane).ok().and_then(|lane| self.lanes.get(lane));
-        if let Some(place) = place {
-            let start = || Station::start(Rc::clone(&self.deliver));
-            let station = Rc::clone(place.borrow_mut().get_or_insert_with(start));
+    pub(crate) fn order(&self, order: Order) {
+        if let Some(station) = self.station(order.slot()) {
             station.order(order);
         }
+    }
+
+    fn station(&self, slot: Slot) -> Option<Rc<Station>> {
+        let lane = (u64::from(slot.upload) + slot.buffer.0) % LANES_MAX;
+        let place = self.lanes.get(usize::try_from(lane).ok()?)?;
+        let start = || Station::start(Rc::clone(&self.deliver));
+        Some(Rc::clone(place.borrow_mut().get_or_insert_with(start)))
     }
 }
 
 /// One lane as the page sees it.
 struct Station {
     place: RefCell<Place>,
+    /// What was asked for and not yet answered: what ends with a worker is asked for again.
+    open: RefCell<BTreeMap<Slot, Order>>,
+    deaths: Cell<u32>,
     deliver: Reporter,
+    this: Weak<Self>,
 }
 
 /// Where a lane runs.
 enum Place {
-    /// In a worker. Until it has said that it runs, its orders are kept for another place.
-    Worker { worker: Started, unconfirmed: Option<Vec<Order>> },
+    /// In a worker, which has said that it runs, or not yet.
+    Worker { worker: Started, runs: bool },
     /// On the page.
     Page(Lane),
+    /// Nowhere: its workers ended too often.
+    Nowhere,
 }
 
 /// A worker and what listens to it. Dropping it ends the worker.
@@ -76,55 +94,101 @@ struct Started {
 
 impl Station {
     fn start(deliver: Reporter) -> Rc<Self> {
-        Rc::new_cyclic(|station| {
-            let told = on_message(station.clone());
-            let failed = on_error(station.clone());
-            let place = match start_worker() {
-                Ok(worker) => {
-                    worker.set_onmessage(Some(told.as_ref().unchecked_ref()));
-                    worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
-                    let worker = Started { worker, _told: told, _failed: failed };
-                    Place::Worker { worker, unconfirmed: Some(Vec::new()) }
-                }
-                Err(_) => Place::Page(lane_on_page(&deliver)),
-            };
-            Self { place: RefCell::new(place), deliver }
+        Rc::new_cyclic(|this| Self {
+            place: RefCell::new(Place::start(this, &deliver)),
+            open: RefCell::default(),
+            deaths: Cell::new(0),
+            deliver,
+            this: this.clone(),
         })
     }
 
-    fn order(&self, order: &Order) {
-        match &mut *self.place.borrow_mut() {
-            Place::Page(lane) => lane.handle(order.clone()),
-            Place::Worker { worker, unconfirmed } => {
-                worker.post(order);
-                if let Some(unconfirmed) = unconfirmed {
-                    unconfirmed.push(order.clone());
+    fn order(&self, order: Order) {
+        self.give(order.clone());
+        match order {
+            Order::Read { .. } | Order::Send { .. } => {
+                self.open.borrow_mut().insert(order.slot(), order);
+            }
+            Order::Stop { slot } | Order::Free { slot } => {
+                self.open.borrow_mut().remove(&slot);
+            }
+        }
+    }
+
+    fn give(&self, order: Order) {
+        match &*self.place.borrow() {
+            Place::Page(lane) => lane.handle(order),
+            Place::Worker { worker, .. } => worker.post(&order),
+            Place::Nowhere => {
+                if let Some(refusal) = order.refused(self.deaths.get()) {
+                    later(&self.deliver, refusal);
                 }
             }
         }
     }
 
     fn told(&self, report: Report) {
-        if report == Report::Ready {
-            self.confirm();
+        match &report {
+            Report::Ready => self.runs(),
+            Report::Read { .. } | Report::Sent { .. } => {
+                self.open.borrow_mut().retain(|_, order| !report.answers(order));
+            }
+            Report::Moved { .. } => {}
         }
         (self.deliver)(report);
     }
 
-    fn confirm(&self) {
-        if let Place::Worker { unconfirmed, .. } = &mut *self.place.borrow_mut() {
-            *unconfirmed = None;
+    fn runs(&self) {
+        if let Place::Worker { runs, .. } = &mut *self.place.borrow_mut() {
+            *runs = true;
         }
     }
 
-    /// A worker that never ran is replaced; one that ran and threw has a bug, which its own console
-    /// message describes.
+    /// A worker that never ran is replaced by a lane on the page; one that ran and ended, by another
+    /// worker.
     fn failed(&self) {
-        let mut place = self.place.borrow_mut();
-        if let Place::Worker { unconfirmed: Some(orders), .. } = &mut *place {
-            let lane = lane_on_page(&self.deliver);
-            std::mem::take(orders).into_iter().for_each(|order| lane.handle(order));
-            *place = Place::Page(lane);
+        let next = match &*self.place.borrow() {
+            Place::Worker { runs: false, .. } => Place::Page(lane_on_page(&self.deliver)),
+            Place::Worker { runs: true, .. } => self.after_death(),
+            Place::Page(_) | Place::Nowhere => return,
+        };
+        self.place.replace(next);
+        let open = std::mem::take(&mut *self.open.borrow_mut());
+        open.into_values().for_each(|order| self.again(order));
+    }
+
+    fn after_death(&self) -> Place {
+        self.deaths.set(self.deaths.get() + 1);
+        match self.deaths.get() < WORKER_DEATHS_MAX {
+            true => Place::start(&self.this, &self.deliver),
+            false => Place::Nowhere,
+        }
+    }
+
+    /// What was to be sent ended with its worker; what was to be read can be read again.
+    fn again(&self, order: Order) {
+        match order {
+            Order::Read { .. } => self.order(order),
+            _ => {
+                if let Some(refusal) = order.refused(self.deaths.get()) {
+                    later(&self.deliver, refusal);
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    fn start(station: &Weak<Station>, deliver: &Reporter) -> Self {
+        let (told, failed) = (on_message(station.clone()), on_error(station.clone()));
+        match start_worker() {
+            Ok(worker) => {
+                worker.set_onmessage(Some(told.as_ref().unchecked_ref()));
+                worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
+                let worker = Started { worker, _told: told, _failed: failed };
+                Self::Worker { worker, runs: false }
+            }
+            Err(_) => Self::Page(lane_on_page(deliver)),
         }
     }
 }
@@ -146,7 +210,7 @@ impl Drop for Started {
     }
 }
 
-fn on_message(station: std::rc::Weak<Station>) -> Closure<dyn FnMut(MessageEvent)> {
+fn on_message(station: Weak<Station>) -> Closure<dyn FnMut(MessageEvent)> {
     Closure::new(move |event: MessageEvent| {
         let report = serde_wasm_bindgen::from_value(event.data());
         if let (Some(station), Ok(report)) = (station.upgrade(), report) {
@@ -155,7 +219,7 @@ fn on_message(station: std::rc::Weak<Station>) -> Closure<dyn FnMut(MessageEvent
     })
 }
 
-fn on_error(station: std::rc::Weak<Station>) -> Closure<dyn FnMut(ErrorEvent)> {
+fn on_error(station: Weak<Station>) -> Closure<dyn FnMut(ErrorEvent)> {
     Closure::new(move |_| {
         if let Some(station) = station.upgrade() {
             station.failed();
@@ -166,10 +230,12 @@ fn on_error(station: std::rc::Weak<Station>) -> Closure<dyn FnMut(ErrorEvent)> {
 /// A lane here reports in a later turn, as one in a worker does: whoever orders is not interrupted.
 fn lane_on_page(deliver: &Reporter) -> Lane {
     let deliver = Rc::clone(deliver);
-    Lane::new(Rc::new(move |report| {
-        let deliver = Rc::clone(&deliver);
-        spawn_local(async move { deliver(report) });
-    }))
+    Lane::new(Rc::new(move |report| later(&deliver, report)))
+}
+
+fn later(deliver: &Reporter, report: Report) {
+    let deliver = Rc::clone(deliver);
+    spawn_local(async move { deliver(report) });
 }
 
 fn start_worker() -> Result<Worker, JsValue> {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-/// A line of files, a bounded number of which move at once: each has buffers of its own, and more
-/// lanes than a browser has connections would only wait for each other.
+use longhaul_protocol::plan::LANES_MAX;
+
+/// A line of files, a bounded number of which move at once: they share the lanes and buffers, and
+/// each needs one of them.
 #[derive(Debug)]
 pub(crate) struct Queue {
     at_once: usize,
@@ -12,9 +14,15 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// An empty line; at least one moves.
+    /// An empty line; at least one moves, and no more than there are lanes.
     pub(crate) fn new(at_once: usize) -> Self {
-        Self { at_once: at_once.max(1), moving: BTreeSet::new(), waiting: VecDeque::new() }
+        let lanes = usize::try_from(LANES_MAX).unwrap_or(usize::MAX);
+        Self { at_once: at_once.clamp(1, lanes), moving: BTreeSet::new(), waiting: VecDeque::new() }
+    }
+
+    /// How many may move at once.
+    pub(crate) fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// Joins the end of the line, unless it is in it or moves.

@@ -6,13 +6,19 @@ use std::rc::Rc;
 
 use gloo_net::http::{Method, Request, RequestBuilder};
 use longhaul_protocol::upload::{Answer, Call, Failure, Ticket};
+use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use longhaul_protocol::wire::{header, path};
 use serde::Serialize;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, AbortSignal, RequestCache};
 
-use crate::answer::{RETRY_AFTER, Raw};
+use crate::clock;
 use crate::endpoint::Endpoint;
+
+/// A browser does not tell a page what a server of another origin says to it that does not have the
+/// page's origin on its list.
+const UNREACHED_OR_REFUSED: &str =
+    "it could not be reached, or this page's origin is not on its --allow-origin list";
 
 /// The control calls of one upload.
 pub(crate) struct Transport {
@@ -65,7 +71,7 @@ async fn ask(
     call: &Call,
     signal: Option<&AbortSignal>,
 ) -> Result<Answer, Failure> {
-    let raw = fetch(request(endpoint, call, signal)?).await?;
+    let raw = fetch(request(endpoint, call, signal)?, endpoint.is_foreign()).await?;
     match call {
         Call::Create { .. } | Call::Status(_) => raw.json().map(Answer::Upload),
         Call::Offer(..) => raw.json().map(Answer::Digests),
@@ -103,11 +109,12 @@ fn without_body(builder: RequestBuilder) -> Result<Request, Failure> {
     builder.build().map_err(unmade)
 }
 
-async fn fetch(request: Request) -> Result<Raw, Failure> {
-    let response = request.send().await.map_err(|_| unheard("it could not be reached"))?;
+async fn fetch(request: Request, foreign: bool) -> Result<Raw, Failure> {
+    let unreached = if foreign { UNREACHED_OR_REFUSED } else { "it could not be reached" };
+    let response = request.send().await.map_err(|_| unheard(unreached))?;
     let (status, retry_after) = (response.status(), response.headers().get(RETRY_AFTER));
     let body = response.text().await.map_err(|_| unheard("its answer was cut off"))?;
-    Ok(Raw { status, body, retry_after })
+    Ok(Raw { status, body, retry_after, came_at: clock::since_1970() })
 }
 
 /// A browser's own words for these are a bare `TypeError`; what it knows it writes to the console.
@@ -116,5 +123,5 @@ fn unheard(why: &str) -> Failure {
 }
 
 fn unmade(error: gloo_net::Error) -> Failure {
-    Failure::Network(format!("the browser would not make the request: {error}"))
+    Failure::Local(format!("the browser would not make the request: {error}"))
 }

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Interval;
 use longhaul_protocol::media_type::is_media_type;
-use longhaul_protocol::upload::{Config, End, Input, Phase};
+use longhaul_protocol::upload::{BufferId, Config, End, Input, Phase};
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::{FileMeta, path};
 use longhaul_protocol::{Millis, name};
@@ -19,7 +19,7 @@ use crate::driver::{Driver, Parts};
 use crate::endpoint::Endpoint;
 use crate::event::{About, Event, Standing};
 use crate::number::whole;
-use crate::order::Report;
+use crate::order::{Report, Slot};
 use crate::persist::{self, Fingerprint};
 use crate::pool::Pool;
 use crate::queue::Queue;
@@ -74,6 +74,11 @@ impl Uploader {
             listen(&uploader.online);
             uploader
         })
+    }
+
+    /// Starts what the next file's first chunk goes through, so that a pick need not wait for it.
+    pub(crate) fn prepare(&self) {
+        self.pool.prepare(Slot { upload: self.count.get() + 1, buffer: BufferId(0) });
     }
 
     /// Takes in a file and returns the number of its upload: that of one that rests, if it is the same
@@ -144,7 +149,7 @@ impl Uploader {
         let back = self.this.clone();
         let driver = Driver::new(Parts {
             upload,
-            config: config(meta, whole(file.size()), resume),
+            config: self.config(meta, whole(file.size()), resume),
             file,
             fingerprint,
             transport: Transport::new(self.endpoint.clone()),
@@ -153,6 +158,20 @@ impl Uploader {
         });
         self.drivers.borrow_mut().insert(upload, driver);
         upload
+    }
+
+    fn config(&self, meta: FileMeta, size: u64, resume: Option<UploadId>) -> Config {
+        let mut random = [0; 24];
+        fill_randomly(&mut random);
+        let (key, seed) = random.split_at(16);
+        Config {
+            meta,
+            size,
+            resume,
+            sharing: self.queue.borrow().at_once() as u64,
+            key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+            seed: seed.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)),
+        }
     }
 
     fn driver(&self, upload: u32) -> Option<Rc<Driver>> {
@@ -291,19 +310,6 @@ fn retry_at(standing: &Standing) -> Option<Millis> {
             Some(clock::since_1970() + until.since(clock::now()))
         }
         _ => None,
-    }
-}
-
-fn config(meta: FileMeta, size: u64, resume: Option<UploadId>) -> Config {
-    let mut random = [0; 24];
-    fill_randomly(&mut random);
-    let (key, seed) = random.split_at(16);
-    Config {
-        meta,
-        size,
-        resume,
-        key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
-        seed: seed.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)),
     }
 }
 

@@ -5,7 +5,6 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::chunk_set::ChunkSet;
 use crate::digest::Digest;
 use crate::plan::ChunkIndex;
 use crate::problem::Problem;
@@ -157,6 +156,9 @@ pub enum Failure {
     /// No answer at all. The text is the surroundings' own, for a log.
     #[error("no answer from the server ({0})")]
     Network(String),
+    /// It never left: the sender's own surroundings could not send it. The chunk is read again.
+    #[error("this device could not send ({0})")]
+    Local(String),
     /// An answer that says no.
     #[error("{problem}")]
     Refused {
@@ -176,20 +178,22 @@ pub enum SourceError {
     /// The file is no longer there, or no longer readable.
     #[error("the file can no longer be read ({0}); put it back and pick it again")]
     Unreadable(String),
+    /// Whatever reads gives no answer, however often it is asked.
+    #[error(
+        "the file was asked for {tries} times and no byte came; see whether its disk or network folder answers, then try again"
+    )]
+    Silent {
+        /// How often.
+        tries: u32,
+    },
 }
 
-/// What is remembered of an upload for after a reload; the server's status is the truth.
+/// What is remembered of an upload for after a reload: which one to ask the server about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// The upload.
     pub id: UploadId,
-    /// The file's length, bytes.
-    pub size: u64,
-    /// The chunk size, bytes.
-    pub chunk_size: u64,
-    /// The chunks that were acknowledged, to show how far it was.
-    pub held: ChunkSet,
     /// When the server will have swept it, since 1970.
     pub expires_at: Millis,
 }

@@ -13,7 +13,7 @@ use crate::upload::{BufferId, Ticket};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Buffer {
     Empty,
-    Reading { chunk: ChunkIndex, ticket: Ticket },
+    Reading { chunk: ChunkIndex, ticket: Ticket, until: Millis },
     Full { chunk: ChunkIndex, digest: Digest, stage: Stage },
 }
 
@@ -109,6 +109,14 @@ impl Buffers {
     /// The buffer that is being sent under this ticket.
     pub(super) fn sent_as(&mut self, wanted: Ticket) -> Option<(BufferId, &mut Buffer)> {
         self.iter_mut().find(|(_, buffer)| buffer.sending().is_some_and(|s| s.ticket == wanted))
+    }
+
+    /// When each read under way is given up.
+    pub(super) fn reads_end(&self) -> impl Iterator<Item = (BufferId, Millis)> {
+        self.iter().filter_map(|(id, buffer)| match buffer {
+            Buffer::Reading { until, .. } => Some((id, *until)),
+            _ => None,
+        })
     }
 
     pub(super) fn first_empty(&mut self) -> Option<(BufferId, &mut Buffer)> {

@@ -55,6 +55,10 @@ impl Upload {
                 self.ledger.distrust_offset(chunk);
                 self.retry_later(now, failure);
             }
+            Retry::Later if matches!(failure, Failure::Local(_)) => {
+                self.free(buffer);
+                self.retry_later(now, failure);
+            }
             Retry::Later if is(&failure, &DAMAGES) => self.on_damaged(now, buffer, chunk, failure),
             Retry::Later | Retry::Reconcile => self.retry_later(now, failure),
         }
@@ -94,7 +98,7 @@ impl Upload {
     fn refuse(&mut self, failure: Failure) {
         match failure {
             Failure::Refused { problem, .. } => self.fail(Fault::Refused(problem)),
-            Failure::Network(text) => self.nonsense(&text),
+            Failure::Network(text) | Failure::Local(text) => self.nonsense(&text),
         }
     }
 
@@ -105,7 +109,7 @@ impl Upload {
 
 fn retry_of(failure: &Failure) -> Retry {
     match failure {
-        Failure::Network(_) => Retry::Later,
+        Failure::Network(_) | Failure::Local(_) => Retry::Later,
         Failure::Refused { problem, .. } => problem.retry(),
     }
 }

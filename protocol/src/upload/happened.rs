@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::buffers::{Buffer, Buffers, Stage};
+use super::buffers::{Buffer, Stage};
 use super::ledger::Ledger;
 use super::{
     Action, Answer, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket, Upload,
+    share,
 };
 use crate::digest::Digest;
 use crate::plan::{ChunkIndex, Plan};
@@ -50,7 +51,7 @@ impl Upload {
             self.replan(plan);
         }
         self.id = Some(status.id);
-        self.lanes = plan.lanes().min(status.lanes).max(1);
+        self.lanes = share(plan.lanes().min(status.lanes), self.config.sharing);
         self.link.set_policy(status.retry);
         self.expires_at = status.expires_at;
         self.state = State::Moving;
@@ -72,7 +73,7 @@ impl Upload {
     fn replan(&mut self, plan: Plan) {
         self.free_all();
         self.ledger = Ledger::new(plan);
-        self.buffers = Buffers::new(plan.buffers());
+        self.buffers = self.new_buffers(plan);
     }
 
     /// What the server has, after a call that may have carried digests.
@@ -96,6 +97,7 @@ impl Upload {
         let Some(chunk) = buffer.chunk() else { return };
         match result {
             Ok(digest) => {
+                self.silent_reads = 0;
                 let offer = self.ledger.may_fill(chunk) || self.ledger.has(chunk);
                 let stage = if offer { Stage::Hashed } else { Stage::Cleared { replace: None } };
                 *buffer = Buffer::Full { chunk, digest, stage };

@@ -2,8 +2,8 @@
 
 use super::buffers::{Buffer, Sending, Stage};
 use super::{
-    Action, BufferId, CALL_TIMEOUT, CANCEL_TRIES, Call, CallKind, Calling, End, Record,
-    SEAL_TIMEOUT, Ticket, Upload,
+    Action, BufferId, CALL_TIMEOUT, CANCEL_TRIES, Call, CallKind, Calling, End, READ_TIMEOUT,
+    Record, SEAL_TIMEOUT, Ticket, Upload,
 };
 use crate::plan::ChunkIndex;
 use crate::time::Millis;
@@ -26,7 +26,7 @@ impl Upload {
         let plan = self.ledger.plan();
         let digests = if plan.is_empty() { Some(None) } else { self.first_digest().map(Some) };
         let Some(digests) = digests else {
-            return self.buffers.all_empty().then(|| self.read(ChunkIndex(0))).flatten();
+            return self.buffers.all_empty().then(|| self.read(now, ChunkIndex(0))).flatten();
         };
         let request = Box::new(CreateRequest {
             protocol_version: PROTOCOL_VERSION,
@@ -53,7 +53,7 @@ impl Upload {
         if self.link.down().is_some() {
             return None;
         }
-        self.send_next(now).or_else(|| self.read_next()).or_else(|| self.call_next(now))
+        self.send_next(now).or_else(|| self.read_next(now)).or_else(|| self.call_next(now))
     }
 
     fn send_next(&mut self, now: Millis) -> Option<Action> {
@@ -76,7 +76,7 @@ impl Upload {
         Some(action)
     }
 
-    fn read_next(&mut self) -> Option<Action> {
+    fn read_next(&mut self, now: Millis) -> Option<Action> {
         let mut busy = self.buffers.chunks();
         self.yielded.keys().for_each(|chunk| {
             busy.insert(*chunk);
@@ -86,7 +86,7 @@ impl Upload {
             // One buffer stays free for comparing while the network is the bottleneck.
             compare.is_none() || self.waiting_count() + 1 < self.buffers.count().max(2)
         });
-        self.read(send.or(compare)?)
+        self.read(now, send.or(compare)?)
     }
 
     /// Buffers with chunks that the server lacks, as far as is known.
@@ -95,11 +95,11 @@ impl Upload {
         self.buffers.iter().filter(|(_, buffer)| lacking(buffer)).count() as u64
     }
 
-    fn read(&mut self, chunk: ChunkIndex) -> Option<Action> {
+    fn read(&mut self, now: Millis, chunk: ChunkIndex) -> Option<Action> {
         let range = self.ledger.plan().range(chunk);
         let ticket = Ticket(self.next_ticket);
         let (buffer, slot) = self.buffers.first_empty()?;
-        *slot = Buffer::Reading { chunk, ticket };
+        *slot = Buffer::Reading { chunk, ticket, until: now + READ_TIMEOUT };
         self.next_ticket += 1;
         Some(Action::Read { ticket, buffer, range })
     }
@@ -145,14 +145,7 @@ impl Upload {
     pub(super) fn save(&mut self, now: Millis) -> Option<Action> {
         let id = self.id.filter(|_| self.save_at.is_some_and(|at| at <= now))?;
         (self.save_at, self.saved_at) = (None, Some(now));
-        let plan = self.ledger.plan();
-        Some(Action::Save(Record {
-            id,
-            size: plan.len(),
-            chunk_size: plan.chunk_len(),
-            held: self.ledger.acknowledged(),
-            expires_at: self.expires_at,
-        }))
+        Some(Action::Save(Record { id, expires_at: self.expires_at }))
     }
 
     fn call(&mut self, now: Millis, kind: CallKind, call: Call) -> Action {

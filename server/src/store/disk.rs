@@ -13,6 +13,7 @@ pub mod layout;
 mod live;
 mod lock;
 pub mod medium;
+mod open_error;
 mod partial;
 mod reader;
 mod real;
@@ -45,6 +46,8 @@ use layout::Layout;
 use live::{Live, lock};
 use lock::{DirLock, LockError};
 use medium::{Disk, OpenHow};
+pub use open_error::OpenError;
+use open_error::lost_index;
 pub use reader::DiskReader;
 pub use real::RealDisk;
 #[cfg(fuzzing)]
@@ -60,49 +63,6 @@ pub use writer::{DiskWriter, WRITE_BYTES};
 /// kill; the senders were told that it was pending and send it again.
 #[derive(Clone, Debug)]
 pub struct DiskStore(Arc<Inner>);
-
-/// Why a data directory cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process owns it.
-    #[error(
-        "{} is in use by another server (process {holder}): stop that one, or give this one \
-         another directory", .dir.display()
-    )]
-    InUse {
-        /// The data directory.
-        dir: PathBuf,
-        /// The other's process id, or `unknown`.
-        holder: String,
-    },
-    /// A newer server wrote it.
-    #[error(
-        "{} was written by a newer server (schema version {found}, this server knows up to \
-         {SCHEMA_VERSION}): start that version, or restore a backup", .dir.display()
-    )]
-    Newer {
-        /// The data directory.
-        dir: PathBuf,
-        /// Its schema version.
-        found: u64,
-    },
-    /// Its index cannot be read, or is no index.
-    #[error("{}: {source}", .path.display())]
-    Index {
-        /// The index.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: StoreError,
-    },
-    /// The disk.
-    #[error("{}: {source}", .path.display())]
-    Disk {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
 
 /// What a store has. The fields go in their order: the syncing thread ends before the lock does.
 #[derive(Debug)]
@@ -134,6 +94,7 @@ impl DiskStore {
             LockError::Taken { holder } => OpenError::InUse { dir: dir.to_owned(), holder },
             LockError::Io(source) => OpenError::Disk { path, source },
         })?;
+        lost_index(&Layout::new(dir))?;
         Self::open_locked(disk, dir, config, Some(lock))
     }
 

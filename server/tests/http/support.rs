@@ -220,6 +220,11 @@ impl Connection {
         self.answer(&request.method)
     }
 
+    /// Says that nothing more will be sent.
+    pub fn half_close(&self) {
+        self.0.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
     pub fn send_head(&mut self, request: &Request) {
         self.write(request.head().as_bytes()).unwrap();
     }

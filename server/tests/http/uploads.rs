@@ -248,3 +248,17 @@ fn all_that_may_be_told_of_a_small_file_fits_its_header() {
     let file: FileInfo = server.send(one_request(&create, b"hello").body(b"hello")).ok(201);
     assert_eq!(file.meta, create.meta);
 }
+
+#[test]
+fn who_says_that_he_sends_no_more_still_gets_his_answer() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let body = serde_json::to_vec(&create_request(5)).unwrap();
+    let length = body.len().to_string();
+    let create = Request::new("POST", path::UPLOADS).header("content-type", "application/json");
+    connection.send_head(&create.header("content-length", &length));
+    connection.write(&body).unwrap();
+    connection.half_close();
+    let upload: UploadStatus = connection.answer("POST").ok(201);
+    assert_eq!(upload.size, 5);
+}

@@ -1,6 +1,8 @@
 //! Opening a directory: after a kill, after a newer server, beside another server.
 
-use longhaul_server::store::disk::{OpenError, SCHEMA_VERSION};
+use std::path::Path;
+
+use longhaul_server::store::disk::{Config, DiskStore, OpenError, SCHEMA_VERSION};
 use longhaul_server::store::{Store as _, StoreError};
 use redb::{Database, TableDefinition};
 
@@ -79,6 +81,37 @@ async fn what_is_no_index_is_refused_by_name() {
     let error = place.try_open().unwrap_err();
     assert!(matches!(error, OpenError::Index { .. }));
     assert!(error.to_string().contains("index.redb"), "{error}");
+}
+
+#[tokio::test]
+async fn blobs_without_the_index_that_knows_them_are_not_taken_for_an_empty_store() {
+    for lose in [
+        |index: &Path| std::fs::remove_file(index).unwrap(),
+        |index: &Path| {
+            std::fs::write(index, b"").unwrap();
+        },
+    ] {
+        let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+        let (id, _) = sent.upload(&place.open()).await;
+        let index = place.dir.path().join("index.redb");
+        let kept = std::fs::read(&index).unwrap();
+        lose(&index);
+        let error = place.try_open().unwrap_err();
+        assert!(matches!(error, OpenError::IndexGone { .. }), "{error}");
+        assert!(error.to_string().contains("Restore both from the same backup"), "{error}");
+        std::fs::write(&index, kept).unwrap();
+        drop(place.open());
+        assert_eq!(std::fs::read(place.blob_path(id)).unwrap(), sent.data);
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_had_is_told_with_what_to_do() {
+    let place = Place::new();
+    let file = place.dir.path().join("a file");
+    std::fs::write(&file, b"").unwrap();
+    let error = DiskStore::open(&file, Config::default()).unwrap_err().to_string();
+    assert!(error.contains("a file") && error.contains("give --data another"), "{error}");
 }
 
 #[tokio::test]

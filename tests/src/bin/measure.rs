@@ -1,7 +1,8 @@
 //! Measures what a person waits for, in a real browser on this machine, and prints it.
 //!
-//! `cargo run --release -p longhaul-tests --bin measure`, on a machine that does nothing else. It
-//! wants 21 GiB of free disk: the server reserves a file's space when its upload begins.
+//! `cargo run --release -p longhaul-tests --bin measure [first-chunk] [rate]`, on a machine that does
+//! nothing else. It wants 21 GiB of free disk: the server reserves a file's space when its upload
+//! begins.
 #![allow(clippy::expect_used, clippy::panic, reason = "a measurement that fails has no result")]
 
 use std::time::{Duration, Instant};
@@ -18,10 +19,16 @@ const REPEATS: usize = 5;
 
 #[tokio::main]
 async fn main() {
+    let named: Vec<_> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|given| given == name);
     for engine in Engine::wanted() {
         println!("{engine:?}");
-        first_chunk(engine).await;
-        rate_and_memory(engine).await;
+        if wanted("first-chunk") {
+            first_chunk(engine).await;
+        }
+        if wanted("rate") {
+            rate_and_memory(engine).await;
+        }
     }
 }
 

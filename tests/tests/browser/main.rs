@@ -20,3 +20,4 @@ mod reload;
 mod screenshots;
 mod sizes;
 mod stage;
+mod workers;

@@ -3,7 +3,8 @@
 export interface UploaderOptions {
   /** The server's address, absolute or relative to the page; the page's own server if left out. */
   endpoint?: string;
-  /** How many files move at once; 1 if left out. One file can fill every lane. */
+  /** How many files move at once, at most 5; 1 if left out. One file can fill every lane; several
+   * share them, and the buffers too. */
   filesAtOnce?: number;
 }
 
@@ -16,7 +17,7 @@ export type UploadState =
 export interface UploadDetail {
   /** What `add` returned. */
   id: number;
-  /** The file's name, as it was picked. */
+  /** The file's name, as the server will have it. */
   name: string;
 }
 

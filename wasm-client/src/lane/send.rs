@@ -2,12 +2,13 @@
 
 use js_sys::{Array, Function, Reflect, Uint8Array};
 use longhaul_protocol::upload::{Failure, Ticket};
+use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ProgressEvent, XmlHttpRequest};
 
 use super::Reporter;
-use crate::answer::{RETRY_AFTER, Raw};
+use crate::clock;
 use crate::number::whole;
 use crate::order::Report;
 
@@ -119,11 +120,11 @@ fn outcome(request: &XmlHttpRequest) -> Result<(), Failure> {
         Ok(status) => {
             let body = request.response_text().ok().flatten().unwrap_or_default();
             let retry_after = request.get_response_header(RETRY_AFTER).ok().flatten();
-            Raw { status, body, retry_after }.nothing()
+            Raw { status, body, retry_after, came_at: clock::since_1970() }.nothing()
         }
     }
 }
 
 fn unsendable(error: &JsValue) -> Failure {
-    Failure::Network(format!("the browser would not send: {error:?}"))
+    Failure::Local(format!("the browser would not send: {error:?}"))
 }

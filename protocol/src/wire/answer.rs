@@ -1,29 +1,36 @@
-//! Reading what a server answered: the same for control calls and for chunks.
+//! Reading what a server answered: the same for control calls and for chunks, in a browser and in a
+//! terminal.
 
-use longhaul_protocol::upload::Failure;
-use longhaul_protocol::{Millis, Problem};
+use std::time::UNIX_EPOCH;
+
 use serde::de::DeserializeOwned;
 
-use crate::clock;
-use crate::number::whole;
+use crate::problem::Problem;
+use crate::time::Millis;
+use crate::upload::Failure;
 
 /// The header that says when to come back.
-pub(crate) const RETRY_AFTER: &str = "retry-after";
+pub const RETRY_AFTER: &str = "retry-after";
 
 /// An answer as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Raw {
+pub struct Raw {
     /// The HTTP status.
-    pub(crate) status: u16,
+    pub status: u16,
     /// The body.
-    pub(crate) body: String,
+    pub body: String,
     /// The `Retry-After` header.
-    pub(crate) retry_after: Option<String>,
+    pub retry_after: Option<String>,
+    /// When it came, since 1970: what a date in `Retry-After` is measured from.
+    pub came_at: Millis,
 }
 
 impl Raw {
     /// What the body of a good answer says.
-    pub(crate) fn json<T: DeserializeOwned>(self) -> Result<T, Failure> {
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] for a refusal; [`Failure::Network`] for what no Longhaul server says.
+    pub fn json<T: DeserializeOwned>(self) -> Result<T, Failure> {
         if !self.is_good() {
             return Err(self.refusal());
         }
@@ -32,7 +39,10 @@ impl Raw {
 
     /// A good answer that has nothing to say: 204, and no other, because a hotel's sign-in page
     /// answers 200 to everything.
-    pub(crate) fn nothing(self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// As of [`Raw::json`].
+    pub fn nothing(self) -> Result<(), Failure> {
         match self.status {
             204 => Ok(()),
             _ if self.is_good() => Err(self.foreign("204 was expected")),
@@ -55,17 +65,18 @@ impl Raw {
     fn refusal(self) -> Failure {
         let problem = serde_json::from_str(&self.body);
         let problem = Box::new(problem.unwrap_or_else(|_| Problem::of_status(self.status)));
-        Failure::Refused { problem, retry_after: self.retry_after.as_deref().and_then(wait) }
+        let retry_after = self.retry_after.as_deref().and_then(|value| wait(value, self.came_at));
+        Failure::Refused { problem, retry_after }
     }
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).
-fn wait(value: &str) -> Option<Millis> {
+fn wait(value: &str, now: Millis) -> Option<Millis> {
     match value.trim().parse::<u64>() {
         Ok(seconds) => Some(Millis(seconds.saturating_mul(1000))),
         Err(_) => {
-            let date = js_sys::Date::parse(value);
-            (!date.is_nan()).then(|| Millis(whole(date)).since(clock::since_1970()))
+            let date = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
+            Some(Millis(u64::try_from(date.as_millis()).ok()?).since(now))
         }
     }
 }
@@ -73,11 +84,11 @@ fn wait(value: &str) -> Option<Millis> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longhaul_protocol::ProblemCode;
-    use longhaul_protocol::wire::FileList;
+    use crate::problem::ProblemCode;
+    use crate::wire::FileList;
 
     fn raw(status: u16, body: &str) -> Raw {
-        Raw { status, body: body.into(), retry_after: None }
+        Raw { status, body: body.into(), retry_after: None, came_at: Millis(0) }
     }
 
     #[test]
@@ -106,5 +117,14 @@ mod tests {
         assert!(matches!(raw(200, "<h1>Hi</h1>").json::<FileList>(), Err(Failure::Network(_))));
         assert_eq!(raw(204, "").nothing(), Ok(()));
         assert!(raw(200, r#"{"files":[]}"#).json::<FileList>().is_ok());
+    }
+
+    #[test]
+    fn a_date_to_come_back_at_is_measured_from_when_the_answer_came() {
+        let date = "Wed, 21 Oct 2015 07:28:00 GMT";
+        let at = Millis(1_445_412_480_000);
+        assert_eq!(wait(date, Millis(at.0 - 5000)), Some(Millis(5000)));
+        assert_eq!(wait(date, Millis(at.0 + 5000)), Some(Millis(0)), "it is past");
+        assert_eq!(wait("soon", at), None);
     }
 }
