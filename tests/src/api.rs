@@ -137,6 +137,14 @@ impl Api {
         self.request(Method::POST, path, &headers, json).await
     }
 
+    /// `DELETE`.
+    ///
+    /// # Errors
+    /// [`NoReply`].
+    pub async fn delete(&self, path: &str) -> Result<Reply, NoReply> {
+        self.request(Method::DELETE, path, &[], "").await
+    }
+
     /// Begins an upload.
     ///
     /// # Errors

@@ -1,13 +1,15 @@
 //! SIGKILL at any moment: what the server has told stays true after it is started again.
+//!
+//! `LONGHAUL_KILLS=n cargo test -p longhaul-tests --test native crash` kills that often.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
-use longhaul_protocol::wire::{FileInfo, UploadStatus};
+use longhaul_protocol::wire::{FileInfo, UploadStatus, path};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan};
 use longhaul_tests::api::{Api, chunk_headers, chunk_of, root_of};
 use longhaul_tests::files::{MIB, random_bytes};
@@ -17,6 +19,12 @@ use tokio::task::JoinSet;
 /// Small chunks: more of them are at every stage when the server dies.
 const CHUNK: u64 = 256 * 1024;
 const LANES: usize = 5;
+/// How many kills a test run makes; `LONGHAUL_KILLS` asks for more.
+const KILLS: usize = 12;
+/// Uploads that are sent beside each other when the server dies.
+const UPLOADS_AT_ONCE: usize = 3;
+/// Files that are kept, to be read again after later kills.
+const FILES_KEPT: usize = 6;
 
 /// A file that is being uploaded by several connections at once.
 #[derive(Clone)]
@@ -31,8 +39,11 @@ struct Sending {
 
 impl Sending {
     async fn begin(server: &Server, len: u64, seed: u64) -> Self {
-        let file = Bytes::from(random_bytes(len, seed));
-        let status = server.api().create("crash.bin", len).await.unwrap();
+        Self::begin_with(server, Bytes::from(random_bytes(len, seed))).await
+    }
+
+    async fn begin_with(server: &Server, file: Bytes) -> Self {
+        let status = server.api().create("crash.bin", file.len() as u64).await.unwrap();
         let status: UploadStatus = status.json();
         let (id, plan) = (status.id, status.plan().unwrap());
         Self { api: server.api(), id, file, plan, told: Arc::default() }
@@ -97,51 +108,108 @@ fn blob_of(server: &Server, id: UploadId) -> PathBuf {
     server.data().join("blobs").join(&name[..2]).join(name)
 }
 
+/// How many kills are asked for.
+fn kills_wanted() -> usize {
+    let asked = std::env::var("LONGHAUL_KILLS").ok();
+    asked.map_or(KILLS, |count| count.parse().expect("LONGHAUL_KILLS is a number"))
+}
+
+/// What came of it all.
+#[derive(Debug, Default)]
+struct Tally {
+    kills: usize,
+    told_held: u64,
+    sealed: u64,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_told_held_is_there_after_any_kill() {
-    const KILLS: usize = 12;
+    let wanted = kills_wanted();
     let mut server = Server::start(Options { chunk_size: Some(CHUNK), ..Options::default() }).await;
-    let mut rng = fastrand::Rng::with_seed(22);
-    let (mut kills, mut uploads) = (0, 0);
-    while kills < KILLS {
-        let sending = Sending::begin(&server, 96 * MIB + 1, 1000 + uploads).await;
-        kills += kill_until_all_is_held(&mut server, &sending, &mut rng).await;
-        uploads += 1;
-        check_sealed(&server.api(), &sending).await;
+    let (mut rng, mut tally) = (fastrand::Rng::with_seed(22), Tally::default());
+    let (mut sendings, mut files, mut seeds) = (Vec::new(), VecDeque::new(), 1000..);
+    loop {
+        while tally.kills < wanted && sendings.len() < UPLOADS_AT_ONCE {
+            let seed = seeds.next().expect("no end of seeds");
+            sendings.push(Sending::begin(&server, 64 * MIB + 1, seed).await);
+        }
+        if sendings.is_empty() {
+            break;
+        }
+        if tally.kills < wanted {
+            let alive = Duration::from_millis(rng.u64(20..400));
+            let _ = tokio::time::timeout(alive, send_all(&sendings)).await;
+            server.kill().await;
+            server.restart().await;
+            tally.kills += 1;
+        } else {
+            send_all(&sendings).await;
+        }
+        for sending in std::mem::take(&mut sendings) {
+            match check_held(&server, sending, &mut tally).await {
+                Checked::Going(sending) => sendings.push(sending),
+                Checked::Sealed(info, digest) => files.push_back((info, digest)),
+            }
+        }
+        check_files(&server.api(), &mut files, &mut rng).await;
     }
-    println!("{kills} kills in {uploads} uploads");
+    println!("{tally:?}: all that was told held was there, every file verified");
     server.assert_no_fault();
 }
 
-/// Sends, kills, starts again, and checks what was told before, until every chunk is held.
-async fn kill_until_all_is_held(
-    server: &mut Server,
-    sending: &Sending,
-    rng: &mut fastrand::Rng,
-) -> usize {
-    let mut kills = 0;
-    loop {
-        let status = sending.ask().await.expect("a server that has started");
-        let held = &status.holding.held;
-        let lost = sending.told().without(held);
-        assert!(lost.is_empty(), "after kill {kills} these are no longer held: {lost}");
-        sending.assert_in_blob(server, held);
-        if held.is_complete(sending.plan) {
-            return kills;
-        }
-        let alive = Duration::from_millis(rng.u64(20..400));
-        let _ = tokio::time::timeout(alive, sending.send_all_but(held)).await;
-        server.kill().await;
-        server.restart().await;
-        kills += 1;
+async fn send_all(sendings: &[Sending]) {
+    let mut tasks = JoinSet::new();
+    for sending in sendings {
+        let (sending, told) = (sending.clone(), sending.told());
+        tasks.spawn(async move { sending.send_all_but(&told).await });
+    }
+    tasks.join_all().await;
+}
+
+enum Checked {
+    Going(Sending),
+    Sealed(FileInfo, Digest),
+}
+
+/// What was told before the kill is so after it, in the index and in the blob; what is complete is
+/// sealed.
+async fn check_held(server: &Server, sending: Sending, tally: &mut Tally) -> Checked {
+    let told = sending.told();
+    let held = sending.ask().await.expect("a server that has started").holding.held;
+    let lost = told.without(&held);
+    assert!(lost.is_empty(), "after kill {} these are no longer held: {lost}", tally.kills);
+    sending.assert_in_blob(server, &held);
+    if !held.is_complete(sending.plan) {
+        return Checked::Going(sending);
+    }
+    tally.told_held += held.count();
+    tally.sealed += 1;
+    let root = root_of(&sending.file, sending.plan);
+    let info: FileInfo = server.api().seal(sending.id, root).await.unwrap().json();
+    Checked::Sealed(info, Digest::of(&sending.file))
+}
+
+/// The files that were sealed are what is listed, whatever was killed since; one of them is read to
+/// its end. The oldest of too many goes, and must not come back.
+async fn check_files(api: &Api, files: &mut VecDeque<(FileInfo, Digest)>, rng: &mut fastrand::Rng) {
+    let listed: BTreeSet<_> = api.files().await.into_iter().map(|info| info.id).collect();
+    assert_eq!(listed, files.iter().map(|(info, _)| info.id).collect());
+    let all = files.len();
+    for (info, digest) in files.iter().skip(all.saturating_sub(UPLOADS_AT_ONCE)) {
+        check_bytes(api, info, *digest).await;
+    }
+    if let Some((info, digest)) = rng.choice(files.iter()) {
+        check_bytes(api, info, *digest).await;
+    }
+    if files.len() > FILES_KEPT {
+        let (oldest, _) = files.pop_front().expect("more than none");
+        let deleted = api.delete(&path::file(oldest.id)).await.expect("an answer to a delete");
+        assert_eq!(deleted.status, 204, "{deleted:?}");
     }
 }
 
-async fn check_sealed(api: &Api, sending: &Sending) {
-    let root = root_of(&sending.file, sending.plan);
-    let info: FileInfo = api.seal(sending.id, root).await.unwrap().json();
-    let (digest, _) = api.download_sha256(info.id, info.size).await;
-    assert_eq!(digest, Digest::of(&sending.file));
+async fn check_bytes(api: &Api, info: &FileInfo, digest: Digest) {
+    assert_eq!(api.download_sha256(info.id, info.size).await.0, digest, "file {}", info.id);
 }
 
 /// What is known of an upload when the server dies around its seal.
@@ -155,9 +223,10 @@ async fn a_file_that_was_answered_is_there_after_any_kill_and_none_is_there_in_p
     const UPLOADS_PER_RUN: u64 = 12;
     let mut server = Server::start(Options { chunk_size: Some(CHUNK), ..Options::default() }).await;
     let mut rng = fastrand::Rng::with_seed(31);
-    let mut all: BTreeMap<UploadId, (Bytes, Plan, Outcome)> = BTreeMap::new();
-    for run in 0..6 {
-        let begun: Arc<Mutex<Vec<(Sending, Outcome)>>> = Arc::default();
+    let mut all: BTreeMap<UploadId, (u64, Plan, Outcome)> = BTreeMap::new();
+    let runs = kills_wanted() as u64 / 2;
+    for run in 0..runs {
+        let begun: Begun = Arc::default();
         let sealing = seal_one_after_another(
             &server,
             run * UPLOADS_PER_RUN,
@@ -168,14 +237,14 @@ async fn a_file_that_was_answered_is_there_after_any_kill_and_none_is_there_in_p
         let _ = tokio::time::timeout(alive, sealing).await;
         server.kill().await;
         server.restart().await;
-        for (sending, outcome) in std::mem::take(&mut *begun.lock().unwrap()) {
-            all.insert(sending.id, (sending.file, sending.plan, outcome));
+        for (id, what) in std::mem::take(&mut *begun.lock().unwrap()) {
+            all.insert(id, what);
         }
     }
     let answered = all.values().filter(|(_, _, outcome)| matches!(outcome, Outcome::Sealed(_)));
-    println!("{} uploads, {} of them answered as sealed", all.len(), answered.count());
-    for (id, (file, plan, outcome)) in all {
-        check_upload(&server.api(), id, &file, plan, &outcome).await;
+    println!("{runs} kills, {} uploads, {} answered as sealed", all.len(), answered.count());
+    for (id, (seed, plan, outcome)) in all {
+        check_upload(&server.api(), id, &small_file(seed), plan, &outcome).await;
     }
     let listed = server.api().files().await;
     for info in listed {
@@ -185,20 +254,24 @@ async fn a_file_that_was_answered_is_there_after_any_kill_and_none_is_there_in_p
     server.assert_no_fault();
 }
 
-async fn seal_one_after_another(
-    server: &Server,
-    first_seed: u64,
-    count: u64,
-    begun: Arc<Mutex<Vec<(Sending, Outcome)>>>,
-) {
+/// Uploads that were begun: the seed of their file, and what is known of them.
+type Begun = Arc<Mutex<Vec<(UploadId, (u64, Plan, Outcome))>>>;
+
+/// A file of four chunks.
+fn small_file(seed: u64) -> Bytes {
+    Bytes::from(random_bytes(3 * CHUNK + 1 + seed % CHUNK, seed))
+}
+
+async fn seal_one_after_another(server: &Server, first_seed: u64, count: u64, begun: Begun) {
     for seed in first_seed..first_seed + count {
-        let sending = Sending::begin(server, 3 * CHUNK + seed, seed).await;
-        begun.lock().unwrap().push((sending.clone(), Outcome::Unknown));
+        let sending = Sending::begin_with(server, small_file(seed)).await;
+        let (id, plan) = (sending.id, sending.plan);
+        begun.lock().unwrap().push((id, (seed, plan, Outcome::Unknown)));
         sending.send_all_but(&ChunkSet::new()).await;
         let root = root_of(&sending.file, sending.plan);
         let Ok(reply) = server.api().seal(sending.id, root).await else { return };
         let info: FileInfo = reply.json();
-        begun.lock().unwrap().last_mut().unwrap().1 = Outcome::Sealed(info.id);
+        begun.lock().unwrap().last_mut().unwrap().1.2 = Outcome::Sealed(info.id);
     }
 }
 
