@@ -17,7 +17,7 @@ pub const KEY_BYTES_MIN: usize = 32;
 /// this, and what is longer costs time before it is known to be forged.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// How far the clock that a token was made by may be off.
-const LEEWAY: Duration = Duration::from_secs(60);
+pub const LEEWAY: Duration = Duration::from_secs(60);
 
 /// A key has fewer than [`KEY_BYTES_MIN`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
