@@ -146,6 +146,10 @@ table! {
     ChunksMissing: "chunks-missing", 409, Reconcile,
         "The upload cannot be sealed: chunks are missing",
         "Send the chunks in `missing`, then seal again.";
+    /// Chunks of the upload are still being copied.
+    StillFilling: "still-filling", 409, Reconcile,
+        "The server is still copying chunks of this file from what it has already",
+        "Ask for the status until nothing is `filling`, then seal again.";
     /// The root is not that of the chunks held.
     RootMismatch: "root-mismatch", 409, Never,
         "The file's root is not that of the chunks held",

@@ -112,7 +112,8 @@ pub struct Holding {
     /// Received and verified, not yet durable.
     #[serde(default)]
     pub pending: ChunkSet,
-    /// Being copied from what the server already has.
+    /// Being copied from what the server already has. Held chunks are among them while they lie in
+    /// another file: the upload can be sealed once none is left.
     #[serde(default)]
     pub filling: ChunkSet,
     /// Chunks that came in part, with what is kept of each. A request for one may still be in

@@ -14,7 +14,7 @@ use longhaul_protocol::upload::{
     READ_TRIES, Record, STALL_TIMEOUT, SourceError, Ticket, Upload,
 };
 use longhaul_protocol::wire::ids::{FileId, UploadId};
-use longhaul_protocol::wire::{FileInfo, FileMeta, Holding, UploadStatus};
+use longhaul_protocol::wire::{DigestsAnswer, FileInfo, FileMeta, Holding, UploadStatus};
 use longhaul_protocol::{Digest, Millis, Problem, ProblemCode, digest};
 
 const ID: UploadId = UploadId([7; 16]);
@@ -473,4 +473,35 @@ fn a_file_that_was_sealed_before_a_reload_is_not_taken_for_the_one_picked_now() 
     let reading = bench.tell(Input::Answer { ticket, result });
     bench.read_all(&reading);
     assert!(matches!(call(&bench.actions()).1, Call::Create { .. }));
+}
+
+#[test]
+fn a_file_of_which_chunks_are_still_copied_is_sealed_when_none_is_and_asked_about_until_then() {
+    let filling = || Holding { filling: "0".parse().unwrap(), ..held("0") };
+    let mut bench = Bench::with(1, Some(ID));
+    let (ticket, _) = call(&bench.actions());
+    bench.answer(ticket, filling());
+    let reading = bench.actions();
+    bench.read_all(&reading);
+    let (ticket, offer) = call(&bench.actions());
+    assert!(matches!(offer, Call::Offer(..)));
+    let answer = DigestsAnswer { holding: filling(), differs: Vec::new() };
+    let result = Ok(Answer::Digests(answer));
+    assert!(calls(&bench.tell(Input::Answer { ticket, result })).is_empty(), "nothing to ask yet");
+    let mut asked = call(&bench.wait(1000));
+    for _ in 0..3 {
+        assert!(matches!(asked.1, Call::Status(_)), "{asked:?}");
+        bench.answer(asked.0, filling());
+        asked = call(&bench.wait(1000));
+    }
+    bench.answer(asked.0, held("0"));
+    let (ticket, seal) = call(&bench.actions());
+    assert!(matches!(seal, Call::Seal(..)), "{seal:?}");
+
+    let result = Err(refusal(ProblemCode::StillFilling, None));
+    bench.tell(Input::Answer { ticket, result });
+    let (ticket, ask) = call(&bench.wait(60_000));
+    assert!(matches!(ask, Call::Status(_)), "{ask:?}");
+    bench.answer(ticket, held("0"));
+    assert!(matches!(call(&bench.actions()).1, Call::Seal(..)));
 }

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use http::Uri;
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN};
 use longhaul_server::store::Owner;
-use longhaul_server::store::disk::DISK_FREE_MIN;
+use longhaul_server::store::disk::{DISK_FREE_MIN, Reuse};
 use tracing_subscriber::EnvFilter;
 
 /// Takes uploads of any size, keeps them through crashes, and serves them back.
@@ -83,6 +83,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES")]
     pub total_bytes_max: Option<u64>,
 
+    /// Whose chunks an upload may take instead of its own being sent: nobody's, or those that the
+    /// same owner has uploaded before.
+    #[arg(long, value_name = "SCOPE", value_enum, default_value_t = ReuseScope::Owner)]
+    pub reuse: ReuseScope,
+
     /// How much of the disk new uploads leave free.
     #[arg(long, value_name = "BYTES", default_value_t = DISK_FREE_MIN)]
     pub disk_free_min: u64,
@@ -91,6 +96,24 @@ pub struct ServeArgs {
     /// a line for each request.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: EnvFilter,
+}
+
+/// Whose chunks an upload may take.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum ReuseScope {
+    /// Every chunk is sent.
+    Off,
+    /// Chunks that the same owner has here are not sent again.
+    Owner,
+}
+
+impl From<ReuseScope> for Reuse {
+    fn from(scope: ReuseScope) -> Self {
+        match scope {
+            ReuseScope::Off => Self::Off,
+            ReuseScope::Owner => Self::Owner,
+        }
+    }
 }
 
 /// What to put into a token.

@@ -82,6 +82,7 @@ async fn run(args: ServeArgs) -> Result<(), StartError> {
         bytes_per_owner_max: args.owner_bytes_max,
         bytes_total_max: args.total_bytes_max,
         disk_free_min: args.disk_free_min,
+        reuse: args.reuse.into(),
         ..disk::Config::default()
     };
     let clock = disk_config.clock.clone();

@@ -160,6 +160,12 @@ pub enum StoreError {
         /// Those that are.
         missing: ChunkSet,
     },
+    /// Nobody's: what the upload borrows from other files is still being copied. Again in a moment.
+    #[error("{} chunks are still being copied from what is here already", .filling.count())]
+    StillFilling {
+        /// Those that are.
+        filling: ChunkSet,
+    },
     /// The caller's: another root than that of the chunks held.
     #[error("the root announced is not that of the chunks held")]
     RootMismatch,
@@ -246,8 +252,9 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Page<Upload>>> + Send;
 
-    /// Takes note of digests ahead of their chunks. What the owner's files already have is copied
-    /// in the background, verified while it is copied, and shown as `filling` until it is held.
+    /// Takes note of digests ahead of their chunks. What the owner's files already have is held at
+    /// once, by reference. If the file turns out to be none that is here, it is copied in the
+    /// background, verified while it is copied, and shown as `filling` too until it is.
     fn offer(
         &self,
         owner: &Owner,
@@ -263,7 +270,8 @@ pub trait Store: Send + Sync + 'static {
         chunk: ChunkHeaders,
     ) -> impl Future<Output = Result<ChunkBegin<Self::Writer>>> + Send;
 
-    /// Verifies the root and publishes the file: one commit. Again: the same answer.
+    /// Verifies the root and publishes the file: one commit. Again: the same answer. `StillFilling`
+    /// while chunks are being copied.
     fn seal(
         &self,
         owner: &Owner,

@@ -7,11 +7,11 @@ mod store {
     mod crash;
     mod ends;
     mod faults;
-    mod fill;
     mod fixture;
     mod lists;
     mod opening;
     mod partial;
+    mod reuse;
     mod round_trip;
     mod sealing;
     mod sim;

@@ -16,7 +16,7 @@ pub(super) struct Ledger {
     held: ChunkSet,
     /// Received, by the server's last word or a 204 since.
     received: ChunkSet,
-    /// Being copied by the server from what it has.
+    /// Being copied by the server from what it has; if also held, it will be sealed when that is done.
     filling: ChunkSet,
     /// Chunks that a 204 told of since the call now under way began: its answer may not know them.
     fresh: ChunkSet,
@@ -158,9 +158,11 @@ impl Ledger {
         self.acknowledged().is_complete(self.plan)
     }
 
-    /// The root, once every chunk has arrived and is known to be the file's.
+    /// The root, once every chunk has arrived, none is being copied any more and all are known to be
+    /// the file's.
     pub(super) fn root(&self) -> Option<Digest> {
-        let complete = self.all_arrived() && self.confirmed.is_complete(self.plan);
+        let settled = self.all_arrived() && self.filling.is_empty();
+        let complete = settled && self.confirmed.is_complete(self.plan);
         complete.then(|| digest::root(self.digests.iter().copied()))
     }
 

@@ -20,6 +20,8 @@ pub struct Receiver {
     pub chunk_len: Option<u64>,
     /// Digests that some other file of the owner has.
     pub known: BTreeSet<Digest>,
+    /// Whether what is known is held at once, by reference, and copied then.
+    pub lends: bool,
     /// Digests whose copy will not verify.
     pub rotten: BTreeSet<Digest>,
     /// Bodies of chunks that were held or pending already.
@@ -32,6 +34,9 @@ pub struct Open {
     pub held: BTreeMap<ChunkIndex, Digest>,
     pub pending: BTreeMap<ChunkIndex, Digest>,
     pub filling: BTreeMap<ChunkIndex, Digest>,
+    /// Those of the held ones that are references, and whether they are being copied.
+    pub borrowed: BTreeMap<ChunkIndex, Digest>,
+    pub is_copied: bool,
     pub partial: BTreeMap<ChunkIndex, PartialChunk>,
     pub file: Option<FileInfo>,
 }
@@ -40,8 +45,9 @@ impl Receiver {
     /// Puts an upload there as an earlier session left it.
     pub fn seed(&mut self, plan: Plan, held: BTreeMap<ChunkIndex, Digest>) -> UploadId {
         let id = self.new_id();
-        let (pending, filling, partial) = Default::default();
-        self.uploads.insert(id, Open { plan, held, pending, filling, partial, file: None });
+        let (pending, filling, borrowed, partial, is_copied) = Default::default();
+        let open = Open { plan, held, pending, filling, borrowed, is_copied, partial, file: None };
+        self.uploads.insert(id, open);
         id
     }
 
@@ -89,6 +95,7 @@ impl Receiver {
             }
             Some(digest) if headers.replace == Some(digest) => {
                 open.held.remove(&index);
+                open.borrowed.remove(&index);
                 open.pending.remove(&index);
             }
             Some(_) => return Err(ProblemCode::ChunkHeld.problem("")),
@@ -127,6 +134,11 @@ impl Receiver {
         for open in self.uploads.values_mut() {
             open.held.append(&mut open.pending);
             let rotten = &self.rotten;
+            for (index, digest) in std::mem::take(&mut open.borrowed) {
+                if rotten.contains(&digest) {
+                    open.held.remove(&index);
+                }
+            }
             let filled = std::mem::take(&mut open.filling);
             open.pending.extend(filled.into_iter().filter(|(_, digest)| !rotten.contains(digest)));
         }
@@ -136,6 +148,7 @@ impl Receiver {
         for open in self.uploads.values_mut() {
             open.pending.clear();
             open.filling.clear();
+            open.is_copied = false;
             open.partial.retain(|chunk, _| chunk.0 % 2 == 0);
         }
     }
@@ -163,12 +176,19 @@ impl Receiver {
 
     fn offer(&mut self, id: UploadId, run: &DigestRun) -> Result<DigestsAnswer, Problem> {
         let known = std::mem::take(&mut self.known);
+        let lends = self.lends;
         let open = self.open(id)?;
         let mut differs = Vec::new();
         for (index, digest) in run.iter() {
             match open.held.get(&index).or(open.pending.get(&index)) {
                 Some(has) if *has != digest => differs.push(DifferingChunk { index, digest: *has }),
                 Some(_) => {}
+                None if known.contains(&digest) && lends => {
+                    open.held.insert(index, digest);
+                    open.borrowed.insert(index, digest);
+                    // References may be enough, as far as is known now.
+                    open.is_copied |= index.0 % 3 == 0;
+                }
                 None if known.contains(&digest) => {
                     open.filling.insert(index, digest);
                 }
@@ -194,6 +214,10 @@ impl Receiver {
         }
         if digest::root(open.held.values().copied()) != root {
             return Err(ProblemCode::RootMismatch.problem(""));
+        }
+        if !open.borrowed.is_empty() {
+            open.is_copied = true;
+            return Err(ProblemCode::StillFilling.problem(""));
         }
         let digests: Vec<_> = open.held.values().copied().collect();
         open.file = Some(FileInfo {
@@ -239,7 +263,13 @@ impl Open {
         Holding {
             held: set(&self.held),
             pending: set(&self.pending),
-            filling: set(&self.filling),
+            filling: {
+                let mut filling = set(&self.filling);
+                if self.is_copied {
+                    filling.union_with(&set(&self.borrowed));
+                }
+                filling
+            },
             partial: self.partial.values().copied().collect(),
         }
     }

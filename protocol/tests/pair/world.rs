@@ -128,6 +128,7 @@ impl World {
         let size = scene.chunks * CHUNK_LEN_DEFAULT - short;
         let mut receiver = Receiver::default();
         receiver.chunk_len = scene.chunk_len_of_receiver;
+        receiver.lends = seed.is_multiple_of(2);
         let plan = Plan::new(size, CHUNK_LEN_DEFAULT).unwrap();
         for chunk in (0..scene.chunks).map(ChunkIndex) {
             let digest = content(plan, chunk);
@@ -299,7 +300,10 @@ impl World {
     fn send(&mut self, ticket: Ticket, upload: UploadId, headers: ChunkHeaders, body: Digest) {
         assert_eq!(body, headers.digest, "the buffer that is sent is the one that was hashed");
         let told = self.told.get(&upload).is_some_and(|told| told.contains(headers.index));
-        assert!(!told || headers.replace.is_some(), "{} was told to be held", headers.index);
+        // A reference whose source turns out to have rotted is taken back.
+        let rotten = self.receiver.lends && self.receiver.rotten.contains(&headers.digest);
+        let may_be_sent = !told || headers.replace.is_some() || rotten;
+        assert!(may_be_sent, "{} was told to be held", headers.index);
         self.sends += 1;
         self.went_on += u64::from(headers.offset > 0);
         assert!(self.sending.len() as u64 <= 5, "at most five lanes");

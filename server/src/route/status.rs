@@ -31,7 +31,8 @@ async fn digest_page<S: Store>(
 
 /// An upload as the wire tells it.
 pub(super) fn of(upload: Upload) -> UploadStatus {
-    let sealable = upload.file.is_none() && is_received(&upload);
+    let is_settled = upload.holding.filling.is_empty();
+    let sealable = upload.file.is_none() && is_settled && is_received(&upload);
     UploadStatus {
         id: upload.id,
         meta: upload.meta,

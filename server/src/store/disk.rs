@@ -6,8 +6,8 @@
 
 mod claims;
 mod config;
+mod copy;
 mod create;
-mod fill;
 mod index;
 pub mod layout;
 mod live;
@@ -17,6 +17,7 @@ mod open_error;
 mod partial;
 mod reader;
 mod real;
+mod reuse;
 mod row;
 mod seal;
 mod space;
@@ -33,13 +34,13 @@ use std::sync::{Arc, Mutex};
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{DigestRun, FileInfo};
-use longhaul_protocol::{ChunkIndex, Digest, Millis};
+use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis};
 use tokio::sync::Semaphore;
 
 use super::{
     Capabilities, ChunkBegin, NewUpload, Offered, Owner, Page, Result, Store, StoreError, Upload,
 };
-pub use config::{Clock, Config, DISK_FREE_MIN, Ids};
+pub use config::{Clock, Config, DISK_FREE_MIN, Ids, Reuse};
 use index::{Cursor, Index};
 pub use index::{IndexOpenError, SCHEMA_VERSION};
 use layout::Layout;
@@ -175,7 +176,7 @@ impl Store for DiskStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { partial_chunks: true, shared_blobs: false }
+        Capabilities { partial_chunks: true, shared_blobs: self.0.config.reuse != Reuse::Off }
     }
 
     async fn create(&self, owner: &Owner, new: NewUpload) -> Result<Upload> {
@@ -197,7 +198,7 @@ impl Store for DiskStore {
         let live = self.0.live(owner, id).await?;
         live.state().check_alive(self.0.config.clock.now())?;
         let count = count.min(live.plan.chunk_count().saturating_sub(start.0));
-        self.off(move |store| store.index.digests(live.blob_id(), start, count)).await
+        self.off(move |store| store.index.digests(store.bytes_of(&live)?, start, count)).await
     }
 
     async fn uploads(
@@ -306,7 +307,10 @@ impl Inner {
             Some(file) => Some(self.index.file(owner, file)?.info(file)?),
             None => None,
         };
-        let held = self.index.held(layout::BlobId(id))?;
+        let held = match &file {
+            Some(_) => (ChunkSet::all(row.plan()?), ChunkSet::new()),
+            None => self.index.held(id)?,
+        };
         let loaded = Arc::new(Live::new(id, row, held, file)?);
         let live = Arc::clone(lock(&self.live).entry(id).or_insert(loaded));
         // It may have been removed between the look at its row and now, and nobody would find it
@@ -316,6 +320,15 @@ impl Inner {
             return Err(error);
         }
         Ok(live)
+    }
+
+    /// The blob that has an upload's bytes: its own, or once it is sealed that of its file.
+    fn bytes_of(&self, live: &Live) -> Result<layout::BlobId> {
+        let file = live.state().chunks.file().map(|file| file.id);
+        match file {
+            Some(file) => Ok(self.index.file(&live.owner, file)?.blob),
+            None => Ok(live.blob_id()),
+        }
     }
 
     fn forget_live(&self, id: UploadId) -> Option<Arc<Live>> {

@@ -13,7 +13,8 @@ use longhaul_protocol::wire::{DigestRun, FileInfo, FileMeta};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan, digest};
 use longhaul_server::store::disk::{Clock, Config, DiskStore, DiskWriter, OpenError};
 use longhaul_server::store::{
-    ChunkBegin, ChunkWriter as _, FileReader as _, NewUpload, Owner, Result, Store as _, Upload,
+    ChunkBegin, ChunkWriter as _, FileReader as _, NewUpload, Owner, Result, Store as _,
+    StoreError, Upload,
 };
 use tempfile::TempDir;
 
@@ -39,7 +40,18 @@ impl Place {
     }
 
     pub(super) fn open(&self) -> DiskStore {
-        self.try_open().unwrap()
+        self.open_with(&self.config())
+    }
+
+    /// Waits for whatever an earlier store still does in the background: until then it is there.
+    pub(super) fn open_with(&self, config: &Config) -> DiskStore {
+        for _ in 0..1000 {
+            match DiskStore::open(self.dir.path(), config.clone()) {
+                Err(OpenError::InUse { .. }) => std::thread::sleep(Duration::from_millis(5)),
+                opened => return opened.unwrap(),
+            }
+        }
+        panic!("the store before is never over")
     }
 
     pub(super) fn try_open(&self) -> Result<DiskStore, OpenError> {
@@ -193,6 +205,18 @@ pub(super) async fn settled(store: &DiskStore, id: UploadId) -> Upload {
 
 pub(super) async fn held(store: &DiskStore, id: UploadId) -> String {
     settled(store, id).await.holding.held.to_string()
+}
+
+/// Seals once everything that is borrowed is copied.
+pub(super) async fn sealed(store: &DiskStore, id: UploadId, root: Digest) -> Result<FileInfo> {
+    for _ in 0..2000 {
+        match store.seal(&alice(), id, root).await {
+            Err(StoreError::StillFilling { .. }) => {}
+            other => return other,
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it does not fill: {:?}", status(store, id).await.holding)
 }
 
 pub(super) async fn read(store: &DiskStore, file: FileId) -> Vec<u8> {

@@ -186,3 +186,48 @@ async fn a_file_larger_than_the_disk_is_refused_before_its_first_byte() {
     let refused = store.create(&alice(), named("beyond any plan", u64::MAX)).await;
     assert!(matches!(refused, Err(StoreError::Plan(_))));
 }
+
+#[tokio::test]
+async fn a_directory_from_before_blobs_were_shared_is_brought_up_to_date() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = place.open();
+    let (_, info) = sent.upload(&store).await;
+    store.shutdown().await;
+    drop(store);
+    take_back_to_schema_2(&place);
+    let store = place.open();
+    let id = sent.create(&store).await;
+    store.offer(&alice(), id, sent.run()).await.unwrap();
+    let again = store.seal(&alice(), id, sent.root()).await.unwrap();
+    store.delete(&alice(), info.id).await.unwrap();
+    assert_eq!(read(&store, again.id).await, sent.data, "the root and the count are known");
+    store.delete(&alice(), again.id).await.unwrap();
+    store.shutdown().await;
+    drop(store);
+    drop(place.open());
+    assert_eq!(place.blob_count(), 0);
+}
+
+/// Makes an index what a server with schema 2 would have left.
+fn take_back_to_schema_2(place: &Place) {
+    let db = Database::open(place.dir.path().join("index.redb")).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.delete_table(TableDefinition::<([u8; 16], u64), ([u8; 32], [u8; 16], u64, u64)>::new(
+        "refs",
+    ))
+    .unwrap();
+    txn.delete_table(TableDefinition::<([u8; 16], u64, [u8; 16], u64), ()>::new("lent")).unwrap();
+    txn.delete_table(TableDefinition::<(&str, [u8; 32], [u8; 16]), ()>::new("roots")).unwrap();
+    let meta: TableDefinition<&str, u64> = TableDefinition::new("meta");
+    txn.open_table(meta).unwrap().insert("schema", 2).unwrap();
+    let blobs: TableDefinition<[u8; 16], &[u8]> = TableDefinition::new("blobs");
+    let mut table = txn.open_table(blobs).unwrap();
+    let rows: Vec<_> =
+        redb::ReadableTable::iter(&table).unwrap().map(|row| row.unwrap().0.value()).collect();
+    for blob in rows {
+        let old = format!("\u{1}{{\"len\":{},\"chunk_len\":{CHUNK}}}", 2 * CHUNK);
+        table.insert(blob, old.as_bytes()).unwrap();
+    }
+    drop(table);
+    txn.commit().unwrap();
+}

@@ -16,7 +16,12 @@
 //!
 //! What is written of a claimed chunk is counted in `partial`, so that after a `release` the next
 //! request may go on from there.
+//!
+//! A chunk may also be held by reference: `missing ─begin_lending─▶ being lent ─end_lending─▶ held`.
+//! That is told in `borrowed`. Its copy goes through a claim like a body, and while it does, and is
+//! pending, the chunk is held all the same.
 
+mod borrowed;
 mod partial;
 #[cfg(test)]
 mod tests;
@@ -28,6 +33,7 @@ use longhaul_protocol::wire::{FileInfo, Holding};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan};
 
 use crate::store::{Result, StoreError};
+pub(super) use borrowed::Copying;
 use partial::Partials;
 
 /// The right to write one chunk, until a newer one is granted.
@@ -57,7 +63,7 @@ pub(super) enum Begin {
     Write(Grant),
     /// Commit the removal of its row, of that digest, then write it.
     Replace(Grant, Digest),
-    /// Ask again when something has changed: a seal or a sync is under way.
+    /// Ask again when something has changed: a seal, a sync or a look for its bytes is under way.
     Wait,
     /// Ask again with what the index says now.
     LookAgain,
@@ -70,6 +76,8 @@ pub(super) enum SealStep {
     Sealed(FileInfo),
     /// Ask again when something has changed: a sync or another seal is under way.
     Wait,
+    /// Every chunk is held, some by references that are being replaced by copies.
+    Filling,
     /// Every chunk is held, and nobody else changes that until [`Chunks::end_seal`].
     Go,
 }
@@ -103,7 +111,14 @@ pub(super) struct Chunks {
     phase: Phase,
     held: ChunkSet,
     pending: BTreeMap<u64, Pending>,
-    filling: ChunkSet,
+    /// Those of the held ones that are references.
+    borrowed: ChunkSet,
+    /// Chunks whose bytes are being looked for, to be lent.
+    lending: ChunkSet,
+    /// Chunks whose row is being taken out.
+    removing: ChunkSet,
+    /// Whether references are not enough: the file is none that is here.
+    is_own: bool,
     claims: BTreeMap<u64, Claim>,
     partials: Partials,
     tickets: u64,
@@ -112,13 +127,25 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    pub(super) fn new(plan: Plan, held: ChunkSet, file: Option<FileInfo>) -> Self {
+    /// `own` are the chunks in the upload's own blob.
+    pub(super) fn new(
+        plan: Plan,
+        own: ChunkSet,
+        borrowed: ChunkSet,
+        file: Option<FileInfo>,
+    ) -> Self {
+        let is_own = !own.is_empty();
+        let mut held = own;
+        held.union_with(&borrowed);
         Self {
             plan,
             phase: file.map_or(Phase::Open, |file| Phase::Sealed(Box::new(file))),
             held,
             pending: BTreeMap::new(),
-            filling: ChunkSet::new(),
+            borrowed,
+            lending: ChunkSet::new(),
+            removing: ChunkSet::new(),
+            is_own,
             claims: BTreeMap::new(),
             partials: Partials::default(),
             tickets: 0,
@@ -130,8 +157,8 @@ impl Chunks {
     pub(super) fn holding(&self) -> Holding {
         Holding {
             held: self.held.clone(),
-            pending: self.pending.keys().copied().map(ChunkIndex).collect(),
-            filling: self.filling.clone(),
+            pending: self.pending_chunks().without(&self.held),
+            filling: if self.is_own { self.borrowed.clone() } else { ChunkSet::new() },
             partial: self.partials.list(),
         }
     }
@@ -147,8 +174,17 @@ impl Chunks {
         self.phase == Phase::Gone
     }
 
+    fn pending_chunks(&self) -> ChunkSet {
+        self.pending.keys().copied().map(ChunkIndex).collect()
+    }
+
     pub(super) fn has_any(&self) -> bool {
         !self.held.is_empty() || !self.pending.is_empty()
+    }
+
+    /// Whether the upload's own blob has a chunk.
+    pub(super) fn has_own(&self) -> bool {
+        !self.held.without(&self.borrowed).is_empty() || !self.pending.is_empty()
     }
 
     pub(super) fn has_partials(&self) -> bool {
@@ -157,13 +193,15 @@ impl Chunks {
 
     /// Whether what [`Begin::Wait`] waits for is over.
     pub(super) fn is_settled(&self, index: ChunkIndex) -> Option<()> {
-        let waits = self.phase == Phase::Sealing || self.pending.contains_key(&index.0);
+        let waits = self.phase == Phase::Sealing
+            || self.pending.contains_key(&index.0)
+            || self.is_moving(index);
         (!waits).then_some(())
     }
 
     /// Whether anything is under way that a sweep must not cut off.
     pub(super) fn is_busy(&self) -> bool {
-        let idle = self.claims.is_empty() && self.pending.is_empty() && self.filling.is_empty();
+        let idle = self.claims.is_empty() && self.pending.is_empty() && self.lending.is_empty();
         !idle || self.phase == Phase::Sealing
     }
 
@@ -201,6 +239,9 @@ impl Chunks {
             Phase::Sealed(file) => return Err(StoreError::Sealed { file: file.id }),
             Phase::Gone => return Err(StoreError::NotFound),
         }
+        if self.is_moving(index) {
+            return Ok(Begin::Wait);
+        }
         if self.is_held(index) != seen.digest.is_some() || self.removals != seen.removals {
             return Ok(Begin::LookAgain);
         }
@@ -212,6 +253,7 @@ impl Chunks {
             Some(_) if pending.is_some() => Ok(Begin::Wait),
             Some(digest) => {
                 self.held.remove(index);
+                self.removing.insert(index);
                 self.removals += 1;
                 Ok(Begin::Replace(self.claim(index), digest))
             }
@@ -260,24 +302,20 @@ impl Chunks {
         }
     }
 
-    /// Marks chunks as about to be filled; those of them that are not taken care of otherwise.
-    pub(super) fn begin_filling(&mut self, index: ChunkIndex) -> bool {
-        let wanted = self.plan.has(index) && self.phase == Phase::Open && self.is_missing(index);
-        wanted && !self.claims.contains_key(&index.0) && self.filling.insert(index)
+    /// The row of a chunk to be replaced is out, or else stays.
+    pub(super) fn end_removal(&mut self, index: ChunkIndex, is_out: bool) {
+        self.removing.remove(index);
+        if is_out {
+            self.borrowed.remove(index);
+        } else {
+            self.held.insert(index);
+            self.removals += 1;
+        }
     }
 
-    /// The right to fill a chunk, unless a request has come for it since.
-    pub(super) fn claim_filling(&mut self, index: ChunkIndex) -> Option<Grant> {
-        let free = self.phase == Phase::Open
-            && self.is_missing(index)
-            && self.filling.contains(index)
-            && !self.claims.contains_key(&index.0);
-        free.then(|| self.claim(index))
-    }
-
-    /// A chunk is not being filled any more.
-    pub(super) fn end_filling(&mut self, index: ChunkIndex) {
-        self.filling.remove(index);
+    /// Whether the index is being asked about the chunk, or told.
+    fn is_moving(&self, index: ChunkIndex) -> bool {
+        self.lending.contains(index) || self.removing.contains(index)
     }
 
     fn is_missing(&self, index: ChunkIndex) -> bool {
@@ -339,8 +377,8 @@ impl Chunks {
     /// All bytes of the chunk came, are written, and have the digest.
     pub(super) fn receive(&mut self, grant: Grant, digest: Digest) -> Result<()> {
         self.check(grant)?;
+        self.is_own = true;
         self.pending.insert(grant.index.0, Pending { digest, ticket: grant.ticket });
-        self.filling.remove(grant.index);
         self.partials.forget(grant.index);
         self.release(grant);
         Ok(())
@@ -368,6 +406,7 @@ impl Chunks {
         if self.is_pending(grant) {
             self.pending.remove(&grant.index.0);
             self.held.insert(grant.index);
+            self.borrowed.remove(grant.index);
         }
     }
 
@@ -388,14 +427,20 @@ impl Chunks {
             Phase::Sealing => return Ok(SealStep::Wait),
             Phase::Open => {}
         }
-        let Holding { mut held, pending, .. } = self.holding();
-        held.union_with(&pending);
-        if !held.is_complete(self.plan) {
+        if !self.lending.is_empty() {
+            return Ok(SealStep::Wait);
+        }
+        let mut all = self.pending_chunks();
+        all.union_with(&self.held);
+        if !all.is_complete(self.plan) {
             return Err(StoreError::ChunksMissing {
-                missing: ChunkSet::all(self.plan).without(&held),
+                missing: ChunkSet::all(self.plan).without(&all),
             });
         }
-        if !pending.is_empty() {
+        if self.is_own && !self.borrowed.is_empty() {
+            return Ok(SealStep::Filling);
+        }
+        if !self.pending.is_empty() {
             return Ok(SealStep::Wait);
         }
         self.phase = Phase::Sealing;
@@ -416,7 +461,6 @@ impl Chunks {
         }
         self.phase = Phase::Gone;
         self.pending.clear();
-        self.filling = ChunkSet::new();
         self.partials = Partials::default();
         true
     }

@@ -30,6 +30,8 @@ pub struct Config {
     pub disk_free_min: u64,
     /// How much of the index is kept in memory, bytes.
     pub index_cache_bytes: usize,
+    /// Whose bytes an upload may take instead of its own being sent.
+    pub reuse: Reuse,
     /// How many chunks are copied at once from files that are already here. Copies read and write
     /// the same disk as uploads do, so few.
     pub fills_max: usize,
@@ -46,6 +48,16 @@ pub struct Config {
     pub work: Arc<dyn Work>,
 }
 
+/// Whose bytes an upload may take instead of its own being sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// Nobody's: every chunk is sent.
+    Off,
+    /// Those of the same owner, whose other rows it never reads.
+    #[default]
+    Owner,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -55,6 +67,7 @@ impl Default for Config {
             bytes_total_max: None,
             disk_free_min: DISK_FREE_MIN,
             index_cache_bytes: 64 << 20,
+            reuse: Reuse::default(),
             fills_max: 2,
             idle_expiry_ms: 24 * 60 * 60 * 1000,
             empty_expiry_ms: 60 * 60 * 1000,

@@ -97,12 +97,12 @@ impl Inner {
         live.blob(|is_named| self.open_blob(live, is_named))
     }
 
-    /// As long as nothing is held nobody knows how far the upload's creation came before a crash,
+    /// As long as nothing is held in it nobody knows how far the upload's creation came before a crash,
     /// so it is done once more, which changes nothing that was done. Later a blob is never made
     /// anew: what is held would be zeroes.
     fn open_blob(&self, live: &Live, is_named: bool) -> Result<Arc<dyn DiskFile>> {
         let damaged = || StoreError::Damaged(format!("the blob {} is missing or short", live.id));
-        let nothing_held = !live.state().chunks.has_any();
+        let nothing_held = !live.state().chunks.has_own();
         if nothing_held && !is_named {
             return self.make_blob(live.blob_id(), live.plan.len())?.ok_or_else(damaged);
         }

@@ -12,6 +12,8 @@ mod chunks;
 mod expired;
 mod files;
 mod garbage;
+mod migrate;
+mod refs;
 mod space;
 mod uploads;
 
@@ -25,16 +27,19 @@ use super::medium::DiskFile;
 use crate::store::{Result, StoreError};
 use backend::FileBackend;
 
-pub(super) use chunks::{DurableChunk, Source};
+pub(super) use chunks::{DurableChunk, Removed};
+pub(super) use files::Published;
+pub(super) use refs::{Borrowed, Borrower, Lent, Source};
 pub(super) use uploads::Created;
 
 /// The schema that this server writes. A change of it is a new number and a step in [`MIGRATIONS`].
-pub const SCHEMA_VERSION: u64 = 2;
+pub const SCHEMA_VERSION: u64 = 3;
 
 /// The step at position `n` makes schema `n + 2` of schema `n + 1`; all run in one transaction.
-const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] = &[make_tables];
+const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] = &[make_tables, migrate::share_blobs];
 
 type Id = [u8; 16];
+type RefRow = ([u8; 32], Id, u64, u64);
 
 /// `schema` → [`SCHEMA_VERSION`].
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -50,11 +55,18 @@ const FILES: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("files");
 /// Owner, [newest first](newest_first), file: the order of the listing.
 const FILES_BY_OWNER: TableDefinition<'_, (&str, u64, Id), ()> =
     TableDefinition::new("files_by_owner");
-/// Blob of a sealed file → [`BlobRow`](super::row::BlobRow).
+/// Blob of sealed files → [`BlobRow`](super::row::BlobRow); kept until it is unlinked.
 const BLOBS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("blobs");
-/// Owner, digest, blob → one chunk there with that digest: where an offered digest is copied from.
+/// Owner, digest, blob → one chunk there with that digest: where an offered digest is taken from.
 /// One row per blob, so that a file of a million equal chunks has one.
 const SOURCES: TableDefinition<'_, (&str, [u8; 32], Id), u64> = TableDefinition::new("sources");
+/// Upload, chunk → digest, and where its bytes lie: blob, chunk there, offset there in bytes. See
+/// `refs`.
+const REFS: TableDefinition<'_, (Id, u64), RefRow> = TableDefinition::new("refs");
+/// Blob, chunk, upload, chunk: the first pair is what a row of [`REFS`] under the second is to.
+const LENT: TableDefinition<'_, (Id, u64, Id, u64), ()> = TableDefinition::new("lent");
+/// Owner, root, blob of a sealed file that has it.
+const ROOTS: TableDefinition<'_, (&str, [u8; 32], Id), ()> = TableDefinition::new("roots");
 /// Owner, idempotency key → digest of the request, upload.
 const IDEMPOTENCY: TableDefinition<'_, (&str, &str), ([u8; 32], Id)> =
     TableDefinition::new("idempotency");
@@ -179,6 +191,9 @@ fn make_tables(txn: &WriteTransaction) -> Result<()> {
     txn.open_table(FILES_BY_OWNER)?;
     txn.open_table(BLOBS)?;
     txn.open_table(SOURCES)?;
+    txn.open_table(REFS)?;
+    txn.open_table(LENT)?;
+    txn.open_table(ROOTS)?;
     txn.open_table(IDEMPOTENCY)?;
     txn.open_table(EXPIRED)?;
     txn.open_table(GARBAGE)?;

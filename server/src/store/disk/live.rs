@@ -43,22 +43,37 @@ struct Blob {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) chunks: Chunks,
+    pub(super) reuse: Reuse,
     pub(super) last_activity: Millis,
     pub(super) expires_at: Millis,
     /// What the upload's row has for `expires_at`.
     pub(super) saved_expires_at: Millis,
 }
 
+/// What is known of the bytes that an upload need not send.
+#[derive(Debug, Default)]
+pub(super) struct Reuse {
+    /// The blob of the file that it has been so far.
+    pub(super) twin: Option<BlobId>,
+    /// Whether somebody is copying what it borrows.
+    pub(super) is_copied: bool,
+    /// Why not all of it was: for the seal that waits for it.
+    pub(super) error: Option<StoreError>,
+    /// How often in a row a source could not be read.
+    pub(super) reads_failed: u32,
+}
+
 impl Live {
     pub(super) fn new(
         id: UploadId,
         row: UploadRow,
-        held: ChunkSet,
+        (own, borrowed): (ChunkSet, ChunkSet),
         file: Option<FileInfo>,
     ) -> Result<Self> {
         let plan = row.plan()?;
         let state = State {
-            chunks: Chunks::new(plan, held, file),
+            chunks: Chunks::new(plan, own, borrowed, file),
+            reuse: Reuse::default(),
             last_activity: row.last_activity,
             expires_at: row.expires_at,
             saved_expires_at: row.expires_at,

@@ -112,13 +112,24 @@ impl FileRow {
     }
 }
 
-/// The blob of a sealed file: only these are copied from.
+/// The blob of sealed files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct BlobRow {
     /// Bytes.
     pub(super) len: u64,
     /// Bytes.
     pub(super) chunk_len: u64,
+    /// How many files it is the bytes of. Without any it is garbage.
+    #[serde(default = "one")]
+    pub(super) files: u64,
+    /// The root of those files; none only in rows that a migration has still to see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) root: Option<Digest>,
+}
+
+/// Rows that tell no count are from before blobs were shared.
+fn one() -> u64 {
+    1
 }
 
 impl Row for BlobRow {
@@ -135,15 +146,19 @@ impl BlobRow {
 mod tests {
     use super::*;
 
+    fn blob() -> BlobRow {
+        BlobRow { len: 5, chunk_len: 1 << 16, files: 2, root: Some(Digest::of(b"")) }
+    }
+
     #[test]
     fn a_row_is_read_as_it_was_written() {
-        let row = BlobRow { len: 5, chunk_len: 1 << 16 };
+        let row = blob();
         assert_eq!(BlobRow::decode(&row.encode().unwrap()).unwrap(), row);
     }
 
     #[test]
     fn a_damaged_row_is_an_error_that_names_it() {
-        let mut bytes = BlobRow { len: 5, chunk_len: 1 << 16 }.encode().unwrap();
+        let mut bytes = blob().encode().unwrap();
         for damaged in [&b""[..], &b"\x02{}"[..], &bytes[..bytes.len() - 1]] {
             let error = BlobRow::decode(damaged).unwrap_err();
             assert!(error.to_string().contains("the row of a blob"), "{error}");
@@ -154,6 +169,9 @@ mod tests {
 
     #[test]
     fn a_row_whose_numbers_make_no_plan_is_damaged() {
-        assert!(matches!(BlobRow { len: 1, chunk_len: 1 }.plan(), Err(StoreError::Damaged(_))));
+        assert!(matches!(
+            BlobRow { len: 1, chunk_len: 1, ..blob() }.plan(),
+            Err(StoreError::Damaged(_))
+        ));
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! A file exists exactly when its row does. The commit in `publish` is the atomic merge of its
 //! chunks: they lie where they will stay, each with a row that says they are durable, so no byte is
-//! copied, moved or read again.
+//! copied, moved or read again. Chunks held by reference are copied before, never here: while they
+//! are, a seal is told to come again. Unless the whole is a file that is here already: then it
+//! becomes another row on the bytes of that one.
 
 use std::sync::Arc;
 
@@ -12,7 +14,9 @@ use longhaul_protocol::wire::ids::{FileId, UploadId};
 
 use super::Inner;
 use super::claims::SealStep;
+use super::index::Published;
 use super::live::Live;
+use super::work;
 use crate::store::{Owner, Result, StoreError};
 
 impl Inner {
@@ -33,26 +37,47 @@ impl Inner {
         match step {
             SealStep::Sealed(file) if file.root == root => Ok(file),
             SealStep::Sealed(_) => Err(StoreError::RootMismatch),
+            SealStep::Filling => {
+                let failed = live.state().reuse.error.take();
+                self.become_own(&live);
+                Err(failed.unwrap_or_else(|| still_filling(&live)))
+            }
             SealStep::Go | SealStep::Wait => {
-                let store = Arc::clone(self);
-                self.blocking(move || store.publish(&live, root)).await
+                let (store, in_task) = (Arc::clone(self), Arc::clone(&live));
+                let file = self.blocking(move || store.publish(&in_task, root)).await?;
+                if file.is_none() {
+                    self.become_own(&live);
+                }
+                file.ok_or_else(|| still_filling(&live))
             }
         }
     }
 
-    /// Ends the seal whatever happens, on a thread that nobody can cancel.
-    fn publish(&self, live: &Live, root: Digest) -> Result<FileInfo> {
+    /// Ends the seal whatever happens, on a thread that nobody can cancel. No file: there are
+    /// references to be copied.
+    fn publish(self: &Arc<Self>, live: &Live, root: Digest) -> Result<Option<FileInfo>> {
         let result = self.try_publish(live, root);
-        let file = result.as_ref().ok().cloned();
+        let file = match &result {
+            Ok(Published::File { info, .. }) => Some(info.clone()),
+            Ok(Published::Borrows) | Err(_) => None,
+        };
         let (now, expires_at) = self.now_and_idle_expiry();
         live.change(|state| {
             state.touch(now, expires_at);
             state.chunks.end_seal(file);
         });
-        result
+        match result? {
+            Published::Borrows => Ok(None),
+            Published::File { info, is_shared } => {
+                if is_shared {
+                    self.drop_soon(live);
+                }
+                Ok(Some(info))
+            }
+        }
     }
 
-    fn try_publish(&self, live: &Live, root: Digest) -> Result<FileInfo> {
+    fn try_publish(&self, live: &Live, root: Digest) -> Result<Published> {
         let (found, count) = self.index.root(live.blob_id())?;
         if count != live.plan.chunk_count() {
             let told = format!("upload {} has {count} rows of chunks", live.id);
@@ -63,8 +88,22 @@ impl Inner {
         }
         let (now, expires_at) = self.now_and_idle_expiry();
         let file = FileId(self.new_id()?);
-        let info = self.index.publish(live.id, file, root, now, expires_at)?;
-        tracing::info!(upload = %live.id, file = %file, bytes = info.size, "sealed");
-        Ok(info)
+        let published = self.index.publish(live.id, file, root, now, expires_at)?;
+        if let Published::File { info, is_shared } = &published {
+            let (upload, bytes) = (live.id, info.size);
+            tracing::info!(%upload, %file, bytes, is_shared, "sealed");
+        }
+        Ok(published)
     }
+
+    /// The room of a blob that no file needs is given back to the disk, after the answer.
+    fn drop_soon(self: &Arc<Self>, live: &Live) {
+        live.close_blob();
+        let (store, blob) = (Arc::clone(self), live.blob_id());
+        drop(work::start(&*self.config.work, move || store.drop_blob(blob)));
+    }
+}
+
+fn still_filling(live: &Live) -> StoreError {
+    StoreError::StillFilling { filling: live.state().chunks.holding().filling }
 }

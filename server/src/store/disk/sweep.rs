@@ -59,9 +59,24 @@ impl Inner {
         self.drop_blob(row.blob)
     }
 
-    /// Unlinks a blob that is garbage and drops its rows, once the name cannot come back: nobody
-    /// would know what it is.
+    /// Removes a blob that is garbage and drops its rows, unless others have references to it, and
+    /// then the blobs that only it had kept. What an upload borrows goes first.
     pub(super) fn drop_blob(&self, blob: BlobId) -> Result<()> {
+        let mut unneeded = vec![blob];
+        while let Some(blob) = unneeded.pop() {
+            if !self.index.is_garbage(blob)? {
+                continue;
+            }
+            unneeded.extend(self.index.drop_references(blob)?);
+            if self.index.may_unlink(blob)? {
+                self.unlink(blob)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Its rows go once the name cannot come back: nobody would know what it is.
+    fn unlink(&self, blob: BlobId) -> Result<()> {
         match self.disk.unlink(&self.layout.blob(blob)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(disk_error("unlinking a blob")(error));

@@ -15,6 +15,7 @@ use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{Digest, Millis};
 
 use super::claims::{Begin, Grant, Seen};
+use super::index::Removed;
 use super::live::{Live, WriteInFlight};
 use super::medium::DiskFile;
 use super::partial::Beginning;
@@ -68,6 +69,8 @@ impl Inner {
         self.index.check_writable()?;
         self.touch(&live)?;
         let Some(claim) = self.claim(&live, chunk).await? else { return Ok(ChunkBegin::Already) };
+        // Bytes of its own: it is none of the files that are here.
+        self.become_own(&live);
         Ok(ChunkBegin::Write(self.body_writer(claim, &chunk).await?))
     }
 
@@ -89,13 +92,18 @@ impl Inner {
     ) -> Result<Option<Claim>> {
         loop {
             let seen = self.look(live, chunk).await?;
+            if chunk.replace.is_some() && chunk.replace == seen.digest {
+                self.call_in(live, chunk.index).await?;
+            }
             let begin = live.change(|state| state.chunks.begin(&chunk, seen))?;
             match begin {
                 Begin::Already => return Ok(None),
                 Begin::Write(grant) => return Ok(Some(Claim::new(self, live, grant))),
                 Begin::Replace(grant, digest) => {
                     let claim = Claim::new(self, live, grant);
-                    return self.remove_row(claim, digest).await.map(Some);
+                    if let Some(claim) = self.remove_row(claim, digest).await? {
+                        return Ok(Some(claim));
+                    }
                 }
                 Begin::Wait => live.until(|state| state.chunks.is_settled(chunk.index)).await,
                 Begin::LookAgain => {}
@@ -117,12 +125,17 @@ impl Inner {
     }
 
     /// The row goes before the first byte is written over: at no time does a row name other bytes.
-    async fn remove_row(self: &Arc<Self>, claim: Claim, digest: Digest) -> Result<Claim> {
+    /// `None` if it stays, because others have come to need the bytes.
+    async fn remove_row(self: &Arc<Self>, claim: Claim, digest: Digest) -> Result<Option<Claim>> {
         let store = Arc::clone(self);
         self.blocking(move || {
-            store.index.remove_chunk(claim.live.id, claim.grant.index, digest)?;
-            tracing::debug!(upload = %claim.live.id, chunk = claim.grant.index.0, "chunk to be replaced");
-            Ok(claim)
+            let (id, index) = (claim.live.id, claim.grant.index);
+            let removed = store.index.remove_chunk(id, index, digest);
+            let is_out = matches!(removed, Ok(Removed::Done));
+            claim.live.change(|state| state.chunks.end_removal(index, is_out));
+            removed?;
+            tracing::debug!(upload = %id, chunk = index.0, is_out, "chunk to be replaced");
+            Ok(is_out.then_some(claim))
         })
         .await
     }

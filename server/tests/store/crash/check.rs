@@ -218,5 +218,11 @@ async fn finish(store: &DiskStore, upload: &Upload) -> Told<FileInfo> {
 async fn sealed(store: &DiskStore, id: UploadId) -> Result<FileInfo, StoreError> {
     store.shutdown().await;
     let digests = store.held_digests(&alice(), id, ChunkIndex(0), u64::MAX).await?;
-    store.seal(&alice(), id, digest::root(digests.into_iter().flatten())).await
+    let root = digest::root(digests.into_iter().flatten());
+    loop {
+        match store.seal(&alice(), id, root).await {
+            Err(StoreError::StillFilling { .. }) => tokio::task::yield_now().await,
+            other => return other,
+        }
+    }
 }

@@ -48,7 +48,7 @@ impl Client {
     async fn deed(&mut self) -> Told {
         let upload = self.any_upload();
         let file = self.any_file();
-        match (self.rng.u8(..32), upload, file) {
+        match (self.rng.u8(..40), upload, file) {
             (0..=2, ..) | (_, None, None) => self.create().await,
             (3..=12, Some(id), _) => self.put(id).await,
             (13..=15, Some(id), _) => self.replace(id).await,
@@ -59,6 +59,9 @@ impl Client {
             (28, _, Some(file)) => self.delete(file).await,
             (29, _, Some(file)) => self.read(file).await,
             (30, ..) => self.clean_up().await,
+            (31..=33, _, Some(file)) => self.again(file).await,
+            (34..=36, _, Some(file)) => self.grown(file).await,
+            (37..=38, Some(id), _) => self.offer_what_another_has(id).await,
             _ => check::lists(&self.store, &self.world, self.excuses()).await,
         }
     }
@@ -81,10 +84,10 @@ impl Client {
     /// Whether an error is one that the others or the disk explain.
     fn explained(&self, doing: &str, error: StoreError) -> Told {
         use StoreError::{ChunkHeld, ChunksMissing, Disk, Expired, Index, NoSpace, NotFound};
-        use StoreError::{ReadOnly, RootMismatch, Sealed, Superseded};
+        use StoreError::{ReadOnly, RootMismatch, Sealed, StillFilling, Superseded};
         match error {
             NotFound | Expired | Sealed { .. } | Superseded { .. } | ChunkHeld { .. } => Ok(()),
-            ChunksMissing { .. } | RootMismatch => Ok(()),
+            ChunksMissing { .. } | StillFilling { .. } | RootMismatch => Ok(()),
             Disk { .. } | Index(_) | ReadOnly | NoSpace { .. } if self.excuses() => Ok(()),
             other => Err(format!("{doing}: {other}")),
         }
@@ -248,7 +251,15 @@ impl Client {
         if let Some(known) = self.world().uploads.get_mut(&id) {
             known.may_be_sealed = true;
         }
-        match self.store.seal(&alice(), id, root).await {
+        let mut waits = 0;
+        let answer = loop {
+            match self.store.seal(&alice(), id, root).await {
+                Err(StoreError::StillFilling { .. }) if waits < 200 => waits += 1,
+                other => break other,
+            }
+            tokio::task::yield_now().await;
+        };
+        match answer {
             Ok(info) if info.root != root => Err(format!("{id} was sealed with another root")),
             Ok(info) => {
                 let mut world = self.world();
@@ -280,6 +291,76 @@ impl Client {
                     Err(format!("{id} holds what nobody sent: {:?}", offered.differs))
                 }
             }
+            Err(error) => self.explained("offer", error),
+        }
+    }
+
+    /// Begins an upload and offers digests at once; tells what the store says it has.
+    async fn begin_with(&mut self, size: u64, digests: Vec<Digest>) -> Told<Option<UploadId>> {
+        let new = named("a file", size);
+        let upload = match self.store.create(&alice(), new).await {
+            Ok(upload) => upload,
+            Err(error) => return self.explained("create", error).map(|()| None),
+        };
+        {
+            let mut world = self.world();
+            let may_be_gone = world.now() >= upload.expires_at;
+            let known = Known { may_be_gone, ..Known::new(upload.plan) };
+            world.uploads.entry(upload.id).or_insert(known);
+        }
+        let run = DigestRun { start: ChunkIndex(0), digests };
+        if let Err(error) = self.store.offer(&alice(), upload.id, run).await {
+            return self.explained("offer", error).map(|()| None);
+        }
+        self.status(upload.id).await?;
+        Ok(Some(upload.id))
+    }
+
+    async fn digests_of(&self, file: FileId) -> Option<(u64, Vec<Digest>)> {
+        let manifest = self.store.manifest(&alice(), file, ChunkIndex(0), u64::MAX).await;
+        manifest.ok().map(|(info, run)| (info.size, run.digests))
+    }
+
+    /// The same file once more, sometimes with a chunk that is another.
+    async fn again(&mut self, file: FileId) -> Told {
+        let Some((size, mut digests)) = self.digests_of(file).await else { return Ok(()) };
+        if !digests.is_empty() && self.rng.u8(..3) == 0 {
+            let plan = Plan::new(size, CHUNK).map_err(|error| error.to_string())?;
+            let at = self.rng.usize(..digests.len());
+            digests[at] = content(plan, ChunkIndex(at as u64), self.rng.u64(..VARIANTS)).1;
+        }
+        match self.begin_with(size, digests).await? {
+            Some(id) if self.rng.u8(..4) > 0 => self.seal(id).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// A file that was appended to: its whole chunks are as they were.
+    async fn grown(&mut self, file: FileId) -> Told {
+        let Some((size, mut digests)) = self.digests_of(file).await else { return Ok(()) };
+        digests.truncate((size / CHUNK) as usize);
+        let more = self.rng.u64(1..CHUNK + CHUNK / 2);
+        match self.begin_with(size + more, digests).await? {
+            Some(id) if self.rng.u8(..4) > 0 => self.seal(id).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn offer_what_another_has(&mut self, id: UploadId) -> Told {
+        let Some(plan) = self.plan(id) else { return Ok(()) };
+        let Some(other) = self.any_upload() else { return Ok(()) };
+        let count = plan.chunk_count();
+        let held = self.store.held_digests(&alice(), other, ChunkIndex(0), count).await;
+        let known = held.unwrap_or_default().into_iter().map_while(|digest| digest);
+        let digests: Vec<_> = known
+            .enumerate()
+            .map_while(|(at, digest)| {
+                is_content(plan, ChunkIndex(at as u64), digest).then_some(digest)
+            })
+            .collect();
+        let run = DigestRun { start: ChunkIndex(0), digests };
+        match self.store.offer(&alice(), id, run).await {
+            Ok(_) => self.status(id).await,
             Err(error) => self.explained("offer", error),
         }
     }

@@ -7,7 +7,20 @@ const INDEX: ChunkIndex = ChunkIndex(1);
 
 fn three_chunks(held: &str) -> Chunks {
     let plan = Plan::new(3 * CHUNK_LEN_MIN, CHUNK_LEN_MIN).unwrap();
-    Chunks::new(plan, held.parse().unwrap(), None)
+    Chunks::new(plan, held.parse().unwrap(), ChunkSet::new(), None)
+}
+
+/// One of three chunks is the upload's own, the others are references.
+fn two_borrowed() -> Chunks {
+    let plan = Plan::new(3 * CHUNK_LEN_MIN, CHUNK_LEN_MIN).unwrap();
+    Chunks::new(plan, "0".parse().unwrap(), "1-2".parse().unwrap(), None)
+}
+
+fn copying(chunks: &mut Chunks) -> Grant {
+    match chunks.begin_copying(INDEX) {
+        Some(Copying::Go(grant)) => grant,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn request(bytes: &[u8], replace: Option<&[u8]>) -> ChunkHeaders {
@@ -89,6 +102,7 @@ fn what_was_read_before_a_removal_is_looked_at_again() {
     let mut chunks = three_chunks("1");
     let seen = Seen { digest: Some(Digest::of(b"old")), removals: chunks.removals() };
     begin(&mut chunks, request(b"new", Some(b"old")), Some(b"old")).unwrap();
+    chunks.end_removal(INDEX, true);
     assert_eq!(chunks.begin(&request(b"old", None), seen).unwrap(), Begin::LookAgain);
 }
 
@@ -131,18 +145,68 @@ fn a_seal_waits_for_what_is_pending_and_names_what_is_missing() {
 }
 
 #[test]
-fn a_request_takes_a_chunk_from_the_filler() {
+fn a_chunk_that_is_looked_for_is_begun_by_nobody_and_held_once_it_is_lent() {
     let mut chunks = three_chunks("0");
-    assert!(!chunks.begin_filling(ChunkIndex(0)), "held");
-    assert!(!chunks.begin_filling(ChunkIndex(3)), "past the end");
-    assert!(chunks.begin_filling(INDEX));
-    assert!(!chunks.begin_filling(INDEX), "once is enough");
-    let fill = chunks.claim_filling(INDEX).unwrap();
-    let grant = granted(&mut chunks, b"a");
-    assert!(chunks.check(fill).is_err());
-    assert_eq!(chunks.claim_filling(INDEX), None);
+    let looked_for = chunks.begin_lending([0, 1, 3].map(ChunkIndex));
+    assert_eq!(looked_for.to_string(), "1", "not what is held, nor past the end");
+    assert!(chunks.begin_lending([INDEX]).is_empty(), "once is enough");
+    assert_eq!(begin(&mut chunks, request(b"a", None), None).unwrap(), Begin::Wait);
+    assert_eq!(chunks.is_settled(INDEX), None);
+    assert_eq!(chunks.begin_seal().unwrap(), SealStep::Wait, "it may be complete in a moment");
+    chunks.end_lending(&looked_for, &[INDEX]);
+    assert_eq!(begin(&mut chunks, request(b"a", None), Some(b"a")).unwrap(), Begin::Already);
+    assert_eq!(chunks.holding().held.to_string(), "0-1");
+    assert_eq!(chunks.holding().filling.to_string(), "1", "chunk 0 is its own");
+}
+
+#[test]
+fn a_claimed_chunk_is_not_looked_for() {
+    let mut chunks = three_chunks("");
+    granted(&mut chunks, b"a");
+    assert!(chunks.begin_lending([INDEX]).is_empty());
+}
+
+#[test]
+fn a_borrowed_chunk_stays_held_until_its_copy_is_durable() {
+    let mut chunks = two_borrowed();
+    let grant = copying(&mut chunks);
+    assert_eq!(chunks.begin_copying(INDEX), None, "one at a time");
     chunks.receive(grant, Digest::of(b"a")).unwrap();
-    assert!(chunks.holding().filling.is_empty());
+    let holding = chunks.holding();
+    assert_eq!((holding.held.to_string(), holding.pending.count()), ("0-2".to_owned(), 0));
+    chunks.sync_failed();
+    assert_eq!(chunks.holding().filling.to_string(), "1-2", "the reference is still there");
+    let grant = copying(&mut chunks);
+    chunks.receive(grant, Digest::of(b"a")).unwrap();
+    chunks.synced(grant);
+    assert_eq!(chunks.begin_copying(INDEX), Some(Copying::Over));
+    assert_eq!(chunks.begin_seal().unwrap(), SealStep::Filling, "chunk 2");
+}
+
+#[test]
+fn a_replacement_takes_a_borrowed_chunk_from_its_copier() {
+    let mut chunks = two_borrowed();
+    let copy = copying(&mut chunks);
+    let begun = begin(&mut chunks, request(b"b", Some(b"a")), Some(b"a")).unwrap();
+    let Begin::Replace(grant, _) = begun else { panic!("{begun:?}") };
+    assert!(chunks.check(copy).is_err());
+    assert_eq!(
+        begin(&mut chunks, request(b"c", None), None).unwrap(),
+        Begin::Wait,
+        "nobody writes before the row is out"
+    );
+    chunks.end_removal(INDEX, true);
+    assert_eq!(chunks.holding().filling.to_string(), "2");
+    chunks.check(grant).unwrap();
+}
+
+#[test]
+fn a_chunk_whose_row_stays_is_held_as_before() {
+    let mut chunks = three_chunks("0-2");
+    let begun = begin(&mut chunks, request(b"b", Some(b"a")), Some(b"a")).unwrap();
+    assert!(matches!(begun, Begin::Replace(..)));
+    chunks.end_removal(INDEX, false);
+    assert_eq!(chunks.holding().held.to_string(), "0-2");
 }
 
 /// A request that writes `bytes` of the chunk and breaks off.
@@ -194,12 +258,15 @@ fn a_newer_request_that_counted_on_more_is_refused_and_what_is_kept_stays() {
 fn a_copy_leaves_nothing_that_a_client_could_go_on_from() {
     let mut chunks = three_chunks("");
     breaks_off(&mut chunks, b"a", 10);
-    assert!(chunks.begin_filling(INDEX));
-    let fill = chunks.claim_filling(INDEX).unwrap();
+    let looked_for = chunks.begin_lending([INDEX]);
+    chunks.end_lending(&looked_for, &[INDEX]);
+    let fill = copying(&mut chunks);
     chunks.begin_copy(fill).unwrap();
     chunks.start_write(fill).unwrap();
     chunks.end_write(INDEX, Some(30));
     chunks.release(fill);
+    assert!(chunks.begin_loss(INDEX));
+    chunks.end_removal(INDEX, true);
     assert!(kept(&chunks).is_empty());
     assert!(matches!(
         begin(&mut chunks, at(30, b"a"), None),

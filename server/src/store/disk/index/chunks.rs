@@ -4,13 +4,9 @@ use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
-use super::{BLOBS, CHUNKS, Id, Index, SOURCES, uploads};
+use super::{CHUNKS, Id, Index, REFS, SOURCES, refs, uploads};
 use crate::store::Result;
 use crate::store::disk::layout::BlobId;
-use crate::store::disk::row::{BlobRow, Row as _};
-
-/// How many of an owner's blobs that have a digest are looked at for a sealed one.
-const SOURCES_LOOKED_AT_MAX: usize = 16;
 
 /// Chunks of one upload whose bytes have been synced.
 #[derive(Debug)]
@@ -24,14 +20,13 @@ pub(in crate::store::disk) struct DurableChunk {
     pub(in crate::store::disk) expires_at: Millis,
 }
 
-/// Where bytes of a digest lie.
+/// What came of taking a chunk out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store::disk) struct Source {
-    pub(in crate::store::disk) blob: BlobId,
-    /// In the blob, bytes.
-    pub(in crate::store::disk) offset: u64,
-    /// Bytes.
-    pub(in crate::store::disk) len: u64,
+pub(in crate::store::disk) enum Removed {
+    /// It is no longer held.
+    Done,
+    /// Others have references to it, so it is held as before.
+    Lent,
 }
 
 impl Index {
@@ -46,40 +41,48 @@ impl Index {
         })
     }
 
-    /// Takes a chunk out, so that its bytes may be written over.
+    /// Takes a chunk out, so that its bytes may be written over, unless somebody has a reference
+    /// to them.
     pub(in crate::store::disk) fn remove_chunk(
         &self,
         upload: UploadId,
         index: ChunkIndex,
         digest: Digest,
-    ) -> Result<()> {
+    ) -> Result<Removed> {
         let blob = BlobId(upload);
         self.write(|txn| {
+            if refs::is_lent(txn, blob, index)? {
+                return Ok(Removed::Lent);
+            }
+            refs::release(txn, upload, index)?;
             txn.open_table(CHUNKS)?.remove((blob.bytes(), index.0))?;
-            let Some(row) = uploads::get_upload(txn, upload)? else { return Ok(()) };
+            let Some(row) = uploads::get_upload(txn, upload)? else { return Ok(Removed::Done) };
             let key = (row.owner.as_str(), digest.0, blob.bytes());
             let mut sources = txn.open_table(SOURCES)?;
             let named = sources.get(key)?.map(|at| at.value());
             if named == Some(index.0) {
                 sources.remove(key)?;
             }
-            Ok(())
+            Ok(Removed::Done)
         })
     }
 
-    /// Which chunks of a blob have rows.
-    pub(in crate::store::disk) fn held(&self, blob: BlobId) -> Result<ChunkSet> {
-        let mut held = ChunkSet::new();
+    /// Which chunks of an upload have rows in its own blob, and which are references.
+    pub(in crate::store::disk) fn held(&self, upload: UploadId) -> Result<(ChunkSet, ChunkSet)> {
+        let (mut own, mut borrowed) = (ChunkSet::new(), ChunkSet::new());
         self.read(|txn| {
-            for row in txn.open_table(CHUNKS)?.range(all_chunks(blob))? {
-                held.insert(ChunkIndex(row?.0.value().1));
+            for row in txn.open_table(CHUNKS)?.range(all_chunks(BlobId(upload)))? {
+                own.insert(ChunkIndex(row?.0.value().1));
+            }
+            for row in txn.open_table(REFS)?.range(refs::refs_of(upload))? {
+                borrowed.insert(ChunkIndex(row?.0.value().1));
             }
             Ok(())
         })?;
-        Ok(held)
+        Ok((own, borrowed))
     }
 
-    /// The digest of one chunk, if it has a row.
+    /// The digest of one chunk, if it has a row, be it of a reference.
     pub(in crate::store::disk) fn chunk_digest(
         &self,
         blob: BlobId,
@@ -88,7 +91,8 @@ impl Index {
         self.read(|txn| digest_at(txn, blob, index.0))
     }
 
-    /// The digests of `count` chunks from `start` on, `None` for those without a row.
+    /// The digests of `count` chunks from `start` on, references included; `None` for those
+    /// without a row.
     pub(in crate::store::disk) fn digests(
         &self,
         blob: BlobId,
@@ -99,28 +103,14 @@ impl Index {
         self.read(|txn| {
             let mut digests = Vec::new();
             let mut next = start.0;
-            for row in
-                txn.open_table(CHUNKS)?.range((blob.bytes(), start.0)..(blob.bytes(), end))?
-            {
-                let (key, digest) = row?;
-                let index = key.value().1;
+            for row in digests_from(txn, blob, start.0..end)? {
+                let (index, digest) = row?;
                 digests.extend((next..index).map(|_| None));
-                digests.push(Some(Digest(digest.value())));
+                digests.push(Some(digest));
                 next = index + 1;
             }
             digests.extend((next..end).map(|_| None));
             Ok(digests)
-        })
-    }
-
-    /// For each digest: where one of the owner's sealed files has `len` bytes of it.
-    pub(in crate::store::disk) fn sources(
-        &self,
-        owner: &str,
-        wanted: &[(Digest, u64)],
-    ) -> Result<Vec<Option<Source>>> {
-        self.read(|txn| {
-            wanted.iter().map(|&(digest, len)| source_of(txn, owner, digest, len)).collect()
         })
     }
 }
@@ -132,6 +122,7 @@ fn insert_chunks_of_one(txn: &WriteTransaction, chunks: &[DurableChunk]) -> Resu
     let mut table = txn.open_table(CHUNKS)?;
     let mut sources = txn.open_table(SOURCES)?;
     for chunk in chunks {
+        refs::release(txn, chunk.upload, chunk.index)?;
         table.insert((blob, chunk.index.0), chunk.digest.0)?;
         sources.insert((row.owner.as_str(), chunk.digest.0, blob), chunk.index.0)?;
         row.last_activity = row.last_activity.max(chunk.at);
@@ -145,33 +136,41 @@ pub(super) fn all_chunks(blob: BlobId) -> std::ops::RangeInclusive<(Id, u64)> {
 }
 
 fn digest_at(txn: &ReadTransaction, blob: BlobId, index: u64) -> Result<Option<Digest>> {
-    let row = txn.open_table(CHUNKS)?.get((blob.bytes(), index))?;
-    Ok(row.map(|digest| Digest(digest.value())))
-}
-
-fn source_of(
-    txn: &ReadTransaction,
-    owner: &str,
-    digest: Digest,
-    len: u64,
-) -> Result<Option<Source>> {
-    let sources = txn.open_table(SOURCES)?;
-    let range = (owner, digest.0, [0; 16])..=(owner, digest.0, [u8::MAX; 16]);
-    for row in sources.range(range)?.take(SOURCES_LOOKED_AT_MAX) {
-        let (key, index) = row?;
-        let blob = BlobId(UploadId(key.value().2));
-        let found = sealed_range(txn, blob, ChunkIndex(index.value()))?;
-        if let Some(source) = found.filter(|source| source.len == len) {
-            return Ok(Some(source));
-        }
+    if let Some(row) = txn.open_table(CHUNKS)?.get((blob.bytes(), index))? {
+        return Ok(Some(Digest(row.value())));
     }
-    Ok(None)
+    let row = txn.open_table(REFS)?.get((blob.bytes(), index))?;
+    Ok(row.map(|row| Digest(row.value().0)))
 }
 
-/// Where a chunk lies, if its blob is that of a sealed file.
-fn sealed_range(txn: &ReadTransaction, blob: BlobId, index: ChunkIndex) -> Result<Option<Source>> {
-    let Some(row) = txn.open_table(BLOBS)?.get(blob.bytes())? else { return Ok(None) };
-    let plan = BlobRow::decode(row.value())?.plan()?;
-    let offset = plan.range(index).start;
-    Ok(Some(Source { blob, offset, len: plan.chunk_bytes(index) }))
+/// The chunks in a range that have a row of their own or a reference, in order. No chunk has both.
+pub(super) fn digests_from(
+    txn: &ReadTransaction,
+    blob: BlobId,
+    range: std::ops::Range<u64>,
+) -> Result<impl Iterator<Item = Result<(u64, Digest)>>> {
+    let keys = (blob.bytes(), range.start)..(blob.bytes(), range.end);
+    let own = txn.open_table(CHUNKS)?.range(keys.clone())?.map(|row| {
+        let (key, digest) = row?;
+        Ok((key.value().1, Digest(digest.value())))
+    });
+    let refs = txn.open_table(REFS)?.range(keys)?.map(|row| {
+        let (key, row) = row?;
+        Ok((key.value().1, Digest(row.value().0)))
+    });
+    Ok(in_order(own, refs))
+}
+
+type Row = Result<(u64, Digest)>;
+
+fn in_order(
+    own: impl Iterator<Item = Row>,
+    refs: impl Iterator<Item = Row>,
+) -> impl Iterator<Item = Row> {
+    let (mut own, mut refs) = (own.peekable(), refs.peekable());
+    std::iter::from_fn(move || match (own.peek(), refs.peek()) {
+        (Some(Ok((a, _))), Some(Ok((b, _)))) if a > b => refs.next(),
+        (None, _) => refs.next(),
+        _ => own.next(),
+    })
 }

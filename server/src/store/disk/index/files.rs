@@ -4,35 +4,50 @@ use longhaul_protocol::digest;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{Digest, Millis};
-use redb::WriteTransaction;
+use redb::{ReadableTable as _, WriteTransaction};
 
-use super::{BLOBS, CHUNKS, Cursor, FILES, FILES_BY_OWNER, GARBAGE, Index, newest_first, uploads};
+use super::{BLOBS, CHUNKS, Cursor, FILES, FILES_BY_OWNER, GARBAGE, Index, ROOTS};
+use super::{newest_first, refs, uploads};
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, FileRow, Row as _, UploadRow};
 use crate::store::{Owner, Result, StoreError};
 
+/// What a seal comes to.
+#[derive(Debug)]
+pub(in crate::store::disk) enum Published {
+    /// A file.
+    File {
+        info: FileInfo,
+        /// Whether its bytes are another's, so that the upload's own blob is garbage now.
+        is_shared: bool,
+    },
+    /// Nothing: chunks are borrowed, and the whole is no file that is here already.
+    Borrows,
+}
+
 impl Index {
-    /// The root over the rows of a blob's chunks, and how many rows there are.
+    /// The root over the chunks of an upload, references included, and how many there are.
     pub(in crate::store::disk) fn root(&self, blob: BlobId) -> Result<(Digest, u64)> {
         self.read(|txn| {
-            let table = txn.open_table(CHUNKS)?;
             let (mut count, mut failed) = (0, None);
-            let rows = table.range(super::chunks::all_chunks(blob))?;
+            let rows = super::chunks::digests_from(txn, blob, 0..u64::MAX)?;
             let root = digest::root(rows.map_while(|row| match row {
                 Ok((_, digest)) => {
                     count += 1;
-                    Some(Digest(digest.value()))
+                    Some(digest)
                 }
                 Err(error) => {
                     failed = Some(error);
                     None
                 }
             }));
-            failed.map_or(Ok((root, count)), |error| Err(error.into()))
+            failed.map_or(Ok((root, count)), Err)
         })
     }
 
-    /// The commit that makes a file of an upload: the file's row in, the upload marked sealed.
+    /// The commit that makes a file of an upload: the file's row in, the upload marked sealed. One
+    /// that only borrows becomes a second row on the blob of the same file, and its own blob
+    /// garbage.
     pub(in crate::store::disk) fn publish(
         &self,
         upload: UploadId,
@@ -40,18 +55,19 @@ impl Index {
         root: Digest,
         now: Millis,
         expires_at: Millis,
-    ) -> Result<FileInfo> {
+    ) -> Result<Published> {
         self.write(|txn| {
             let mut row = uploads::get_upload(txn, upload)?.ok_or(StoreError::NotFound)?;
-            let file_row = file_row(&row, upload, root, now);
+            let Some(blob) = blob_for(txn, upload, &row, root)? else {
+                return Ok(Published::Borrows);
+            };
+            let file_row = file_row(&row, upload, blob, root, now);
             txn.open_table(FILES)?.insert(file.0, file_row.encode()?.as_slice())?;
             let key = (row.owner.as_str(), newest_first(now), file.0);
             txn.open_table(FILES_BY_OWNER)?.insert(key, ())?;
-            let blob = BlobRow { len: row.len, chunk_len: row.chunk_len };
-            txn.open_table(BLOBS)?.insert(file_row.blob.bytes(), blob.encode()?.as_slice())?;
             (row.file, row.last_activity, row.expires_at) = (Some(file), now, expires_at);
             uploads::put_upload(txn, upload, &row)?;
-            file_row.info(file)
+            Ok(Published::File { info: file_row.info(file)?, is_shared: blob != BlobId(upload) })
         })
     }
 
@@ -85,19 +101,57 @@ impl Index {
         })
     }
 
-    /// Takes a file out, and the upload that it was; its blob becomes garbage.
+    /// Takes a file out, and the upload that it was; with its last file a blob becomes garbage.
     pub(in crate::store::disk) fn remove_file(&self, id: FileId) -> Result<Option<FileRow>> {
         self.write(|txn| {
             let Some(row) = take_file(txn, id)? else { return Ok(None) };
             uploads::take_upload(txn, row.upload)?;
-            txn.open_table(BLOBS)?.remove(row.blob.bytes())?;
-            txn.open_table(GARBAGE)?.insert(row.blob.bytes(), row.owner.as_str())?;
+            let left = match refs::get_blob(txn, row.blob)? {
+                Some(blob) => {
+                    let left = BlobRow { files: blob.files.saturating_sub(1), ..blob };
+                    put_blob(txn, row.blob, left)?;
+                    left.files
+                }
+                None => 0,
+            };
+            if left == 0 {
+                txn.open_table(GARBAGE)?.insert(row.blob.bytes(), row.owner.as_str())?;
+            }
             Ok(Some(row))
         })
     }
 }
 
-fn file_row(row: &UploadRow, upload: UploadId, root: Digest, now: Millis) -> FileRow {
+/// The blob that a file is to be a row on; none if it has to get all its chunks first.
+fn blob_for(
+    txn: &WriteTransaction,
+    upload: UploadId,
+    row: &UploadRow,
+    root: Digest,
+) -> Result<Option<BlobId>> {
+    let own = BlobId(upload);
+    if !refs::borrows(txn, upload)? {
+        let blob = BlobRow { len: row.len, chunk_len: row.chunk_len, files: 1, root: Some(root) };
+        put_blob(txn, own, blob)?;
+        txn.open_table(ROOTS)?.insert((row.owner.as_str(), root.0, own.bytes()), ())?;
+        return Ok(Some(own));
+    }
+    let has_own = txn.open_table(CHUNKS)?.range(super::chunks::all_chunks(own))?.next().is_some();
+    let same = if has_own { None } else { refs::same_file(txn, row, root)? };
+    let Some((blob, other)) = same else { return Ok(None) };
+    put_blob(txn, blob, BlobRow { files: other.files + 1, ..other })?;
+    let mut garbage = txn.open_table(GARBAGE)?;
+    garbage.remove(blob.bytes())?;
+    garbage.insert(own.bytes(), row.owner.as_str())?;
+    Ok(Some(blob))
+}
+
+fn put_blob(txn: &WriteTransaction, blob: BlobId, row: BlobRow) -> Result<()> {
+    txn.open_table(BLOBS)?.insert(blob.bytes(), row.encode()?.as_slice())?;
+    Ok(())
+}
+
+fn file_row(row: &UploadRow, upload: UploadId, blob: BlobId, root: Digest, now: Millis) -> FileRow {
     FileRow {
         owner: row.owner.clone(),
         meta: row.meta.clone(),
@@ -106,7 +160,7 @@ fn file_row(row: &UploadRow, upload: UploadId, root: Digest, now: Millis) -> Fil
         root,
         sealed_at: now,
         upload,
-        blob: BlobId(upload),
+        blob,
     }
 }
 

@@ -4,9 +4,10 @@
 use longhaul_protocol::wire::ids::UploadId;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::{CHUNKS, GARBAGE, Index, SOURCES};
+use super::{BLOBS, CHUNKS, GARBAGE, Index, ROOTS, SOURCES};
 use crate::store::Result;
 use crate::store::disk::layout::BlobId;
+use crate::store::disk::row::{BlobRow, Row as _};
 
 /// How many chunk rows go in one commit: a file of a million chunks must not hold up everybody's
 /// commits while its rows go.
@@ -22,6 +23,11 @@ impl Index {
             }
             Ok(blobs)
         })
+    }
+
+    /// Whether a blob is to go.
+    pub(in crate::store::disk) fn is_garbage(&self, blob: BlobId) -> Result<bool> {
+        self.read(|txn| Ok(txn.open_table(GARBAGE)?.get(blob.bytes())?.is_some()))
     }
 
     /// Drops the rows of a blob that has been unlinked, its garbage row last.
@@ -50,7 +56,18 @@ fn drop_some(txn: &WriteTransaction, blob: BlobId) -> Result<bool> {
     }
     let all = some.len() < ROWS_PER_COMMIT;
     if all {
+        drop_blob_row(txn, blob, &owner)?;
         garbage.remove(blob.bytes())?;
     }
     Ok(all)
+}
+
+fn drop_blob_row(txn: &WriteTransaction, blob: BlobId, owner: &str) -> Result<()> {
+    let mut blobs = txn.open_table(BLOBS)?;
+    let row = blobs.remove(blob.bytes())?;
+    let row = row.map(|row| BlobRow::decode(row.value())).transpose()?;
+    if let Some(root) = row.and_then(|row| row.root) {
+        txn.open_table(ROOTS)?.remove((owner, root.0, blob.bytes()))?;
+    }
+    Ok(())
 }

@@ -1,0 +1,277 @@
+//! Copies what an upload borrows into its own blob, verified while it is copied, through the same
+//! writer as a body from the network. The commit of the copy's row takes the reference out, so at
+//! every time the chunk is held by one or the other.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+
+use longhaul_protocol::ChunkIndex;
+use longhaul_protocol::wire::ids::UploadId;
+use tokio::sync::Semaphore;
+
+use super::claims::Copying;
+use super::index::{Borrowed, Source};
+use super::layout::BlobId;
+use super::live::{Live, State};
+use super::medium::{DiskFile, OpenHow};
+use super::writer::{Claim, WRITE_BYTES};
+use super::{Inner, disk_error};
+use crate::store::{ChunkWriter as _, Result, StoreError};
+
+/// How often in a row sources of an upload cannot be read before one of them is given up for lost
+/// and the chunk asked for again: a bad cable is not a bad sector.
+const READS_FAILED_MAX: u32 = 5;
+
+/// Whoever copies what an upload borrows. There is at most one.
+struct Copier {
+    live: Arc<Live>,
+    next: ChunkIndex,
+    sources: BTreeSet<BlobId>,
+}
+
+impl Drop for Copier {
+    fn drop(&mut self) {
+        self.live.state().reuse.is_copied = false;
+    }
+}
+
+/// What failed of a copy.
+#[derive(Debug)]
+enum CopyError {
+    /// The source has other bytes now.
+    Rotten,
+    /// The source cannot be read.
+    Unreadable(StoreError),
+    /// Anything else, among it that a request took the chunk over.
+    Other(StoreError),
+}
+
+impl From<StoreError> for CopyError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::DigestMismatch { .. } => Self::Rotten,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl Inner {
+    /// The upload is no file that is here already: what it borrows is copied from now on.
+    pub(super) fn become_own(self: &Arc<Self>, live: &Arc<Live>) {
+        {
+            let mut state = live.state();
+            if !state.chunks.become_own() || state.reuse.is_copied {
+                return;
+            }
+            state.reuse.is_copied = true;
+        }
+        let live = Arc::clone(live);
+        let copier = Copier { live, next: ChunkIndex(0), sources: BTreeSet::new() };
+        tokio::spawn(copy_all(Arc::downgrade(self), Arc::clone(&self.fills), copier));
+    }
+
+    /// Sees to it that nobody has a reference to a chunk of an upload, so that it can be replaced.
+    pub(super) async fn call_in(
+        self: &Arc<Self>,
+        lender: &Arc<Live>,
+        index: ChunkIndex,
+    ) -> Result<()> {
+        loop {
+            let (store, blob) = (Arc::clone(self), lender.blob_id());
+            let borrowers = self.blocking(move || store.index.borrowers(blob, index)).await?;
+            if borrowers.is_empty() {
+                return Ok(());
+            }
+            for (upload, at) in borrowers {
+                self.call_in_from(lender, upload, at).await?;
+            }
+        }
+    }
+
+    async fn call_in_from(
+        self: &Arc<Self>,
+        lender: &Live,
+        upload: UploadId,
+        index: ChunkIndex,
+    ) -> Result<()> {
+        match self.live(&lender.owner, upload).await {
+            Ok(live) if live.state().chunks.needs_bytes() => {
+                self.become_own(&live);
+                self.copy_through(&live, index).await
+            }
+            Ok(_) | Err(StoreError::NotFound | StoreError::Expired) => {
+                let store = Arc::clone(self);
+                self.blocking(move || store.drop_blob(BlobId(upload))).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Copies one chunk and waits until that is durable. If somebody else took care of it, who is to
+    /// be called in is asked once more.
+    async fn copy_through(self: &Arc<Self>, live: &Arc<Live>, index: ChunkIndex) -> Result<()> {
+        let copied = {
+            let Ok(_permit) = self.fills.acquire().await else { return Ok(()) };
+            self.copy(live, index).await
+        };
+        match copied {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                return self.after_failure(live, index, error).await.map_or(Ok(()), Err);
+            }
+        }
+        let is_settled = |state: &mut State| {
+            state.chunks.pending_digest(index).is_none().then(|| state.chunks.lacks_copy(index))
+        };
+        if live.until(is_settled).await {
+            let lost = std::io::Error::other("the sync of a copy failed");
+            return Err(disk_error("copying a chunk that others need")(lost));
+        }
+        Ok(())
+    }
+
+    /// Where the bytes came from, unless somebody else took care of the chunk.
+    async fn copy(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        index: ChunkIndex,
+    ) -> Result<Option<BlobId>, CopyError> {
+        let begun = live.until(|state| state.chunks.begin_copying(index)).await;
+        let Copying::Go(grant) = begun else { return Ok(None) };
+        let claim = Claim::new(self, live, grant);
+        let (store, id, len) = (Arc::clone(self), live.id, live.plan.chunk_bytes(index));
+        let borrowed = self.blocking(move || store.index.borrowed(id, index, len)).await?;
+        let Some(Borrowed { digest, source }) = borrowed else { return Ok(None) };
+        let mut writer = self.writer(claim, digest).await?;
+        let from = self.open_source(source).await.map_err(CopyError::Unreadable)?;
+        let end = source.offset + source.len;
+        let mut at = source.offset;
+        while at < end {
+            let len = usize::try_from(end - at).unwrap_or(WRITE_BYTES).min(WRITE_BYTES);
+            let bytes = self.read(&from, at, len).await.map_err(CopyError::Unreadable)?;
+            writer.write(bytes).await?;
+            at += len as u64;
+        }
+        let copied = writer.finish().await;
+        if let Err(StoreError::DigestMismatch { .. }) = copied {
+            let Source { blob, offset, len, .. } = source;
+            let blob = blob.0;
+            tracing::error!(
+                %blob, offset, bytes = len,
+                "a stored chunk has ROTTEN: its bytes no longer have their digest"
+            );
+        }
+        copied?;
+        live.state().reuse.reads_failed = 0;
+        tracing::debug!(upload = %live.id, chunk = index.0, "chunk copied");
+        Ok(Some(source.blob))
+    }
+
+    /// What a failure means; the error, if the copy is still to be made.
+    async fn after_failure(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        index: ChunkIndex,
+        error: CopyError,
+    ) -> Option<StoreError> {
+        let error = match error {
+            CopyError::Rotten => return self.lose(live, index).await.err(),
+            CopyError::Unreadable(error) => {
+                let failed = {
+                    let mut state = live.state();
+                    state.reuse.reads_failed += 1;
+                    state.reuse.reads_failed
+                };
+                if failed >= READS_FAILED_MAX {
+                    return self.lose(live, index).await.err();
+                }
+                error
+            }
+            CopyError::Other(StoreError::Superseded { .. } | StoreError::NotFound) => return None,
+            CopyError::Other(error) => error,
+        };
+        tracing::warn!(%error, upload = %live.id, chunk = index.0, "chunk not copied");
+        Some(error)
+    }
+
+    /// The bytes of a borrowed chunk are gone: it is asked of the client.
+    async fn lose(self: &Arc<Self>, live: &Arc<Live>, index: ChunkIndex) -> Result<()> {
+        if !live.change(|state| state.chunks.begin_loss(index)) {
+            return Ok(());
+        }
+        let (store, in_task) = (Arc::clone(self), Arc::clone(live));
+        self.blocking(move || {
+            let dropped = store.index.drop_reference(in_task.id, index);
+            in_task.change(|state| state.chunks.end_removal(index, dropped.is_ok()));
+            dropped
+        })
+        .await
+    }
+
+    async fn open_source(self: &Arc<Self>, source: Source) -> Result<Arc<dyn DiskFile>> {
+        let store = Arc::clone(self);
+        self.blocking(move || {
+            let path = store.layout.blob(source.blob);
+            store.disk.open(&path, OpenHow::Read).map_err(disk_error("opening a blob to copy from"))
+        })
+        .await
+    }
+
+    async fn read(
+        &self,
+        from: &Arc<dyn DiskFile>,
+        offset: u64,
+        len: usize,
+    ) -> Result<bytes::Bytes> {
+        let from = Arc::clone(from);
+        self.blocking(move || {
+            let mut bytes = vec![0; len];
+            from.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a blob to copy"))?;
+            Ok(bytes.into())
+        })
+        .await
+    }
+}
+
+/// Copies one chunk after the other, all uploads together at most `fills_max` at a time. A store
+/// that is gone is not kept alive for it.
+async fn copy_all(store: Weak<Inner>, fills: Arc<Semaphore>, mut copier: Copier) {
+    while let Some(index) = copier.next() {
+        let Ok(_permit) = fills.acquire().await else { return };
+        let Some(store) = store.upgrade() else { return };
+        match store.copy(&copier.live, index).await {
+            Ok(source) => copier.sources.extend(source),
+            Err(error) => {
+                let error = store.after_failure(&copier.live, index, error).await;
+                if error.is_some() {
+                    copier.live.state().reuse.error = error;
+                }
+            }
+        }
+    }
+    let live = Arc::clone(&copier.live);
+    live.until(|state| (!state.chunks.has_pending()).then_some(())).await;
+    let Some(store) = store.upgrade() else { return };
+    let sources = std::mem::take(&mut copier.sources);
+    drop(copier);
+    let in_task = Arc::clone(&store);
+    let dropped =
+        store.blocking(move || sources.into_iter().try_for_each(|blob| in_task.drop_blob(blob)));
+    if let Err(error) = dropped.await {
+        tracing::warn!(%error, "left for the next sweep to clean up");
+    }
+}
+
+impl Copier {
+    /// The next chunk; without one it is over, and what is borrowed later is for another.
+    fn next(&mut self) -> Option<ChunkIndex> {
+        let mut state = self.live.state();
+        let next = state.chunks.next_borrowed(self.next);
+        match next {
+            Some(index) => self.next = ChunkIndex(index.0 + 1),
+            None => state.reuse.is_copied = false,
+        }
+        next
+    }
+}

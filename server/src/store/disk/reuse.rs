@@ -1,0 +1,116 @@
+//! Takes note of digests ahead of their chunks, and lends an upload what its owner already has.
+//!
+//! A reference is enough as long as the upload may be a file that is here already: its *twin*, of
+//! the same plan, with every chunk that the upload has. Once there is none, what is borrowed is
+//! copied in the background (`copy`).
+
+use std::sync::Arc;
+
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::wire::{DifferingChunk, DigestRun};
+use longhaul_protocol::{ChunkIndex, ChunkSet, Digest};
+
+use super::Inner;
+use super::config::Reuse;
+use super::index::{Borrower, Lent};
+use super::live::Live;
+use crate::store::{Offered, Owner, Result, StoreError};
+
+/// Chunks that are being looked for. Dropped, they are not any more.
+struct Lending<'a> {
+    live: &'a Live,
+    chunks: ChunkSet,
+    lent: Lent,
+}
+
+impl Drop for Lending<'_> {
+    fn drop(&mut self) {
+        self.live.change(|state| state.chunks.end_lending(&self.chunks, &self.lent.chunks));
+    }
+}
+
+impl Inner {
+    pub(super) async fn offer(
+        self: &Arc<Self>,
+        owner: &Owner,
+        id: UploadId,
+        run: DigestRun,
+    ) -> Result<Offered> {
+        let live = self.live(owner, id).await?;
+        live.state().check_alive(self.config.clock.now())?;
+        check_run(&live, &run)?;
+        let (store, in_task) = (Arc::clone(self), Arc::clone(&live));
+        let (differs, may_be_known) = self.blocking(move || store.compare(&in_task, &run)).await?;
+        if !may_be_known {
+            self.become_own(&live);
+        }
+        let holding = live.state().chunks.holding();
+        Ok(Offered { holding, differs })
+    }
+
+    /// Which of the digests offered are held otherwise; lends what can be lent. Whether the upload
+    /// may still be a file that is here already.
+    fn compare(&self, live: &Live, run: &DigestRun) -> Result<(Vec<DifferingChunk>, bool)> {
+        let rows = self.index.digests(self.bytes_of(live)?, run.start, run.digests.len() as u64)?;
+        let mut differs = Vec::new();
+        let mut missing = Vec::new();
+        for ((index, offered), row) in run.iter().zip(rows) {
+            let pending = live.state().chunks.pending_digest(index);
+            match pending.or(row) {
+                Some(digest) if digest != offered => differs.push(DifferingChunk { index, digest }),
+                Some(_) => {}
+                None => missing.push((index, offered)),
+            }
+        }
+        let known = self.lend(live, missing)?;
+        Ok((differs, known))
+    }
+
+    /// Nothing is held by a reference that is not committed with its pin; and until it is known
+    /// what is, no request begins one of those chunks.
+    fn lend(&self, live: &Live, mut wanted: Vec<(ChunkIndex, Digest)>) -> Result<bool> {
+        if self.config.reuse == Reuse::Off {
+            return Ok(true);
+        }
+        let wishes = wanted.iter().map(|(index, _)| *index);
+        let chunks = live.change(|state| state.chunks.begin_lending(wishes));
+        wanted.retain(|(index, _)| chunks.contains(*index));
+        if wanted.is_empty() {
+            return Ok(true);
+        }
+        let mut lending = Lending { live, chunks, lent: Lent::default() };
+        let at = self.now_and_idle_expiry();
+        if self.index.has_source(&live.owner.0, live.blob_id(), &wanted)? {
+            lending.lent = self.index.lend(&borrower(live, at), &wanted)?;
+        }
+        let Lent { twin, chunks } = &lending.lent;
+        let mut state = live.state();
+        state.reuse.twin = *twin;
+        if !chunks.is_empty() {
+            state.touch(at.0, at.1);
+            state.saved_expires_at = state.saved_expires_at.max(at.1);
+        }
+        Ok(twin.is_some())
+    }
+}
+
+fn borrower(live: &Live, at: (longhaul_protocol::Millis, longhaul_protocol::Millis)) -> Borrower {
+    let state = live.state();
+    Borrower {
+        upload: live.id,
+        plan: live.plan,
+        may_be_known: state.chunks.may_be_known(),
+        twin: state.reuse.twin,
+        at,
+    }
+}
+
+fn check_run(live: &Live, run: &DigestRun) -> Result<()> {
+    let chunk_count = live.plan.chunk_count();
+    let end = run.start.0.saturating_add(run.digests.len() as u64);
+    if end > chunk_count {
+        let index = ChunkIndex(run.start.0.max(chunk_count));
+        return Err(StoreError::ChunkOutOfRange { index, chunk_count });
+    }
+    Ok(())
+}
