@@ -14,6 +14,9 @@ const server = (onThisMachine && new URLSearchParams(location.search).get("serve
 const api = new URL("v1/", new URL(server.replace(/\/*$/, "/"), location.href));
 if (server) uploader.setAttribute("endpoint", server);
 
+// What the uploader says of who it is; nothing where nobody asks.
+let asWhom;
+
 uploader.addEventListener("longhaul-complete", () => refresh());
 more.addEventListener("click", () => load(more.dataset.next));
 refresh();
@@ -29,15 +32,15 @@ async function load(next) {
 }
 
 function show({ files, next }, before) {
-  list.replaceChildren(...before, ...files.map(row));
+  list.replaceChildren(...before, ...files.map((file) => row(file, !asWhom)));
   more.dataset.next = next ?? "";
   more.hidden = !next;
   notice.textContent = list.children.length ? "" : "None yet.";
 }
 
-function row(file) {
+function row(file, isOpen) {
   const item = document.createElement("li");
-  item.append(link(file), about(file), remover(file, item));
+  item.append(isOpen ? link(file) : unlinked(file), about(file), remover(file, item));
   return item;
 }
 
@@ -48,6 +51,14 @@ function link(file) {
   anchor.textContent = file.name;
   anchor.title = file.name;
   return anchor;
+}
+
+// Where a token is needed: a link cannot carry one.
+function unlinked(file) {
+  const text = document.createElement("strong");
+  text.textContent = file.name;
+  text.title = `${file.name}: a download needs the token, which a link cannot send`;
+  return text;
 }
 
 function about(file) {
@@ -75,7 +86,9 @@ function remover(file, item) {
 // The answer's JSON, or {} where it has none; nothing if it was refused, which is then told.
 async function ask(url, options) {
   try {
-    const answer = await fetch(url, { cache: "no-store", ...options });
+    asWhom = await uploader.authorization().catch(() => undefined);
+    const headers = asWhom ? { authorization: asWhom } : {};
+    const answer = await fetch(url, { cache: "no-store", headers, ...options });
     const isJson = /json/.test(answer.headers.get("content-type") ?? "");
     if (answer.ok && (isJson || answer.status === 204)) return isJson ? await answer.json() : {};
     notice.textContent = isJson ? told(await answer.json()) : nobody();

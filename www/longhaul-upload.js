@@ -7,6 +7,12 @@
 //   accept          as on <input type="file">
 //   files-at-once   how many files move at once; 1 if left out. Counts until the first pick.
 //
+// Properties
+//   token           who uploads: a token, or a function that returns one or a promise of one. Counts
+//                   until the first pick.
+//   authorization() a promise of the value of `Authorization` that requests carry, for the page's own
+//                   requests to the same server; `undefined` where they carry none
+//
 // Events, all bubbling and composed; `detail` is described in longhaul.d.ts
 //   longhaul-state  longhaul-progress  longhaul-complete  longhaul-error
 import init, { Uploader } from "./longhaul.js";
@@ -76,7 +82,7 @@ progress::-moz-progress-bar { background: var(--bar, var(--accent)); border-radi
 [data-state=done] { --bar: var(--good); }
 [data-state=done] [part=status] { color: var(--good); }
 [data-state=failed] { --bar: var(--bad); }
-[data-state=paused], [data-state=queued], [data-state=cancelled], [data-state=waiting] { --bar: var(--faint); }
+[data-state=paused], [data-state=queued], [data-state=cancelled], [data-state=waiting], [data-state=renewing] { --bar: var(--faint); }
 .buttons { display: flex; gap: .4rem; }
 button, a[part=link] {
   font: inherit; font-size: .88rem; line-height: 1.2; padding: .35rem .75rem; cursor: pointer;
@@ -126,6 +132,7 @@ const STATES = {
   verifying: { buttons: ["pause", "cancel"], words: "Comparing what was sent earlier with the file" },
   sealing: { buttons: ["cancel"], words: "Finishing" },
   waiting: { buttons: ["resume", "pause", "cancel"], words: "Waiting" },
+  renewing: { buttons: ["pause", "cancel"], words: "Waiting for a new permission" },
   paused: { buttons: ["resume", "cancel"], words: "Paused" },
   cancelling: { buttons: [], words: "Cancelling" },
   done: { buttons: ["clear"], words: "Done" },
@@ -140,6 +147,7 @@ class LonghaulUpload extends HTMLElement {
   #rows = new Map();
   #uploader;
   #countdown;
+  #token;
 
   constructor() {
     super();
@@ -170,6 +178,21 @@ class LonghaulUpload extends HTMLElement {
     this.#input.accept = this.getAttribute("accept") ?? "";
     this.#root.getElementById("prompt").textContent = many ? "Choose files" : "Choose a file";
     this.#root.getElementById("hint").textContent = many ? "or drop them here" : "or drop it here";
+  }
+
+  get token() {
+    return this.#token;
+  }
+
+  set token(token) {
+    this.#token = token;
+    this.#startAnew();
+  }
+
+  async authorization() {
+    await ready;
+    this.#uploader ??= this.#start();
+    return this.#uploader.authorization();
   }
 
   get #input() {
@@ -242,12 +265,13 @@ class LonghaulUpload extends HTMLElement {
   #start() {
     const uploader = new Uploader({
       endpoint: this.getAttribute("endpoint") ?? "",
+      token: this.#token,
       filesAtOnce: Number(this.getAttribute("files-at-once")) || undefined,
     });
     const show = {
       state: (row, detail) => this.#showState(row, detail),
       progress: (row, detail) => this.#showProgress(row, detail),
-      complete: (row, detail) => showLink(row, detail),
+      complete: (row, detail) => this.#showLink(row, detail),
       error: (row, detail) => showError(row, detail),
     };
     for (const type of Object.keys(show)) {
@@ -314,6 +338,11 @@ class LonghaulUpload extends HTMLElement {
     part(row, "size").textContent = bytes(detail.total);
     part(row, "progress").value = share(row);
     part(row, "status").textContent = status(row);
+  }
+
+  // A link cannot carry a token; where one is needed the page has to fetch.
+  async #showLink(row, detail) {
+    if (!await this.#uploader.authorization()) showLink(row, detail);
   }
 
   // The seconds until the next try run down by themselves.

@@ -27,6 +27,8 @@ pub enum Retry {
     Reconcile,
     /// The upload is gone: begin anew.
     Restart,
+    /// The token is refused: ask for a fresh one, once, and go on with it.
+    Renew,
 }
 
 /// How long a sender that was superseded leaves a chunk alone: taking it back at once would make
@@ -107,7 +109,7 @@ table! {
         "The bytes that arrived do not have the digest that was sent with them",
         "Send the chunk again; if it goes on, something between the two ends changes the bytes, or the file is being written to.";
     /// No token, or one that is not valid.
-    Unauthorized: "unauthorized", 401, Never,
+    Unauthorized: "unauthorized", 401, Renew,
         "The request carries no valid token",
         "Get a fresh token and send it as `Authorization: Bearer ...`; the detail says what is wrong with this one.";
     /// The page that asks is not on the allow-list.
@@ -212,7 +214,7 @@ impl ProblemCode {
             title: row.title.to_owned(),
             status: row.status,
             code: row.code.to_owned(),
-            retryable: row.retry != Retry::Never,
+            retryable: !matches!(row.retry, Retry::Never | Retry::Renew),
             detail: detail.into(),
             advice: row.advice.to_owned(),
             facts: Facts::default(),

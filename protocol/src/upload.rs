@@ -17,7 +17,10 @@
 //! | `Paused`, `Ended(Failed)` | `Resume` | `Opening` |
 //! | any but `Ended` | a refusal that is final, a source that cannot be read | `Ended(Failed)` |
 //! | any but `Ended(Done)` | `Cancel` | `Closing` |
-//! | `Closing` | the answer, or enough tries | `Ended(Cancelled)` |
+//! | `Closing` | the answer, enough tries, or no token to ask with | `Ended(Cancelled)` |
+//!
+//! A refused token leaves the state as it is: nothing new is begun until there is a fresh one, and
+//! if there is none the upload fails.
 //!
 //! Resuming is starting: after a failure, a pause or a reload the machine is in `Opening`, asks what
 //! the server has, and goes on with what is missing. Sends that are under way when something else
@@ -37,6 +40,7 @@ mod happened;
 mod ledger;
 mod link;
 mod next;
+mod renew;
 
 pub use action::{
     Action, Answer, BufferId, Call, End, Failure, Fault, Input, Phase, Record, SourceError, Ticket,
@@ -54,6 +58,7 @@ use crate::wire::ids::UploadId;
 use buffers::{Buffer, Buffers};
 use ledger::Ledger;
 use link::Link;
+use renew::Token;
 
 /// How long a body may stand still before its request is given up: longer than a Wi-Fi roams,
 /// shorter than a person's patience.
@@ -67,6 +72,8 @@ pub const READ_TIMEOUT: Millis = Millis(120_000);
 pub const READ_TRIES: u32 = 3;
 /// How long a seal may take: the server syncs up to its `unsynced_bytes_max` first.
 pub const SEAL_TIMEOUT: Millis = Millis(180_000);
+/// How long the page may take for a fresh token: a person may have to sign in again for it.
+pub const RENEW_TIMEOUT: Millis = Millis(300_000);
 /// How often what the server copies by itself is asked about.
 pub const FILL_POLL: Millis = Millis(250);
 /// The shortest time between two records: `localStorage` writes are synchronous.
@@ -129,6 +136,7 @@ pub struct Upload {
     buffers: Buffers,
     lanes: u64,
     link: Link,
+    token: Token,
     calling: Option<Calling>,
     next_ticket: u64,
     /// Actions that answer an input.
@@ -167,6 +175,7 @@ impl Upload {
             buffers: Buffers::new(buffers),
             lanes: 1,
             link: Link::new(config.seed),
+            token: Token::default(),
             calling: None,
             next_ticket: 0,
             outbox: VecDeque::new(),
@@ -221,6 +230,7 @@ impl Upload {
             (_, Input::Read { ticket, result }) => self.on_read(ticket, result),
             (_, Input::Moved { ticket, bytes }) => self.on_moved(now, ticket, bytes),
             (_, Input::Sent { ticket, result }) => self.on_sent(now, ticket, result),
+            (_, Input::Renewed { ticket, is_fresh }) => self.on_renewed(ticket, is_fresh),
             (State::Opening | State::Moving, Input::Pause) => self.stop(State::Paused),
             (State::Paused | State::Ended(End::Failed(_)), Input::Resume) => self.reopen(),
             (State::Opening | State::Moving, Input::Resume | Input::Online) => self.link.try_now(),
@@ -268,6 +278,7 @@ impl Upload {
             .chain(self.yielded.values().copied())
             .chain(fills)
             .chain(retry)
+            .chain(self.token.until())
             .chain(self.save_at)
             .min()
     }
@@ -288,6 +299,9 @@ impl Upload {
         let silent = self.buffers.reads_end().find(|(_, until)| *until <= now);
         if let Some((buffer, _)) = silent {
             self.read_timed_out(now, buffer);
+        }
+        if self.token.until().is_some_and(|until| until <= now) {
+            self.renewal_timed_out();
         }
         self.yields_end(now);
     }
@@ -354,6 +368,7 @@ impl Upload {
         self.link.try_now();
         self.damaged.clear();
         self.silent_reads = 0;
+        self.token.trust();
     }
 
     fn fail(&mut self, fault: Fault) {
@@ -402,6 +417,11 @@ impl Upload {
         self.calling.is_some()
     }
 
+    /// Whether nothing new may be begun for now.
+    fn is_held_up(&self) -> bool {
+        self.link.down().is_some() || self.token.is_awaited()
+    }
+
     fn is_at_rest(&self) -> bool {
         matches!(self.state, State::Paused | State::Ended(_))
     }
@@ -409,6 +429,9 @@ impl Upload {
     fn moving_phase(&self) -> Phase {
         if let Some(down) = self.link.down() {
             return Phase::Waiting { until: down.until, why: down.why.clone() };
+        }
+        if self.token.is_awaited() {
+            return Phase::Renewing;
         }
         let sealing = self.calling.is_some_and(|calling| calling.kind == CallKind::Seal);
         match self.state {

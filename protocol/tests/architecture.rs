@@ -34,6 +34,7 @@ fn the_table_of_errors_is_the_table_of_the_code() {
         Retry::AfterStatus => "leaves the chunk alone for 10 s, then asks",
         Retry::Reconcile => "asks what is held and goes on",
         Retry::Restart => "begins anew",
+        Retry::Renew => "asks the page for a fresh token, once",
     };
     let of_code: Vec<Vec<String>> = ProblemCode::ALL
         .iter()

@@ -11,7 +11,7 @@ use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
 use longhaul_protocol::retry::RetryPolicy;
 use longhaul_protocol::upload::{
     Action, Answer, CANCEL_TRIES, Call, Config, End, Failure, Fault, Input, Phase, READ_TIMEOUT,
-    READ_TRIES, Record, STALL_TIMEOUT, SourceError, Ticket, Upload,
+    READ_TRIES, RENEW_TIMEOUT, Record, STALL_TIMEOUT, SourceError, Ticket, Upload,
 };
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{DigestsAnswer, FileInfo, FileMeta, Holding, UploadStatus};
@@ -268,12 +268,12 @@ fn a_chunk_that_was_taken_over_is_left_alone_for_ten_seconds() {
 #[test]
 fn a_final_refusal_ends_the_upload_in_its_own_words_and_the_user_can_try_again() {
     let (mut bench, sent) = Bench::sending(9);
-    let refused = refusal(ProblemCode::Unauthorized, None);
+    let refused = refusal(ProblemCode::ForeignOrigin, None);
     bench.tell(Input::Sent { ticket: sent[0].0, result: Err(refused) });
     let Phase::Ended(End::Failed(Fault::Refused(problem))) = bench.upload.phase() else {
         panic!("{:?}", bench.upload.phase())
     };
-    assert_eq!(problem.code, "unauthorized");
+    assert_eq!(problem.code, "foreign-origin");
     assert!(bench.wait(600_000).iter().all(|action| matches!(action, Action::Save(_))));
     assert!(matches!(call(&bench.tell(Input::Resume)).1, Call::Status(ID)));
 }
@@ -366,6 +366,60 @@ fn bytes_that_this_device_lost_are_read_again() {
     bench.answer(ticket, Holding::default());
     let read = |action: &Action| matches!(action, Action::Read { range, .. } if range.start == 0);
     assert!(bench.actions().iter().any(read));
+}
+
+fn renew(actions: &[Action]) -> Option<Ticket> {
+    actions.iter().find_map(|action| match action {
+        Action::Renew { ticket } => Some(*ticket),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_refused_token_is_renewed_once_and_everything_goes_on() {
+    let (mut bench, sent) = Bench::sending(9);
+    let unauthorized = || Err(refusal(ProblemCode::Unauthorized, None));
+    let asked = bench.tell(Input::Sent { ticket: sent[0].0, result: unauthorized() });
+    let ticket = renew(&asked).expect("a fresh token is asked for");
+    assert_eq!(bench.upload.phase(), Phase::Renewing);
+    let more = bench.tell(Input::Sent { ticket: sent[1].0, result: unauthorized() });
+    assert_eq!((renew(&more), calls(&more).len(), sends(&more).len()), (None, 0, 0));
+    let (status, _) = call(&bench.tell(Input::Renewed { ticket, is_fresh: true }));
+    let late = bench.tell(Input::Sent { ticket: sent[2].0, result: unauthorized() });
+    assert_eq!(renew(&late), None, "it carried the old one");
+    bench.answer(status, Holding::default());
+    let again: Vec<_> = sends(&bench.actions()).into_iter().map(|(_, chunk)| chunk.0).collect();
+    assert_eq!(again, [0, 1, 2]);
+}
+
+#[test]
+fn a_fresh_token_that_is_refused_too_ends_the_upload() {
+    let mut bench = Bench::with(9, Some(ID));
+    let (ticket, _) = call(&bench.actions());
+    let unauthorized = || Err(refusal(ProblemCode::Unauthorized, None));
+    let asked = bench.tell(Input::Answer { ticket, result: unauthorized() });
+    let fresh = Input::Renewed { ticket: renew(&asked).unwrap(), is_fresh: true };
+    let (ticket, _) = call(&bench.tell(fresh));
+    bench.tell(Input::Answer { ticket, result: unauthorized() });
+    assert!(matches!(bench.upload.phase(), Phase::Ended(End::Failed(Fault::Refused(_)))));
+    let (again, _) = call(&bench.tell(Input::Resume));
+    assert!(renew(&bench.tell(Input::Answer { ticket: again, result: unauthorized() })).is_some());
+}
+
+#[test]
+fn without_a_fresh_token_in_time_the_upload_ends_and_a_cancel_is_not_held_up() {
+    for cancel in [false, true] {
+        let (mut bench, sent) = Bench::sending(9);
+        let result = Err(refusal(ProblemCode::Unauthorized, None));
+        bench.tell(Input::Sent { ticket: sent[0].0, result });
+        if cancel {
+            bench.tell(Input::Cancel);
+        }
+        bench.wait(RENEW_TIMEOUT.0);
+        bench.wait(1);
+        let Phase::Ended(end) = bench.upload.phase() else { panic!("it waits for ever") };
+        assert_eq!(matches!(end, End::Cancelled), cancel);
+    }
 }
 
 #[test]

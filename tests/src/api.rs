@@ -24,9 +24,10 @@ use tokio::net::TcpStream;
 const RANGE_BYTES: u64 = 32 << 20;
 
 /// A server to ask.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Api {
     addr: SocketAddr,
+    token: Option<String>,
 }
 
 /// An answer.
@@ -80,7 +81,13 @@ impl Api {
     /// The server at this address.
     #[must_use]
     pub fn new(addr: SocketAddr) -> Self {
-        Self { addr }
+        Self { addr, token: None }
+    }
+
+    /// The same server, asked with this token.
+    #[must_use]
+    pub fn bearing(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
     }
 
     /// Sends one request and reads all of its answer.
@@ -113,6 +120,9 @@ impl Api {
     ) -> Result<Reply, NoReply> {
         let mut request = Request::builder().method(method).uri(path);
         request = request.header("host", self.addr.to_string());
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         for (name, value) in headers {
             request = request.header(*name, value);
         }

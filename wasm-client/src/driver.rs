@@ -7,7 +7,7 @@ use gloo_timers::callback::Timeout;
 use longhaul_protocol::Millis;
 use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::{Action, BufferId, Config, Input, Phase, Upload};
-use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::header::{AUTHORIZATION, ChunkHeaders};
 use longhaul_protocol::wire::path;
 use web_sys::File;
 
@@ -140,11 +140,17 @@ impl Driver {
                 slot: self.slot(buffer),
                 ticket,
                 url: self.transport.address(&path::chunks(upload)),
-                headers: written(&headers),
+                headers: self.written(&headers),
                 offset: headers.offset,
             }),
             Action::Stop { buffer } => self.pool.order(Order::Stop { slot: self.slot(buffer) }),
             Action::Free { buffer } => self.pool.order(Order::Free { slot: self.slot(buffer) }),
+            Action::Renew { ticket } => {
+                let this = self.this.clone();
+                self.transport.renew(move |is_fresh| {
+                    tell(&this, Input::Renewed { ticket, is_fresh });
+                });
+            }
             Action::Save(record) => persist::save(&self.fingerprint, &record),
             Action::Forget => persist::forget(&self.fingerprint),
         }
@@ -152,6 +158,12 @@ impl Driver {
 
     fn slot(&self, buffer: BufferId) -> Slot {
         Slot { upload: self.upload, buffer }
+    }
+
+    fn written(&self, headers: &ChunkHeaders) -> Vec<(String, String)> {
+        let authorization = self.transport.authorization().map(|value| (AUTHORIZATION, value));
+        let all = headers.write().into_iter().chain(authorization);
+        all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Setting it anew drops the one before.
@@ -173,10 +185,6 @@ fn tell(driver: &Weak<Driver>, input: Input) {
     if let Some(driver) = driver.upgrade() {
         driver.input(input);
     }
-}
-
-fn written(headers: &ChunkHeaders) -> Vec<(String, String)> {
-    headers.write().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// One millisecond more, because a browser's clock is coarse and its timers may fire early; waking

@@ -133,6 +133,7 @@ impl Standing {
             Self::Moves(Phase::Verifying) => "verifying",
             Self::Moves(Phase::Sealing) => "sealing",
             Self::Moves(Phase::Waiting { .. }) => "waiting",
+            Self::Moves(Phase::Renewing) => "renewing",
             Self::Moves(Phase::Paused) => "paused",
             Self::Moves(Phase::Cancelling) => "cancelling",
             Self::Moves(Phase::Ended(End::Done(_))) => "done",

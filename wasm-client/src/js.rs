@@ -6,13 +6,14 @@ use std::rc::Rc;
 use js_sys::Function;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsError, JsValue};
+use wasm_bindgen::{JsCast as _, JsError, JsValue};
 use web_sys::{CustomEvent, CustomEventInit, EventTarget, File};
 
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::lane;
 use crate::order::Report;
+use crate::token::Source;
 use crate::uploader;
 
 /// How many files move at once unless the page says otherwise: one file can fill every lane.
@@ -53,13 +54,14 @@ impl Uploader {
     pub fn new(
         #[wasm_bindgen(unchecked_optional_param_type = "UploaderOptions")] options: JsValue,
     ) -> Result<Self, JsError> {
+        let source = source(&options)?;
         let options: Options = read("the options", options)?;
         let events = EventTarget::new().map_err(thrown)?;
         let endpoint = Endpoint::parse(&options.endpoint, &page_address())?;
         let at_once = options.files_at_once.unwrap_or(FILES_AT_ONCE);
         let target = events.clone();
         let uploader =
-            uploader::Uploader::new(endpoint, at_once, move |event| emit(&target, &event));
+            uploader::Uploader::new(endpoint, source, at_once, move |event| emit(&target, &event));
         Ok(Self { uploader, events })
     }
 
@@ -67,6 +69,16 @@ impl Uploader {
     /// a pick is likely; calling it again does nothing.
     pub fn prepare(&self) {
         self.uploader.prepare();
+    }
+
+    /// What requests say of who asks, as a value of `Authorization`: for the page's own requests to
+    /// the same server. `undefined` where they say nothing.
+    ///
+    /// # Errors
+    /// When the page's own function gives no token.
+    pub async fn authorization(&self) -> Result<Option<String>, JsError> {
+        let tokens = self.uploader.tokens().clone();
+        tokens.authorization().await.map_err(|failure| JsError::new(&failure.to_string()))
     }
 
     /// Begins to upload a file, or goes on with it, and returns its number. `metadata` are kept with
@@ -172,6 +184,22 @@ fn read<T: Default + for<'de> Deserialize<'de>>(what: &str, value: JsValue) -> R
     }
     let wrong = |error| JsError::new(&format!("{what} are not what longhaul.d.ts says: {error}"));
     serde_wasm_bindgen::from_value(value).map_err(wrong)
+}
+
+/// A function cannot be read like the rest.
+fn source(options: &JsValue) -> Result<Source, JsError> {
+    let token = match options.is_object() {
+        true => js_sys::Reflect::get(options, &"token".into()).map_err(thrown)?,
+        false => JsValue::UNDEFINED,
+    };
+    if let Some(function) = token.dyn_ref::<Function>() {
+        return Ok(Source::Page(function.clone()));
+    }
+    match token.as_string() {
+        Some(token) => Ok(Source::Fixed(token)),
+        None if token.is_undefined() || token.is_null() => Ok(Source::None),
+        None => Err(JsError::new("the option `token` is neither a string nor a function")),
+    }
 }
 
 fn page_address() -> String {

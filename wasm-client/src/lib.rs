@@ -7,7 +7,7 @@
 //! On the page: [`uploader`] queues files and gives each a [`driver`], which turns the machine's
 //! actions into calls ([`transport`]), orders to lanes ([`pool`]) and a record in `localStorage`
 //! ([`persist`]); [`event`] is what listeners are told. In a worker: [`lane`] reads, hashes and
-//! sends one buffer at a time, as [`order`] says. [`answer`] reads what a server said, for both.
+//! sends one buffer at a time, as [`order`] says. [`token`] has what says who asks.
 //! [`js`] is the API for JavaScript and only converts.
 
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "natively only its tests run"))]
@@ -24,5 +24,6 @@ mod panic;
 mod persist;
 mod pool;
 mod queue;
+mod token;
 mod transport;
 mod uploader;

@@ -54,6 +54,27 @@ pub(crate) fn save(fingerprint: &Fingerprint, record: &Record) {
     }
 }
 
+/// A text that is kept beside the records.
+pub(crate) fn text(key: &str) -> Option<String> {
+    storage()?.get_item(key).ok()?
+}
+
+/// Keeps it, if there is room.
+pub(crate) fn set_text(key: &str, text: &str) {
+    if let Some(Err(error)) = storage().map(|storage| storage.set_item(key, text)) {
+        let text = "Longhaul could not keep its guest token (the site's storage is full): after a \
+                    reload this upload cannot be gone on with";
+        web_sys::console::warn_2(&text.into(), &error);
+    }
+}
+
+/// Forgets it.
+pub(crate) fn remove_text(key: &str) {
+    if let Some(storage) = storage() {
+        remove(&storage, key);
+    }
+}
+
 /// Forgets.
 pub(crate) fn forget(fingerprint: &Fingerprint) {
     if let Some(storage) = storage() {

@@ -14,6 +14,7 @@ use web_sys::{AbortController, AbortSignal, RequestCache};
 
 use crate::clock;
 use crate::endpoint::Endpoint;
+use crate::token::Tokens;
 
 /// A browser does not tell a page what a server of another origin says to it that does not have the
 /// page's origin on its list.
@@ -23,18 +24,30 @@ const UNREACHED_OR_REFUSED: &str =
 /// The control calls of one upload.
 pub(crate) struct Transport {
     endpoint: Endpoint,
+    tokens: Tokens,
     waiting: Rc<RefCell<BTreeMap<Ticket, AbortController>>>,
 }
 
 impl Transport {
     /// Calls to this server.
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, waiting: Rc::default() }
+    pub(crate) fn new(endpoint: Endpoint, tokens: Tokens) -> Self {
+        Self { endpoint, tokens, waiting: Rc::default() }
     }
 
     /// Where chunks go.
     pub(crate) fn address(&self, path: &str) -> String {
         self.endpoint.at(path)
+    }
+
+    /// What a chunk's request says of who sends it: what the create before it found out.
+    pub(crate) fn authorization(&self) -> Option<String> {
+        self.tokens.known()
+    }
+
+    /// Has a fresh token after a refusal, and tells whether there is one.
+    pub(crate) fn renew(&self, told: impl FnOnce(bool) + 'static) {
+        let tokens = self.tokens.clone();
+        spawn_local(async move { told(tokens.renew().await) });
     }
 
     /// Makes a call and tells what came of it, unless [`Transport::hang_up`] comes first.
@@ -46,12 +59,13 @@ impl Transport {
     ) {
         let controller = AbortController::new().ok();
         let signal = controller.as_ref().map(AbortController::signal);
-        let (endpoint, waiting) = (self.endpoint.clone(), Rc::clone(&self.waiting));
+        let (endpoint, tokens) = (self.endpoint.clone(), self.tokens.clone());
+        let waiting = Rc::clone(&self.waiting);
         if let Some(controller) = controller {
             self.waiting.borrow_mut().insert(ticket, controller);
         }
         spawn_local(async move {
-            let result = ask(&endpoint, &call, signal.as_ref()).await;
+            let result = ask(&endpoint, &tokens, &call, signal.as_ref()).await;
             waiting.borrow_mut().remove(&ticket);
             told(result);
         });
@@ -68,10 +82,19 @@ impl Transport {
 
 async fn ask(
     endpoint: &Endpoint,
+    tokens: &Tokens,
     call: &Call,
     signal: Option<&AbortSignal>,
 ) -> Result<Answer, Failure> {
-    let raw = fetch(request(endpoint, call, signal)?, endpoint.is_foreign()).await?;
+    let authorization = tokens.authorization().await?;
+    let may_be_given = matches!(call, Call::Create { .. }) && authorization.is_none();
+    let introduction = may_be_given.then(|| tokens.introduce());
+    let request = request(endpoint, call, authorization.as_deref(), signal)?;
+    let (raw, given) = fetch(request, endpoint.is_foreign()).await?;
+    if given.is_some() || (may_be_given && raw.is_good()) {
+        tokens.given(given);
+    }
+    drop(introduction);
     match call {
         Call::Create { .. } | Call::Status(_) => raw.json().map(Answer::Upload),
         Call::Offer(..) => raw.json().map(Answer::Digests),
@@ -83,10 +106,15 @@ async fn ask(
 fn request(
     endpoint: &Endpoint,
     call: &Call,
+    authorization: Option<&str>,
     signal: Option<&AbortSignal>,
 ) -> Result<Request, Failure> {
     let to = |method, path: &str| {
         let builder = RequestBuilder::new(&endpoint.at(path)).method(method);
+        let builder = match authorization {
+            Some(authorization) => builder.header(header::AUTHORIZATION, authorization),
+            None => builder,
+        };
         builder.cache(RequestCache::NoStore).abort_signal(signal)
     };
     match call {
@@ -109,12 +137,14 @@ fn without_body(builder: RequestBuilder) -> Result<Request, Failure> {
     builder.build().map_err(unmade)
 }
 
-async fn fetch(request: Request, foreign: bool) -> Result<Raw, Failure> {
+/// The answer, and the guest's token that came with it.
+async fn fetch(request: Request, foreign: bool) -> Result<(Raw, Option<String>), Failure> {
     let unreached = if foreign { UNREACHED_OR_REFUSED } else { "it could not be reached" };
     let response = request.send().await.map_err(|_| unheard(unreached))?;
     let (status, retry_after) = (response.status(), response.headers().get(RETRY_AFTER));
+    let given = response.headers().get(header::UPLOAD_TOKEN);
     let body = response.text().await.map_err(|_| unheard("its answer was cut off"))?;
-    Ok(Raw { status, body, retry_after, came_at: clock::since_1970() })
+    Ok((Raw { status, body, retry_after, came_at: clock::since_1970() }, given))
 }
 
 /// A browser's own words for these are a bare `TypeError`; what it knows it writes to the console.

@@ -23,6 +23,7 @@ use crate::order::{Report, Slot};
 use crate::persist::{self, Fingerprint};
 use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::token::{Source, Tokens};
 use crate::transport::Transport;
 
 /// How often listeners are told of progress: as often as an eye follows, and no more, whatever the
@@ -38,6 +39,7 @@ extern "C" {
 /// Uploads to one server.
 pub(crate) struct Uploader {
     endpoint: Endpoint,
+    tokens: Tokens,
     pool: Rc<Pool>,
     queue: RefCell<Queue>,
     drivers: RefCell<BTreeMap<u32, Rc<Driver>>>,
@@ -52,6 +54,7 @@ impl Uploader {
     /// Without uploads. `emit` is called with whatever there is to tell, and may call back.
     pub(crate) fn new(
         endpoint: Endpoint,
+        source: Source,
         files_at_once: usize,
         emit: impl Fn(Event) + 'static,
     ) -> Rc<Self> {
@@ -59,6 +62,7 @@ impl Uploader {
         Rc::new_cyclic(|this: &Weak<Self>| {
             let (reported, back) = (this.clone(), this.clone());
             let uploader = Self {
+                tokens: Tokens::new(source, &endpoint),
                 endpoint,
                 pool: Rc::new(Pool::new(Rc::new(move |report| {
                     with(&reported, |up| up.told(report))
@@ -79,6 +83,11 @@ impl Uploader {
     /// Starts what the next file's first chunk goes through, so that a pick need not wait for it.
     pub(crate) fn prepare(&self) {
         self.pool.prepare(Slot { upload: self.count.get() + 1, buffer: BufferId(0) });
+    }
+
+    /// What requests carry of who asks.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// Takes in a file and returns the number of its upload: that of one that rests, if it is the same
@@ -152,7 +161,7 @@ impl Uploader {
             config: self.config(meta, whole(file.size()), resume),
             file,
             fingerprint,
-            transport: Transport::new(self.endpoint.clone()),
+            transport: Transport::new(self.endpoint.clone(), self.tokens.clone()),
             pool: Rc::clone(&self.pool),
             happened: Rc::new(move |upload| with(&back, |uploader| uploader.happened(upload))),
         });

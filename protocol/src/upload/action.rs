@@ -70,6 +70,11 @@ pub enum Action {
         /// The buffer.
         buffer: BufferId,
     },
+    /// Ask for a fresh token, which requests carry from then on; answer with [`Input::Renewed`].
+    Renew {
+        /// Names this attempt.
+        ticket: Ticket,
+    },
     /// Remember this for after a reload.
     Save(Record),
     /// Forget what was remembered.
@@ -139,6 +144,13 @@ pub enum Input {
         ticket: Ticket,
         /// What came of it.
         result: Result<(), Failure>,
+    },
+    /// There is a fresh token, or there is none to be had.
+    Renewed {
+        /// The attempt.
+        ticket: Ticket,
+        /// Whether requests carry another token from now on.
+        is_fresh: bool,
     },
     /// The user pauses.
     Pause,
@@ -251,6 +263,8 @@ pub enum Phase {
         /// What failed.
         why: Failure,
     },
+    /// The token was refused; a fresh one is awaited.
+    Renewing,
     /// The user paused it.
     Paused,
     /// Being cancelled.

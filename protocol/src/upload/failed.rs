@@ -1,19 +1,34 @@
 //! What failed. Every failure that can be tried again ends in `Opening`, after a wait.
 
 use super::buffers::Stage;
-use super::{BufferId, CallKind, End, Failure, Fault, State, Upload};
+use super::{BufferId, CallKind, End, Failure, Fault, State, Ticket, Upload};
 use crate::plan::ChunkIndex;
 use crate::problem::{ProblemCode, Retry};
 use crate::time::Millis;
 
+/// A send that failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) ticket: Ticket,
+    pub(super) buffer: BufferId,
+    pub(super) chunk: ChunkIndex,
+}
+
 impl Upload {
-    pub(super) fn on_call_failed(&mut self, now: Millis, kind: CallKind, failure: Failure) {
+    pub(super) fn on_call_failed(
+        &mut self,
+        now: Millis,
+        kind: CallKind,
+        ticket: Ticket,
+        failure: Failure,
+    ) {
         for stage in self.buffers.iter_mut().filter_map(|(_, buffer)| buffer.stage_mut()) {
             if *stage == Stage::Offered {
                 *stage = Stage::Hashed;
             }
         }
         match (kind, retry_of(&failure)) {
+            (_, Retry::Renew) => self.on_unauthorized(now, ticket, failure),
             (CallKind::Seal, Retry::Never) if self.root_may_be_stale(&failure) => {
                 self.root_refused = true;
                 self.ledger.doubt_all();
@@ -36,12 +51,12 @@ impl Upload {
     pub(super) fn on_send_failed(
         &mut self,
         now: Millis,
-        buffer: BufferId,
-        chunk: ChunkIndex,
+        Refused { ticket, buffer, chunk }: Refused,
         failure: Failure,
     ) {
         match retry_of(&failure) {
             Retry::Never => self.refuse(failure),
+            Retry::Renew => self.on_unauthorized(now, ticket, failure),
             Retry::AfterStatus => {
                 self.free(buffer);
                 let until = self.link.superseded_until(now);
@@ -77,8 +92,12 @@ impl Upload {
         }
     }
 
-    pub(super) fn on_cancel_failed(&mut self, now: Millis, failure: Failure) {
-        let gone = retry_of(&failure) == Retry::Restart;
+    pub(super) fn on_cancel_failed(&mut self, now: Millis, ticket: Ticket, failure: Failure) {
+        let retry = retry_of(&failure);
+        if retry == Retry::Renew {
+            return self.on_unauthorized(now, ticket, failure);
+        }
+        let gone = retry == Retry::Restart;
         match &mut self.state {
             State::Closing { tries } if !gone => {
                 *tries += 1;

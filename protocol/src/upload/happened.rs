@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::buffers::{Buffer, Stage};
+use super::failed::Refused;
 use super::ledger::Ledger;
 use super::{
     Action, Answer, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket, Upload,
@@ -22,6 +23,9 @@ impl Upload {
     ) {
         let Some(calling) = self.calling.filter(|calling| calling.ticket == ticket) else { return };
         self.calling = None;
+        if result.is_ok() {
+            self.token.proved_by(ticket);
+        }
         match (calling.kind, result) {
             (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
                 self.on_status(now, *status);
@@ -30,8 +34,8 @@ impl Upload {
             (CallKind::Seal, Ok(Answer::File(file))) => self.end(End::Done(file)),
             (CallKind::Cancel, Ok(_)) => self.end(End::Cancelled),
             (_, Ok(_)) => self.nonsense("it does not fit the question"),
-            (CallKind::Cancel, Err(failure)) => self.on_cancel_failed(now, failure),
-            (kind, Err(failure)) => self.on_call_failed(now, kind, failure),
+            (CallKind::Cancel, Err(failure)) => self.on_cancel_failed(now, ticket, failure),
+            (kind, Err(failure)) => self.on_call_failed(now, kind, ticket, failure),
         }
     }
 
@@ -124,6 +128,7 @@ impl Upload {
         match result {
             Ok(()) => {
                 *buffer = Buffer::Empty;
+                self.token.proved_by(ticket);
                 self.outbox.push_back(Action::Free { buffer: id });
                 let body = self.ledger.plan().chunk_bytes(chunk).saturating_sub(sending.offset);
                 let rest = body.saturating_sub(sending.moved);
@@ -132,7 +137,8 @@ impl Upload {
             }
             Err(failure) => {
                 buffer.stop_sending();
-                self.on_send_failed(now, id, chunk, failure);
+                let refused = Refused { ticket, buffer: id, chunk };
+                self.on_send_failed(now, refused, failure);
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::wire::{CreateRequest, DigestRun, PROTOCOL_VERSION, SealRequest};
 
 impl Upload {
     pub(super) fn open(&mut self, now: Millis) -> Option<Action> {
-        if self.is_calling() || self.link.down().is_some() {
+        if self.is_calling() || self.is_held_up() {
             return None;
         }
         match self.id {
@@ -50,7 +50,7 @@ impl Upload {
     }
 
     pub(super) fn move_on(&mut self, now: Millis) -> Option<Action> {
-        if self.link.down().is_some() {
+        if self.is_held_up() {
             return None;
         }
         self.send_next(now).or_else(|| self.read_next(now)).or_else(|| self.call_next(now))
@@ -130,7 +130,7 @@ impl Upload {
     }
 
     pub(super) fn close(&mut self, now: Millis, tries: u32) -> Option<Action> {
-        if self.is_calling() || self.link.down().is_some() {
+        if self.is_calling() || self.is_held_up() {
             return None;
         }
         match self.id.filter(|_| tries < CANCEL_TRIES) {

@@ -50,7 +50,9 @@ impl Raw {
         }
     }
 
-    fn is_good(&self) -> bool {
+    /// Whether it is no refusal.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
         (200..300).contains(&self.status)
     }
 

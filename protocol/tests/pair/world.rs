@@ -275,6 +275,7 @@ impl World {
                 self.sending.retain(|_, sent| *sent != buffer);
             }
             Action::Stop { buffer } => self.sending.retain(|_, sent| *sent != buffer),
+            Action::Renew { .. } => panic!("nobody refuses a token here"),
             Action::HangUp { .. } | Action::Save(_) | Action::Forget => {}
         }
     }

@@ -40,6 +40,7 @@ fn what_a_client_does(retry: Retry) -> &'static str {
         Retry::AfterStatus => "leaves it to the other sender, then asks for the status",
         Retry::Reconcile => "takes the server's word and goes on",
         Retry::Restart => "begins a new upload",
+        Retry::Renew => "asks the page for a fresh token, once",
     }
 }
 

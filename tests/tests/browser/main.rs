@@ -20,4 +20,5 @@ mod reload;
 mod screenshots;
 mod sizes;
 mod stage;
+mod tokens;
 mod workers;

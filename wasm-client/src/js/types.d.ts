@@ -6,11 +6,15 @@ export interface UploaderOptions {
   /** How many files move at once, at most 5; 1 if left out. One file can fill every lane; several
    * share them, and the buffers too. */
   filesAtOnce?: number;
+  /** The token that says who uploads, or a function that gets one: called before the first request
+   * and whenever the server refuses the last one. Without it, a server that lets guests in gives a
+   * token, which is kept in `localStorage`. */
+  token?: string | (() => string | Promise<string>);
 }
 
 /** Where an upload stands. */
 export type UploadState =
-  | "queued" | "opening" | "uploading" | "verifying" | "sealing" | "waiting"
+  | "queued" | "opening" | "uploading" | "verifying" | "sealing" | "waiting" | "renewing"
   | "paused" | "cancelling" | "done" | "failed" | "cancelled";
 
 /** What every event tells. */

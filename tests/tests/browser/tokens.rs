@@ -1,0 +1,155 @@
+//! Who uploads: guests, and owners whose page gets their tokens.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use longhaul_tests::api::Api;
+use longhaul_tests::artefacts;
+use longhaul_tests::browser::{Browser, in_every_engine};
+use longhaul_tests::files::{Folder, MIB, sha256};
+use longhaul_tests::page::{Page, SOON, UPLOAD};
+use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::server::{Options, Server};
+use longhaul_tests::wait;
+use serde_json::{Value, json};
+
+/// The names that the page lists, once it has asked the server.
+const LISTED: &str = r#"
+    const notice = document.getElementById('notice').textContent;
+    const names = [...document.querySelectorAll('#files li > :first-child')];
+    return notice || names.length ? names.map(name => name.textContent) : null;
+"#;
+
+/// A token function that hands out these, one each time it is asked, and the last for ever.
+const HAND_OUT: &str = r#"
+    const tokens = arguments[0];
+    window.asked = 0;
+    document.querySelector('longhaul-upload').token =
+        async () => tokens[Math.min(window.asked++, tokens.length - 1)];
+"#;
+
+/// A server that asks for tokens signed with what is in the file.
+async fn keyed(key: &Path) -> Server {
+    let more = vec!["--token-key".to_owned(), key.to_str().unwrap().to_owned()];
+    Server::start(Options { more, ..Options::demo() }).await
+}
+
+fn new_key(folder: &Folder, name: &str, secret: char) -> PathBuf {
+    let key = folder.path().join(name);
+    write_key(&key, secret);
+    key
+}
+
+/// Readable by nobody else, as the server demands.
+fn write_key(key: &Path, secret: char) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(key, String::from(secret).repeat(40)).unwrap();
+    fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn token(key: &Path, owner: &str) -> String {
+    let mut command = Command::new(artefacts::server());
+    command.arg("token").arg("--key").arg(key).args(["--owner", owner, "--expires", "1d"]);
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{out:?}");
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
+}
+
+async fn listed(browser: &Browser) -> Value {
+    wait::until("the page has asked for the files", SOON, async || {
+        Some(browser.run(LISTED, &[]).await).filter(|names| !names.is_null())
+    })
+    .await
+}
+
+async fn asked(browser: &Browser) -> Value {
+    browser.run("return window.asked", &[]).await
+}
+
+async fn only_file_is(api: &Api, file: &Path) {
+    let files = api.files().await;
+    assert_eq!(files.len(), 1, "{files:?}");
+    let (digest, _) = api.download_sha256(files[0].id, files[0].size).await;
+    assert_eq!(digest, sha256(file));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_uploads_sees_what_is_his_after_a_reload_and_nobody_else_does() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("guest.bin", 20 * MIB, 71);
+        let more = vec!["--allow-anonymous".to_owned()];
+        let server = Server::start(Options { more, ..Options::demo() }).await;
+        let page = Page::open(browser, &server.origin()).await;
+        page.pick(&file).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        let kept = "return Object.entries(localStorage).find(([k]) => k.startsWith('longhaul-guest:'))?.[1]";
+        let token = browser.run(kept, &[]).await;
+        only_file_is(&server.api().bearing(token.as_str().expect("a kept token")), &file).await;
+
+        page.reload().await;
+        assert_eq!(listed(browser).await, json!(["guest.bin"]));
+        assert_eq!(page.download_links().await, Vec::<String>::new(), "links that must fail");
+        let sent = server.chunk_requests().len();
+        page.pick(&file).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        assert_eq!(server.chunk_requests().len(), sent, "the guest was not known again");
+
+        browser.run("localStorage.clear()", &[]).await;
+        page.reload().await;
+        assert_eq!(listed(browser).await, json!([]));
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_refused_midway_is_asked_for_anew_and_the_upload_goes_on() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("renewed.bin", 64 * MIB, 72);
+        let (key, next_key) = (new_key(&folder, "key", 'a'), new_key(&folder, "next", 'b'));
+        let tokens = [token(&key, "alice"), token(&next_key, "alice")];
+        let mut server = keyed(&key).await;
+        let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
+        let page = Page::open(browser, &relay.origin()).await;
+        browser.run(HAND_OUT, &[json!(tokens)]).await;
+        page.pick(&file).await;
+        let alice = server.api().bearing(&tokens[0]);
+        wait::until("an upload is under way", SOON, async || {
+            alice.uploads().await.first().map(|_| ())
+        })
+        .await;
+        page.comes_to(&["uploading"], SOON).await;
+
+        server.kill().await;
+        write_key(&key, 'b');
+        server.restart().await;
+        relay.release();
+        page.comes_to(&["done"], UPLOAD).await;
+        assert_eq!(asked(browser).await, json!(2));
+        only_file_is(&server.api().bearing(&tokens[1]), &file).await;
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_has_no_good_token_is_told_so_and_asked_once_more_only() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("refused.bin", MIB, 73);
+        let (key, other) = (new_key(&folder, "key", 'a'), new_key(&folder, "other", 'b'));
+        let server = keyed(&key).await;
+        let page = Page::open(browser, &server.origin()).await;
+        browser.run(HAND_OUT, &[json!([token(&other, "mallory")])]).await;
+        page.pick(&file).await;
+        let row = page.comes_to(&["failed"], SOON).await;
+        assert!(row.error.to_lowercase().contains("token"), "{row:?}");
+        assert_eq!(asked(browser).await, json!(2));
+        assert_eq!(server.chunk_requests(), []);
+        server.assert_no_fault();
+    })
+    .await;
+}
