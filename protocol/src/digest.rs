@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Digest as _;
+use sha2::digest::common::hazmat::SerializableState as _;
 use thiserror::Error;
 
 /// The name of the digest algorithm on the wire (RFC 9530, section 7.2).
@@ -113,6 +114,19 @@ impl Hasher {
         self.0.update(bytes);
     }
 
+    /// What has been made of the bytes so far, to be gone on with by [`Hasher::restore`]. Every 0.11
+    /// of `sha2` reads what any other wrote; a test holds the form, which is kept on disks.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        self.0.serialize().to_vec()
+    }
+
+    /// Reads what [`Hasher::save`] wrote; `None` if it is nothing of that kind.
+    #[must_use]
+    pub fn restore(saved: &[u8]) -> Option<Self> {
+        sha2::Sha256::deserialize(saved.try_into().ok()?).ok().map(Self)
+    }
+
     /// The digest of all of them.
     #[must_use]
     pub fn finish(self) -> Digest {
@@ -170,7 +184,33 @@ mod tests {
         assert_eq!(Digest::from_header("sha-256=AAAA"), Err(DigestError::NoSha256));
     }
 
+    #[test]
+    fn a_saved_hasher_has_the_form_that_disks_have() {
+        let mut hasher = Hasher::default();
+        hasher.update(&[7; 130]);
+        let saved: String = hasher.save().iter().map(|byte| format!("{byte:02x}")).collect();
+        let (state, rest) = saved.split_at(64);
+        assert_eq!(
+            state, "ed81ac7f594b2c4a0a1afdc3907bf78a13df97be0c75a41e5aebe2f73c536907",
+            "eight words, little-endian"
+        );
+        assert_eq!(rest, format!("020000000000000002{:0<126}", "0707"), "two blocks, two bytes");
+        for other in [&[][..], &[0; 103], &[255; 104]] {
+            assert!(Hasher::restore(other).is_none(), "{other:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_restored_hasher_goes_on(bytes: Vec<u8>, cut: prop::sample::Index) {
+            let (left, right) = bytes.split_at(cut.index(bytes.len() + 1));
+            let mut hasher = Hasher::default();
+            hasher.update(left);
+            let mut restored = Hasher::restore(&hasher.save()).unwrap();
+            restored.update(right);
+            prop_assert_eq!(restored.finish(), Digest::of(&bytes));
+        }
+
         #[test]
         fn what_is_written_is_read_again(bytes: [u8; DIGEST_LEN]) {
             let digest = Digest(bytes);

@@ -245,6 +245,10 @@ pub struct FileInfo {
     pub chunk_count: u64,
     /// When it was sealed.
     pub sealed_at: Millis,
+    /// The SHA-256 of all its bytes, which `sha256sum` prints in hexadecimal; absent until the
+    /// server has computed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
 }
 
 /// A page of `GET /uploads`.

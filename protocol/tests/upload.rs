@@ -522,6 +522,7 @@ fn a_file_that_was_sealed_before_a_reload_is_not_taken_for_the_one_picked_now() 
         chunk_size: bench.plan.chunk_len(),
         chunk_count: 1,
         sealed_at: Millis(0),
+        sha256: None,
     });
     let result = Ok(Answer::Upload(Box::new(status)));
     let reading = bench.tell(Input::Answer { ticket, result });

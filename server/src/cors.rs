@@ -10,8 +10,8 @@ use http::header::{
 };
 use http::request::Parts;
 use longhaul_protocol::wire::header::{
-    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_REPLACE, IDEMPOTENCY_KEY, UPLOAD_CREATE,
-    UPLOAD_TOKEN,
+    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_REPLACE, IDEMPOTENCY_KEY, REPR_DIGEST,
+    UPLOAD_CREATE, UPLOAD_TOKEN,
 };
 
 use crate::gate::Standing;
@@ -20,13 +20,14 @@ use crate::gate::Standing;
 const MAX_AGE_SECONDS: u64 = 7200;
 
 /// What a page may read beyond the headers that any page may.
-const EXPOSED: [HeaderName; 7] = [
+const EXPOSED: [HeaderName; 8] = [
     LOCATION,
     ETAG,
     RETRY_AFTER,
     ACCEPT_RANGES,
     CONTENT_RANGE,
     CONTENT_DISPOSITION,
+    HeaderName::from_static(REPR_DIGEST),
     HeaderName::from_static(UPLOAD_TOKEN),
 ];
 

@@ -16,4 +16,5 @@ mod store {
     mod sealing;
     mod sim;
     mod space;
+    mod whole;
 }

@@ -22,6 +22,8 @@ pub const UPLOAD_CREATE: &str = "upload-create";
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// HTTP's own header for a token, written by [`bearer`].
 pub const AUTHORIZATION: &str = "authorization";
+/// HTTP's own header for the digest of a whole file (RFC 9530, section 3), beside a download.
+pub const REPR_DIGEST: &str = "repr-digest";
 /// Beside the answer to a guest's create: the token to keep, and to send from then on. The upload
 /// and the file belong to whoever has it.
 pub const UPLOAD_TOKEN: &str = "upload-token";

@@ -228,6 +228,7 @@ impl Receiver {
             chunk_size: open.plan.chunk_len(),
             chunk_count: open.plan.chunk_count(),
             sealed_at: Millis(0),
+            sha256: None,
         });
         self.known.extend(digests);
         self.seal(id, root)

@@ -2,12 +2,13 @@
 
 use http::header::{
     ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
     LAST_MODIFIED, VARY,
 };
 use http::{Response, StatusCode};
 use longhaul_protocol::range;
 use longhaul_protocol::wire::FileInfo;
+use longhaul_protocol::wire::header::REPR_DIGEST;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Body, insert};
@@ -72,6 +73,10 @@ fn describe(info: &FileInfo, serving: &Serving, len: u64, headers: &mut HeaderMa
             insert(headers, CONTENT_TYPE, media_type(info));
             insert(headers, CONTENT_RANGE, &range::content_range(bytes, info.size));
         }
+    }
+    // RFC 9530, section 3: of the whole file, also with a part of it.
+    if let Some(sha256) = info.sha256 {
+        insert(headers, HeaderName::from_static(REPR_DIGEST), &sha256.to_header());
     }
     headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
     insert(headers, CONTENT_DISPOSITION, &disposition(&info.meta.name));

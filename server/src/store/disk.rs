@@ -23,6 +23,7 @@ mod seal;
 mod space;
 mod sweep;
 mod syncer;
+mod whole;
 pub mod work;
 mod writer;
 
@@ -56,6 +57,7 @@ pub use row::oracle::hold_rows_to_their_word;
 use space::Space;
 pub use sweep::Swept;
 use syncer::Syncer;
+use whole::Wholes;
 pub use writer::{DiskWriter, WRITE_BYTES};
 
 /// Keeps uploads and files in a directory. Clones are the same store.
@@ -65,10 +67,11 @@ pub use writer::{DiskWriter, WRITE_BYTES};
 #[derive(Clone, Debug)]
 pub struct DiskStore(Arc<Inner>);
 
-/// What a store has. The fields go in their order: the syncing thread ends before the lock does.
+/// What a store has. The fields go in their order: their threads end before the lock does.
 #[derive(Debug)]
 struct Inner {
     syncer: Syncer,
+    wholes: Wholes,
     live: Mutex<HashMap<UploadId, Arc<Live>>>,
     fills: Arc<Semaphore>,
     space: Space,
@@ -118,10 +121,13 @@ impl DiskStore {
         let index = Arc::new(open_index(&*disk, &layout, &config)?);
         let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max, &*config.work)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
+        let wholes = Wholes::start(Arc::clone(&index), Arc::clone(&disk), layout.clone(), &config)
+            .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
         let unreadable = |source| OpenError::Index { path: layout.index(), source };
         let space = Space::of(index.promised().map_err(unreadable)?);
         let inner = Inner {
             syncer,
+            wholes,
             live: Mutex::default(),
             fills: Arc::new(Semaphore::new(config.fills_max)),
             space,
@@ -185,7 +191,13 @@ impl Store for DiskStore {
     }
 
     async fn upload(&self, owner: &Owner, id: UploadId) -> Result<Upload> {
-        self.0.live(owner, id).await?.upload(self.0.config.clock.now())
+        let mut upload = self.0.live(owner, id).await?.upload(self.0.config.clock.now())?;
+        // Memory has what was known at the seal.
+        if let Some(file) = upload.file.as_mut().filter(|file| file.sha256.is_none()) {
+            let (owner, id) = (owner.clone(), file.id);
+            file.sha256 = self.off(move |store| Ok(store.index.file(&owner, id)?.sha256)).await?;
+        }
+        Ok(upload)
     }
 
     async fn held_digests(

@@ -1,7 +1,7 @@
 //! Files on their way out: ranges, conditions, and what keeps an uploaded page from running.
 
-use longhaul_protocol::ProblemCode;
-use longhaul_protocol::wire::{FileInfo, path};
+use longhaul_protocol::wire::{FileInfo, Manifest, path};
+use longhaul_protocol::{Digest, ProblemCode};
 
 use crate::support::{Answer, CHUNK, Request, Server, bytes, create_request, one_request};
 
@@ -119,6 +119,36 @@ fn an_empty_file_is_served_whole_or_not_at_all() {
     let first = ranged(&server, &file, "bytes=0-0");
     first.problem(ProblemCode::RangeNotSatisfiable);
     assert_eq!(first.header("content-range"), Some("bytes */0"));
+}
+
+#[test]
+fn the_digest_of_the_whole_is_told_with_every_part_of_it_once_it_is_known() {
+    let server = Server::start();
+    let whole = bytes(5 * CHUNK as usize + 3);
+    let file = server.file(&whole);
+    let digest = Digest::of(&whole);
+    let header = format!("sha-256=:{}:", digest.to_base64());
+    let start = std::time::Instant::now();
+    while server.get(&path::file(file.id)).header("repr-digest").is_none() {
+        assert!(start.elapsed().as_secs() < 60, "it is never told");
+    }
+    let get = Request::new("GET", &path::file(file.id));
+    for (request, status) in [
+        (get.clone(), 200),
+        (Request::new("HEAD", &path::file(file.id)), 200),
+        (get.clone().header("range", "bytes=1-2"), 206),
+        (get.clone().header("range", "bytes=1-2,70000-70001"), 206),
+    ] {
+        let answer = server.send(request);
+        assert_eq!((answer.status, answer.header("repr-digest")), (status, Some(&*header)));
+    }
+    let etag = format!("\"{}-6\"", file.root);
+    let unchanged = server.send(get.header("if-none-match", &etag));
+    assert_eq!((unchanged.status, unchanged.header("repr-digest")), (304, None));
+    let manifest: Manifest = server.get(&path::manifest(file.id)).ok(200);
+    assert_eq!(manifest.file.sha256, Some(digest));
+    let empty = server.get(&path::file(server.file(b"").id));
+    assert_eq!(empty.header("repr-digest"), Some(&*Digest::of(b"").to_header()));
 }
 
 #[test]

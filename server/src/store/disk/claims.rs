@@ -73,7 +73,7 @@ pub(super) enum Begin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SealStep {
     /// It was sealed before.
-    Sealed(FileInfo),
+    Sealed(Box<FileInfo>),
     /// Ask again when something has changed: a sync or another seal is under way.
     Wait,
     /// Every chunk is held, some by references that are being replaced by copies.
@@ -423,7 +423,7 @@ impl Chunks {
     pub(super) fn begin_seal(&mut self) -> Result<SealStep> {
         match &self.phase {
             Phase::Gone => return Err(StoreError::NotFound),
-            Phase::Sealed(file) => return Ok(SealStep::Sealed(FileInfo::clone(file))),
+            Phase::Sealed(file) => return Ok(SealStep::Sealed(file.clone())),
             Phase::Sealing => return Ok(SealStep::Wait),
             Phase::Open => {}
         }

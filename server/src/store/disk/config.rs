@@ -35,6 +35,9 @@ pub struct Config {
     /// How many chunks are copied at once from files that are already here. Copies read and write
     /// the same disk as uploads do, so few.
     pub fills_max: usize,
+    /// How much of a whole file is hashed between one time that it is saved how far it has come and
+    /// the next, bytes: what a restart does again at most. Seconds of work, and one commit.
+    pub whole_save_bytes: u64,
     /// How long an upload lives without a chunk coming, milliseconds.
     pub idle_expiry_ms: u64,
     /// How long an upload lives to which nothing came at all, milliseconds: shorter, because its
@@ -69,6 +72,7 @@ impl Default for Config {
             index_cache_bytes: 64 << 20,
             reuse: Reuse::default(),
             fills_max: 2,
+            whole_save_bytes: 4 << 30,
             idle_expiry_ms: 24 * 60 * 60 * 1000,
             empty_expiry_ms: 60 * 60 * 1000,
             clock: Clock::system(),

@@ -16,6 +16,7 @@ mod migrate;
 mod refs;
 mod space;
 mod uploads;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,12 +32,14 @@ pub(super) use chunks::{DurableChunk, Removed};
 pub(super) use files::Published;
 pub(super) use refs::{Borrowed, Borrower, Lent, Source};
 pub(super) use uploads::Created;
+pub(super) use whole::Unhashed;
 
 /// The schema that this server writes. A change of it is a new number and a step in [`MIGRATIONS`].
-pub const SCHEMA_VERSION: u64 = 3;
+pub const SCHEMA_VERSION: u64 = 4;
 
 /// The step at position `n` makes schema `n + 2` of schema `n + 1`; all run in one transaction.
-const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] = &[make_tables, migrate::share_blobs];
+const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] =
+    &[make_tables, migrate::share_blobs, whole::begin_all];
 
 type Id = [u8; 16];
 type RefRow = ([u8; 32], Id, u64, u64);
@@ -72,6 +75,11 @@ const IDEMPOTENCY: TableDefinition<'_, (&str, &str), ([u8; 32], Id)> =
     TableDefinition::new("idempotency");
 /// Upload that expired and is gone → owner, when it went.
 const EXPIRED: TableDefinition<'_, Id, (&str, u64)> = TableDefinition::new("expired");
+/// Blob of a sealed file that is to be hashed as a whole → how much of it is, bytes, and what the
+/// hasher made of that.
+const HASHING: TableDefinition<'_, Id, (u64, &[u8])> = TableDefinition::new("hashing");
+/// Blob → the SHA-256 of all its bytes.
+const WHOLES: TableDefinition<'_, Id, [u8; 32]> = TableDefinition::new("wholes");
 /// Blob to be unlinked, with its chunk rows → owner.
 const GARBAGE: TableDefinition<'_, Id, &str> = TableDefinition::new("garbage");
 
@@ -196,6 +204,8 @@ fn make_tables(txn: &WriteTransaction) -> Result<()> {
     txn.open_table(ROOTS)?;
     txn.open_table(IDEMPOTENCY)?;
     txn.open_table(EXPIRED)?;
+    txn.open_table(HASHING)?;
+    txn.open_table(WHOLES)?;
     txn.open_table(GARBAGE)?;
     Ok(())
 }

@@ -85,6 +85,10 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// `UnexpectedEof`; whatever else the system says.
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
 
+    /// It is about to be read through once, by who has opened it: what is read need not push from
+    /// memory what others use. Only a hint.
+    fn will_read_once(&self) {}
+
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::FileId;
 
 use super::medium::{DiskFile, OpenHow};
+use super::whole::Bodies;
 use super::work::{self, Work};
 use super::{Inner, disk_error};
 use crate::store::{FileReader, Owner, Result};
@@ -17,19 +18,18 @@ pub struct DiskReader {
     /// None for a file of length 0.
     blob: Option<Arc<dyn DiskFile>>,
     work: Arc<dyn Work>,
+    _body: Bodies,
 }
 
 impl Inner {
     pub(super) fn open_file(&self, owner: &Owner, id: FileId) -> Result<(FileInfo, DiskReader)> {
         let row = self.index.file(owner, id)?;
         let info = row.info(id)?;
+        let opened =
+            (row.len > 0).then(|| self.disk.open(&self.layout.blob(row.blob), OpenHow::Read));
+        let blob = opened.transpose().map_err(disk_error("opening a file"))?;
         let work = Arc::clone(&self.config.work);
-        if row.len == 0 {
-            return Ok((info, DiskReader { blob: None, work }));
-        }
-        let path = self.layout.blob(row.blob);
-        let blob = self.disk.open(&path, OpenHow::Read).map_err(disk_error("opening a file"))?;
-        Ok((info, DiskReader { blob: Some(blob), work }))
+        Ok((info, DiskReader { blob, work, _body: self.wholes.body() }))
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{Advice, FallocateFlags};
 
 use super::medium::{Disk, DiskFile, OpenHow};
 
@@ -76,6 +76,13 @@ impl DiskFile for RealFile {
 
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.0.read_exact_at(out, offset)
+    }
+
+    /// Not `DontNeed` after each piece: that takes the pages from whoever downloads meanwhile.
+    fn will_read_once(&self) {
+        if let Err(error) = rustix::fs::fadvise(&self.0, 0, None, Advice::NoReuse) {
+            tracing::debug!(%error, "the system takes no hints");
+        }
     }
 
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -88,6 +88,9 @@ pub(super) struct FileRow {
     /// The upload that it was: forgotten no later than the file.
     pub(super) upload: UploadId,
     pub(super) blob: BlobId,
+    /// Not in the row but the blob's, and known some time after the seal.
+    #[serde(skip)]
+    pub(super) sha256: Option<Digest>,
 }
 
 impl Row for FileRow {
@@ -108,6 +111,7 @@ impl FileRow {
             chunk_size: self.chunk_len,
             chunk_count: self.plan()?.chunk_count(),
             sealed_at: self.sealed_at,
+            sha256: self.sha256,
         })
     }
 }

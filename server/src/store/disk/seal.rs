@@ -35,7 +35,7 @@ impl Inner {
             })
             .await?;
         match step {
-            SealStep::Sealed(file) if file.root == root => Ok(file),
+            SealStep::Sealed(file) if file.root == root => Ok(*file),
             SealStep::Sealed(_) => Err(StoreError::RootMismatch),
             SealStep::Filling => {
                 let failed = live.state().reuse.error.take();
@@ -58,7 +58,7 @@ impl Inner {
     fn publish(self: &Arc<Self>, live: &Live, root: Digest) -> Result<Option<FileInfo>> {
         let result = self.try_publish(live, root);
         let file = match &result {
-            Ok(Published::File { info, .. }) => Some(info.clone()),
+            Ok(Published::File { info, .. }) => Some((**info).clone()),
             Ok(Published::Borrows) | Err(_) => None,
         };
         let (now, expires_at) = self.now_and_idle_expiry();
@@ -72,7 +72,7 @@ impl Inner {
                 if is_shared {
                     self.drop_soon(live);
                 }
-                Ok(Some(info))
+                Ok(Some(*info))
             }
         }
     }
@@ -90,6 +90,7 @@ impl Inner {
         let file = FileId(self.new_id()?);
         let published = self.index.publish(live.id, file, root, now, expires_at)?;
         if let Published::File { info, is_shared } = &published {
+            self.wholes.wake();
             let (upload, bytes) = (live.id, info.size);
             tracing::info!(%upload, %file, bytes, is_shared, "sealed");
         }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -24,6 +25,11 @@ pub type Step = Box<dyn FnMut() -> bool + Send>;
 pub trait Work: fmt::Debug + Send + Sync + 'static {
     /// Does a job soon. Called within the async runtime.
     fn run(&self, job: Job);
+
+    /// Lets others go first for a while. A test that repeats a run goes on at once.
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
 
     /// Gets somebody to repeat a step, first when he is woken.
     ///

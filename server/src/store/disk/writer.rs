@@ -20,6 +20,7 @@ use super::live::{Live, WriteInFlight};
 use super::medium::DiskFile;
 use super::partial::Beginning;
 use super::syncer::Received;
+use super::whole::Bodies;
 use super::work::{self, Started};
 use super::{Inner, disk_error};
 use crate::store::{ChunkBegin, ChunkWriter, Owner, Result, StoreError};
@@ -47,6 +48,7 @@ pub struct DiskWriter {
     /// Not here while a write is in flight, nor after one failed.
     hasher: Option<Hasher>,
     in_flight: Option<Started<Hasher>>,
+    _body: Bodies,
 }
 
 /// The claim of a request, given back when the request ends.
@@ -186,6 +188,7 @@ impl Inner {
             gathered_bytes: 0,
             hasher: Some(Hasher::default()),
             in_flight: None,
+            _body: self.wholes.body(),
         })
     }
 }

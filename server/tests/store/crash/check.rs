@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
+use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
@@ -44,7 +45,7 @@ impl From<Fault> for String {
 }
 
 /// A file: complete, with the root that its digests make, each that of its bytes, and each of bytes
-/// that somebody sent as that chunk.
+/// that somebody sent as that chunk; and if the digest of all of them is told, it is that.
 pub(super) async fn file(store: &DiskStore, id: FileId) -> Result<FileInfo, Fault> {
     let (info, reader) = store.open(&alice(), id).await?;
     let (_, run) = store.manifest(&alice(), id, ChunkIndex(0), u64::MAX).await?;
@@ -57,6 +58,7 @@ pub(super) async fn file(store: &DiskStore, id: FileId) -> Result<FileInfo, Faul
     }
     let plan = longhaul_protocol::Plan::new(info.size, info.chunk_size)
         .map_err(|error| Fault::Wrong(error.to_string()))?;
+    let mut whole = Hasher::default();
     for (index, digest) in run.iter() {
         let range = plan.range(index);
         let bytes = reader.read_at(range.start, (range.end - range.start) as usize).await?;
@@ -66,6 +68,10 @@ pub(super) async fn file(store: &DiskStore, id: FileId) -> Result<FileInfo, Faul
         if !is_content(plan, index, digest) {
             return wrong(&format!("chunk {index} is what nobody sent"));
         }
+        whole.update(&bytes);
+    }
+    if info.sha256.is_some_and(|told| told != whole.finish()) {
+        return wrong("its SHA-256 is another");
     }
     Ok(info)
 }
@@ -115,6 +121,12 @@ pub(super) async fn lists(store: &DiskStore, world: &Mutex<World>, excused: bool
     Ok(())
 }
 
+/// Whether a file is what it was; its SHA-256 may have become known, and stays known.
+fn is_same(was: &FileInfo, is: &FileInfo) -> bool {
+    let sha256 = was.sha256.or(is.sha256);
+    FileInfo { sha256, ..was.clone() } == *is
+}
+
 /// What was told before a crash is true after it.
 pub(super) async fn promises(store: &DiskStore, world: &Mutex<World>) -> Told<Listed> {
     let listed = listed(store).await.map_err(|error| format!("list: {error}"))?;
@@ -125,7 +137,9 @@ pub(super) async fn promises(store: &DiskStore, world: &Mutex<World>) -> Told<Li
     for (id, known) in &world.files {
         match listed.files.get(id) {
             None if !known.may_be_gone => return Err(format!("file {id} is lost")),
-            Some(info) if *info != known.info => return Err(format!("file {id} is another now")),
+            Some(info) if !is_same(&known.info, info) => {
+                return Err(format!("file {id} is another now"));
+            }
             _ => {}
         }
     }

@@ -4,10 +4,10 @@ use longhaul_protocol::digest;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{Digest, Millis};
-use redb::{ReadableTable as _, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
 use super::{BLOBS, CHUNKS, Cursor, FILES, FILES_BY_OWNER, GARBAGE, Index, ROOTS};
-use super::{newest_first, refs, uploads};
+use super::{newest_first, refs, uploads, whole};
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, FileRow, Row as _, UploadRow};
 use crate::store::{Owner, Result, StoreError};
@@ -17,7 +17,7 @@ use crate::store::{Owner, Result, StoreError};
 pub(in crate::store::disk) enum Published {
     /// A file.
     File {
-        info: FileInfo,
+        info: Box<FileInfo>,
         /// Whether its bytes are another's, so that the upload's own blob is garbage now.
         is_shared: bool,
     },
@@ -61,20 +61,22 @@ impl Index {
             let Some(blob) = blob_for(txn, upload, &row, root)? else {
                 return Ok(Published::Borrows);
             };
-            let file_row = file_row(&row, upload, blob, root, now);
+            let mut file_row = file_row(&row, upload, blob, root, now);
+            file_row.sha256 = whole::begin(txn, blob, row.plan()?)?;
             txn.open_table(FILES)?.insert(file.0, file_row.encode()?.as_slice())?;
             let key = (row.owner.as_str(), newest_first(now), file.0);
             txn.open_table(FILES_BY_OWNER)?.insert(key, ())?;
             (row.file, row.last_activity, row.expires_at) = (Some(file), now, expires_at);
             uploads::put_upload(txn, upload, &row)?;
-            Ok(Published::File { info: file_row.info(file)?, is_shared: blob != BlobId(upload) })
+            let info = Box::new(file_row.info(file)?);
+            Ok(Published::File { info, is_shared: blob != BlobId(upload) })
         })
     }
 
     /// A file's row, if it is there and the owner's.
     pub(in crate::store::disk) fn file(&self, owner: &Owner, id: FileId) -> Result<FileRow> {
         let row = self.read(|txn| match txn.open_table(FILES)?.get(id.0)? {
-            Some(row) => FileRow::decode(row.value()),
+            Some(row) => decode(txn, row.value()),
             None => Err(StoreError::NotFound),
         })?;
         if row.owner == owner.0 { Ok(row) } else { Err(StoreError::NotFound) }
@@ -94,7 +96,7 @@ impl Index {
             let mut files = Vec::new();
             for id in ids {
                 if let Some(row) = table.get(id)? {
-                    files.push(FileRow::decode(row.value())?.info(FileId(id))?);
+                    files.push(decode(txn, row.value())?.info(FileId(id))?);
                 }
             }
             Ok((files, next))
@@ -161,7 +163,14 @@ fn file_row(row: &UploadRow, upload: UploadId, blob: BlobId, root: Digest, now: 
         sealed_at: now,
         upload,
         blob,
+        sha256: None,
     }
+}
+
+/// A file's row, with what is known of its blob.
+fn decode(txn: &ReadTransaction, row: &[u8]) -> Result<FileRow> {
+    let row = FileRow::decode(row)?;
+    Ok(FileRow { sha256: whole::of_file(txn, &row)?, ..row })
 }
 
 fn take_file(txn: &WriteTransaction, id: FileId) -> Result<Option<FileRow>> {

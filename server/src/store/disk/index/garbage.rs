@@ -4,7 +4,7 @@
 use longhaul_protocol::wire::ids::UploadId;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::{BLOBS, CHUNKS, GARBAGE, Index, ROOTS, SOURCES};
+use super::{BLOBS, CHUNKS, GARBAGE, Index, ROOTS, SOURCES, whole};
 use crate::store::Result;
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, Row as _};
@@ -56,6 +56,7 @@ fn drop_some(txn: &WriteTransaction, blob: BlobId) -> Result<bool> {
     }
     let all = some.len() < ROWS_PER_COMMIT;
     if all {
+        whole::forget(txn, blob)?;
         drop_blob_row(txn, blob, &owner)?;
         garbage.remove(blob.bytes())?;
     }
