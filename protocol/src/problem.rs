@@ -116,6 +116,10 @@ table! {
     ForeignOrigin: "foreign-origin", 403, Never,
         "Pages of this origin may not use this server",
         "Start the server with `--allow-origin` and the page's origin.";
+    /// The proof is not that of the bytes.
+    WrongProof: "wrong-proof", 403, Reconcile,
+        "This does not prove that you have the chunk's bytes",
+        "Send the chunk: the proof is SHA-256 over the nonce and the bytes, and each nonce is good for one try.";
     /// Nothing here, or nothing of the caller's.
     NotFound: "not-found", 404, Restart,
         "There is nothing at this address",

@@ -29,9 +29,11 @@
 //! # A chunk's way
 //!
 //! Its bytes are read into a buffer and hashed, the digest is offered, and only if the server does
-//! not have it is the same buffer sent. The first digest travels with create. Chunks that the server
-//! held before this session go the same way up to the offer, which compares them with the file: the
-//! seal's root is made of digests of the file as it is now, never of digests that the server told.
+//! not have it is the same buffer sent. If the server has it from another owner, the same buffer is
+//! hashed once more, with a nonce of the server's, which proves that the sender has the bytes. The
+//! first digest travels with create. Chunks that the server held before this session go the same way
+//! up to the offer, which compares them with the file: the seal's root is made of digests of the file
+//! as it is now, never of digests that the server told.
 
 mod action;
 mod buffers;
@@ -40,6 +42,7 @@ mod happened;
 mod ledger;
 mod link;
 mod next;
+mod proof;
 mod renew;
 
 pub use action::{
@@ -120,6 +123,7 @@ enum CallKind {
     Create,
     Status,
     Offer,
+    Prove,
     Seal,
     Cancel,
 }
@@ -228,6 +232,7 @@ impl Upload {
         match (&self.state, input) {
             (_, Input::Answer { ticket, result }) => self.on_answer(now, ticket, result),
             (_, Input::Read { ticket, result }) => self.on_read(ticket, result),
+            (_, Input::Proved { ticket, result }) => self.on_proved(now, ticket, result),
             (_, Input::Moved { ticket, bytes }) => self.on_moved(now, ticket, bytes),
             (_, Input::Sent { ticket, result }) => self.on_sent(now, ticket, result),
             (_, Input::Renewed { ticket, is_fresh }) => self.on_renewed(ticket, is_fresh),
@@ -274,6 +279,7 @@ impl Upload {
         let reads = self.buffers.reads_end().map(|(_, until)| until);
         stalls
             .chain(reads)
+            .chain(self.buffers.proofs_end().map(|(_, until)| until))
             .chain(self.calling.map(|calling| calling.until))
             .chain(self.yielded.values().copied())
             .chain(fills)
@@ -303,6 +309,7 @@ impl Upload {
         if self.token.until().is_some_and(|until| until <= now) {
             self.renewal_timed_out();
         }
+        self.proofs_time_out(now);
         self.yields_end(now);
     }
 

@@ -18,8 +18,10 @@ pub mod answer;
 pub mod header;
 pub mod ids;
 pub mod path;
+pub mod proof;
 
 use ids::{FileId, UploadId};
+use proof::Challenge;
 
 /// The version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -184,6 +186,9 @@ pub struct UploadStatus {
     /// With `?digests=<start>`: a page of the digests of the chunks held, `null` where none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digests: Option<DigestPage>,
+    /// In the answer to `POST /uploads`: what is to be proved of the digests that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Challenge>,
 }
 
 impl UploadStatus {
@@ -216,6 +221,9 @@ pub struct DigestsAnswer {
     /// Those offered that it holds with other digests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<DifferingChunk>,
+    /// Those that another owner has here and the client has to prove that it has too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Challenge>,
 }
 
 /// The body of `POST /uploads/{id}/seal`.

@@ -135,3 +135,38 @@ fn a_chunk_that_broke_off_goes_on_where_it_was() {
     };
     assert!((0..20).map(went_on).sum::<u64>() > 20);
 }
+
+#[test]
+fn a_file_that_another_owner_has_is_proved_and_not_sent() {
+    let scene = Scene { chunks: 30, of_others: 1.0, ..Scene::default() };
+    let world = World::new(3, scene).run_to_the_end();
+    assert_eq!(world.bodies_sent(), 0);
+}
+
+#[test]
+fn a_file_arrives_whatever_is_proved_wrong_and_whatever_the_network_does_meanwhile() {
+    run(|seed| Scene {
+        chunks: 1 + seed % 25,
+        of_others: 0.6,
+        proofs_wrong: 0.3,
+        known: 0.2,
+        fills_fail: 0.2,
+        faults: Faults::everything(),
+        reloads: seed.is_multiple_of(3),
+        ..Scene::default()
+    });
+}
+
+#[test]
+fn what_is_proved_and_all_the_same_not_given_is_sent() {
+    let scene = Scene { chunks: 30, of_others: 1.0, fills_fail: 1.0, ..Scene::default() };
+    let world = World::new(3, scene).run_to_the_end();
+    assert_eq!(world.bodies_sent(), 30);
+}
+
+#[test]
+fn after_some_wrong_proofs_chunks_are_simply_sent() {
+    let scene = Scene { chunks: 30, of_others: 1.0, proofs_wrong: 1.0, ..Scene::default() };
+    let world = World::new(3, scene).run_to_the_end();
+    assert_eq!(world.bodies_sent(), 30);
+}

@@ -110,6 +110,7 @@ impl Bench {
             sealable: false,
             file: None,
             digests: None,
+            challenge: None,
         }
     }
 }
@@ -540,7 +541,7 @@ fn a_file_of_which_chunks_are_still_copied_is_sealed_when_none_is_and_asked_abou
     bench.read_all(&reading);
     let (ticket, offer) = call(&bench.actions());
     assert!(matches!(offer, Call::Offer(..)));
-    let answer = DigestsAnswer { holding: filling(), differs: Vec::new() };
+    let answer = DigestsAnswer { holding: filling(), ..DigestsAnswer::default() };
     let result = Ok(Answer::Digests(answer));
     assert!(calls(&bench.tell(Input::Answer { ticket, result })).is_empty(), "nothing to ask yet");
     let mut asked = call(&bench.wait(1000));

@@ -83,8 +83,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES")]
     pub total_bytes_max: Option<u64>,
 
-    /// Whose chunks an upload may take instead of its own being sent: nobody's, or those that the
-    /// same owner has uploaded before.
+    /// Whose chunks an upload may take instead of its own being sent.
     #[arg(long, value_name = "SCOPE", value_enum, default_value_t = ReuseScope::Owner)]
     pub reuse: ReuseScope,
 
@@ -105,6 +104,9 @@ pub enum ReuseScope {
     Off,
     /// Chunks that the same owner has here are not sent again.
     Owner,
+    /// Chunks that anybody has here are not sent again by those who prove that they have their bytes.
+    /// It tells whoever knows the digest of a chunk that somebody has it here.
+    Everyone,
 }
 
 impl From<ReuseScope> for Reuse {
@@ -112,6 +114,7 @@ impl From<ReuseScope> for Reuse {
         match scope {
             ReuseScope::Off => Self::Off,
             ReuseScope::Owner => Self::Owner,
+            ReuseScope::Everyone => Self::Everyone,
         }
     }
 }

@@ -180,6 +180,7 @@ fn code_of(error: &StoreError) -> ProblemCode {
         StoreError::DigestMismatch { .. } => ProblemCode::DigestMismatch,
         StoreError::Superseded { .. } => ProblemCode::Superseded,
         StoreError::ChunksMissing { .. } => ProblemCode::ChunksMissing,
+        StoreError::WrongProof { .. } => ProblemCode::WrongProof,
         StoreError::StillFilling { .. } => ProblemCode::StillFilling,
         StoreError::RootMismatch => ProblemCode::RootMismatch,
         StoreError::KeyReused => ProblemCode::KeyReused,

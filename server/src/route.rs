@@ -27,6 +27,7 @@ mod files;
 mod health;
 mod manifest;
 mod problems;
+mod proofs;
 mod seal;
 mod site;
 mod status;
@@ -102,6 +103,8 @@ pub enum Target {
     Upload(UploadId),
     /// `/v1/uploads/{id}/digests`
     Digests(UploadId),
+    /// `/v1/uploads/{id}/proofs`
+    Proofs(UploadId),
     /// `/v1/uploads/{id}/chunks`
     Chunks(UploadId),
     /// `/v1/uploads/{id}/seal`
@@ -162,6 +165,7 @@ impl Target {
         Some(match part {
             None => Self::Upload(id),
             Some("digests") => Self::Digests(id),
+            Some("proofs") => Self::Proofs(id),
             Some("chunks") => Self::Chunks(id),
             Some("seal") => Self::Seal(id),
             Some(_) => Self::Nowhere,
@@ -185,6 +189,7 @@ impl Target {
             Self::Uploads
             | Self::Upload(_)
             | Self::Digests(_)
+            | Self::Proofs(_)
             | Self::Chunks(_)
             | Self::Seal(_)
             | Self::Files
@@ -204,7 +209,7 @@ impl Target {
         match self {
             Self::Uploads | Self::Files => LIST,
             Self::Upload(_) | Self::File(_) => ONE,
-            Self::Digests(_) | Self::Chunks(_) | Self::Seal(_) => ADD,
+            Self::Digests(_) | Self::Proofs(_) | Self::Chunks(_) | Self::Seal(_) => ADD,
             Self::Manifest(_) | Self::Problems | Self::Healthz | Self::Readyz | Self::Site => READ,
             Self::Nowhere => &[],
         }
@@ -247,9 +252,11 @@ async fn read<S: Store>(call: &Call<'_, S>, target: Target) -> Answer {
         Target::Healthz => Ok(health::alive()),
         Target::Readyz => health::ready(call),
         Target::Site => site::run(call).await,
-        Target::Digests(_) | Target::Chunks(_) | Target::Seal(_) | Target::Nowhere => {
-            Err(not_allowed(call, target))
-        }
+        Target::Digests(_)
+        | Target::Proofs(_)
+        | Target::Chunks(_)
+        | Target::Seal(_)
+        | Target::Nowhere => Err(not_allowed(call, target)),
     }
 }
 
@@ -258,6 +265,7 @@ async fn add<S: Store>(call: &mut Call<'_, S>, target: Target) -> Answer {
         Target::Uploads => create::run(call).await,
         Target::Files => create_file::run(call).await,
         Target::Digests(id) => digests::run(call, id).await,
+        Target::Proofs(id) => proofs::run(call, id).await,
         Target::Chunks(id) => chunk::run(call, id).await,
         Target::Seal(id) => seal::run(call, id).await,
         _ => Err(not_allowed(call, target)),
@@ -286,6 +294,7 @@ mod tests {
             (path::UPLOADS.to_owned(), Target::Uploads),
             (path::upload(upload), Target::Upload(upload)),
             (path::digests(upload), Target::Digests(upload)),
+            (path::proofs(upload), Target::Proofs(upload)),
             (path::chunks(upload), Target::Chunks(upload)),
             (path::seal(upload), Target::Seal(upload)),
             (path::FILES.to_owned(), Target::Files),

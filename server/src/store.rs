@@ -10,6 +10,7 @@ use std::future::Future;
 use bytes::Bytes;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::proof::{Challenge, Proof};
 use longhaul_protocol::wire::{DifferingChunk, DigestRun, FileInfo, FileMeta, Holding};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan};
 
@@ -68,6 +69,8 @@ pub struct Offered {
     pub holding: Holding,
     /// Those offered that are held with other digests.
     pub differs: Vec<DifferingChunk>,
+    /// Those that others have here, and what is to be proved to be given them.
+    pub challenge: Option<Challenge>,
 }
 
 /// A page of rows, newest first, and where the next one starts.
@@ -159,6 +162,12 @@ pub enum StoreError {
     ChunksMissing {
         /// Those that are.
         missing: ChunkSet,
+    },
+    /// The caller's: what was to prove that they have the bytes does not.
+    #[error("the proof of chunk {index} is not that of its bytes")]
+    WrongProof {
+        /// The chunk, the first of them.
+        index: ChunkIndex,
     },
     /// Nobody's: what the upload borrows from other files is still being copied. Again in a moment.
     #[error("{} chunks are still being copied from what is here already", .filling.count())]
@@ -260,6 +269,17 @@ pub trait Store: Send + Sync + 'static {
         owner: &Owner,
         id: UploadId,
         run: DigestRun,
+    ) -> impl Future<Output = Result<Offered>> + Send;
+
+    /// Takes proofs of chunks that were in a [`Challenge`], and copies what is proved; it is pending
+    /// then. A chunk that was not asked about, or not again since it was tried, is passed over.
+    ///
+    /// `WrongProof` if one is, after all others were looked at; nothing is told or kept of its bytes.
+    fn prove(
+        &self,
+        owner: &Owner,
+        id: UploadId,
+        proofs: Vec<Proof>,
     ) -> impl Future<Output = Result<Offered>> + Send;
 
     /// Begins to take a chunk.

@@ -6,6 +6,7 @@ mod store {
     mod chunks;
     mod crash;
     mod ends;
+    mod everyone;
     mod faults;
     mod fixture;
     mod lists;

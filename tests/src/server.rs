@@ -65,6 +65,15 @@ impl Server {
         self.process.take().expect("a running server").kill().await;
     }
 
+    /// Starts it again in another way, on the same data and the same port.
+    ///
+    /// # Panics
+    /// When it does not come to listen.
+    pub async fn restart_with(&mut self, options: Options) {
+        self.options = options;
+        self.restart().await;
+    }
+
     /// Starts it again, on the same data and the same port.
     ///
     /// # Panics

@@ -143,6 +143,9 @@ impl Driver {
                 headers: self.written(&headers),
                 offset: headers.offset,
             }),
+            Action::Prove { ticket, buffer, nonce } => {
+                self.pool.order(Order::Prove { slot: self.slot(buffer), ticket, nonce });
+            }
             Action::Stop { buffer } => self.pool.order(Order::Stop { slot: self.slot(buffer) }),
             Action::Free { buffer } => self.pool.order(Order::Free { slot: self.slot(buffer) }),
             Action::Renew { ticket } => {

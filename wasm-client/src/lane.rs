@@ -14,6 +14,7 @@ use std::rc::Rc;
 use js_sys::{ArrayBuffer, Uint8Array};
 use longhaul_protocol::Digest;
 use longhaul_protocol::upload::{Failure, SourceError, Ticket};
+use longhaul_protocol::wire::proof::Nonce;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
@@ -58,6 +59,10 @@ impl Lane {
                     (self.report)(report);
                 }
             }
+            Order::Prove { slot, ticket, nonce } => {
+                let result = self.prove(slot, nonce);
+                (self.report)(Report::Proved { upload: slot.upload, ticket, result });
+            }
             Order::Stop { slot } => self.stop(slot),
             Order::Free { slot } => drop(self.buffers.borrow_mut().remove(&slot)),
         }
@@ -92,6 +97,13 @@ impl Lane {
         let report = Rc::clone(&self.report);
         buffer.sending = Some(Sending::start(slot.upload, ticket, url, headers, &body, report)?);
         Ok(())
+    }
+
+    fn prove(&self, slot: Slot, nonce: Nonce) -> Result<Digest, Failure> {
+        let buffers = self.buffers.borrow();
+        let buffer = buffers.get(&slot).ok_or_else(nothing_kept)?;
+        let bytes = buffer.bytes.as_ref().ok_or_else(nothing_kept)?;
+        Ok(read::proof(nonce, bytes))
     }
 
     fn stop(&self, slot: Slot) {

@@ -2,6 +2,7 @@
 
 use longhaul_protocol::Digest;
 use longhaul_protocol::upload::{BufferId, Failure, SourceError, Ticket};
+use longhaul_protocol::wire::proof::Nonce;
 use serde::{Deserialize, Serialize};
 use web_sys::File;
 
@@ -29,6 +30,8 @@ pub(crate) enum Order {
     },
     /// Send what is kept, from `offset` on.
     Send { slot: Slot, ticket: Ticket, url: String, headers: Vec<(String, String)>, offset: u64 },
+    /// Hash the nonce, then what is kept.
+    Prove { slot: Slot, ticket: Ticket, nonce: Nonce },
     /// Stop sending.
     Stop { slot: Slot },
     /// Stop everything and forget the bytes.
@@ -41,6 +44,7 @@ impl Order {
         match self {
             Self::Read { slot, .. }
             | Self::Send { slot, .. }
+            | Self::Prove { slot, .. }
             | Self::Stop { slot }
             | Self::Free { slot } => *slot,
         }
@@ -60,6 +64,11 @@ impl Order {
                 ticket: *ticket,
                 result: Err(Failure::Local(why)),
             }),
+            Self::Prove { slot, ticket, .. } => Some(Report::Proved {
+                upload: slot.upload,
+                ticket: *ticket,
+                result: Err(Failure::Local(why)),
+            }),
             Self::Stop { .. } | Self::Free { .. } => None,
         }
     }
@@ -72,6 +81,8 @@ pub(crate) enum Report {
     Ready,
     /// Bytes were read and hashed, or not.
     Read { upload: u32, ticket: Ticket, result: Result<Digest, SourceError> },
+    /// What is kept was hashed with a nonce, or not.
+    Proved { upload: u32, ticket: Ticket, result: Result<Digest, Failure> },
     /// The network took bytes of a body.
     Moved { upload: u32, ticket: Ticket, bytes: u64 },
     /// A chunk was answered, or not.
@@ -83,6 +94,7 @@ impl Report {
     pub(crate) fn answers(&self, order: &Order) -> bool {
         match (self, order) {
             (Self::Read { upload, ticket, .. }, Order::Read { slot, ticket: asked, .. })
+            | (Self::Proved { upload, ticket, .. }, Order::Prove { slot, ticket: asked, .. })
             | (Self::Sent { upload, ticket, .. }, Order::Send { slot, ticket: asked, .. }) => {
                 (*upload, *ticket) == (slot.upload, *asked)
             }

@@ -106,7 +106,7 @@ impl Station {
     fn order(&self, order: Order) {
         self.give(order.clone());
         match order {
-            Order::Read { .. } | Order::Send { .. } => {
+            Order::Read { .. } | Order::Send { .. } | Order::Prove { .. } => {
                 self.open.borrow_mut().insert(order.slot(), order);
             }
             Order::Stop { slot } | Order::Free { slot } => {
@@ -130,7 +130,7 @@ impl Station {
     fn told(&self, report: Report) {
         match &report {
             Report::Ready => self.runs(),
-            Report::Read { .. } | Report::Sent { .. } => {
+            Report::Read { .. } | Report::Sent { .. } | Report::Proved { .. } => {
                 self.open.borrow_mut().retain(|_, order| !report.answers(order));
             }
             Report::Moved { .. } => {}

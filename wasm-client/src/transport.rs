@@ -97,7 +97,7 @@ async fn ask(
     drop(introduction);
     match call {
         Call::Create { .. } | Call::Status(_) => raw.json().map(Answer::Upload),
-        Call::Offer(..) => raw.json().map(Answer::Digests),
+        Call::Offer(..) | Call::Prove(..) => raw.json().map(Answer::Digests),
         Call::Seal(..) => raw.json().map(Answer::File),
         Call::Cancel(_) => raw.nothing().map(|()| Answer::Gone),
     }
@@ -124,6 +124,7 @@ fn request(
         }
         Call::Status(id) => without_body(to(Method::GET, &path::upload(*id))),
         Call::Offer(id, run) => with_json(to(Method::POST, &path::digests(*id)), run),
+        Call::Prove(id, proofs) => with_json(to(Method::POST, &path::proofs(*id)), proofs),
         Call::Seal(id, seal) => with_json(to(Method::POST, &path::seal(*id)), seal),
         Call::Cancel(id) => without_body(to(Method::DELETE, &path::upload(*id))),
     }

@@ -268,6 +268,9 @@ impl Uploader {
             Report::Read { upload, ticket, result } => {
                 self.tell(upload, Input::Read { ticket, result })
             }
+            Report::Proved { upload, ticket, result } => {
+                self.tell(upload, Input::Proved { ticket, result })
+            }
             Report::Moved { upload, ticket, bytes } => {
                 self.tell(upload, Input::Moved { ticket, bytes })
             }

@@ -11,6 +11,7 @@ use crate::problem::Problem;
 use crate::time::Millis;
 use crate::wire::header::ChunkHeaders;
 use crate::wire::ids::UploadId;
+use crate::wire::proof::{Nonce, ProofRequest};
 use crate::wire::{CreateRequest, DigestRun, DigestsAnswer, FileInfo, SealRequest, UploadStatus};
 
 /// Names one attempt, so that what comes late from an earlier one is not taken for it.
@@ -60,6 +61,16 @@ pub enum Action {
         /// The headers of the request.
         headers: ChunkHeaders,
     },
+    /// Hash the nonce and then the buffer's bytes; answer with [`Input::Proved`]. The buffer keeps
+    /// its bytes.
+    Prove {
+        /// Names this attempt.
+        ticket: Ticket,
+        /// Where the bytes are.
+        buffer: BufferId,
+        /// What to begin with: [`Nonce::hasher`].
+        nonce: Nonce,
+    },
     /// Stop sending this buffer, if it still is; it keeps its bytes.
     Stop {
         /// The buffer.
@@ -95,6 +106,8 @@ pub enum Call {
     Status(UploadId),
     /// `POST /uploads/{id}/digests`; answered by [`Answer::Digests`].
     Offer(UploadId, DigestRun),
+    /// `POST /uploads/{id}/proofs`; answered by [`Answer::Digests`].
+    Prove(UploadId, ProofRequest),
     /// `POST /uploads/{id}/seal`; answered by [`Answer::File`].
     Seal(UploadId, SealRequest),
     /// `DELETE /uploads/{id}`; answered by [`Answer::Gone`].
@@ -106,7 +119,7 @@ pub enum Call {
 pub enum Answer {
     /// To [`Call::Create`] and [`Call::Status`].
     Upload(Box<UploadStatus>),
-    /// To [`Call::Offer`].
+    /// To [`Call::Offer`] and [`Call::Prove`].
     Digests(DigestsAnswer),
     /// To [`Call::Seal`].
     File(Box<FileInfo>),
@@ -130,6 +143,13 @@ pub enum Input {
         ticket: Ticket,
         /// The digest of the bytes that are in the buffer now.
         result: Result<Digest, SourceError>,
+    },
+    /// A buffer was hashed with a nonce, or not.
+    Proved {
+        /// The attempt.
+        ticket: Ticket,
+        /// The proof.
+        result: Result<Digest, Failure>,
     },
     /// The network took bytes of a body.
     Moved {

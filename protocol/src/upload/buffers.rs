@@ -2,13 +2,15 @@
 //!
 //! A buffer goes `Empty → Reading → Hashed → Offered → Cleared → Sending → Empty`. One that the
 //! server turns out to have goes back to `Empty` from `Offered`; one whose sending failed goes back
-//! to `Cleared` with its bytes.
+//! to `Cleared` with its bytes. One whose bytes are to be proved goes from `Offered` by `Challenged →
+//! Proving → Proved → Shown` to `Cleared`, and back to `Hashed` if the server has it then.
 
 use crate::chunk_set::ChunkSet;
 use crate::digest::Digest;
 use crate::plan::ChunkIndex;
 use crate::time::Millis;
 use crate::upload::{BufferId, Ticket};
+use crate::wire::proof::Nonce;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Buffer {
@@ -24,6 +26,14 @@ pub(super) enum Stage {
     Hashed,
     /// Its digest is in the offer under way.
     Offered,
+    /// The server has it from another owner: to be proved with this.
+    Challenged(Nonce),
+    /// The proof is being computed.
+    Proving { ticket: Ticket, until: Millis },
+    /// The proof, not yet shown.
+    Proved(Digest),
+    /// Its proof is in the call under way.
+    Shown,
     /// The server does not have it: to be sent, over a held chunk of that digest if there is one.
     Cleared { replace: Option<Digest> },
     /// Being sent.
@@ -117,6 +127,21 @@ impl Buffers {
             Buffer::Reading { until, .. } => Some((id, *until)),
             _ => None,
         })
+    }
+
+    /// When each proof that is being computed is given up.
+    pub(super) fn proofs_end(&self) -> impl Iterator<Item = (BufferId, Millis)> {
+        self.iter().filter_map(|(id, buffer)| match buffer {
+            Buffer::Full { stage: Stage::Proving { until, .. }, .. } => Some((id, *until)),
+            _ => None,
+        })
+    }
+
+    /// The buffer that is being hashed with a nonce under this ticket.
+    pub(super) fn proving(&mut self, wanted: Ticket) -> Option<(BufferId, &mut Stage)> {
+        self.iter_mut()
+            .filter_map(|(id, buffer)| Some((id, buffer.stage_mut()?)))
+            .find(|(_, stage)| matches!(stage, Stage::Proving { ticket, .. } if *ticket == wanted))
     }
 
     pub(super) fn first_empty(&mut self) -> Option<(BufferId, &mut Buffer)> {

@@ -22,6 +22,7 @@ impl Upload {
         ticket: Ticket,
         failure: Failure,
     ) {
+        self.proofs_failed(&failure);
         for stage in self.buffers.iter_mut().filter_map(|(_, buffer)| buffer.stage_mut()) {
             if *stage == Stage::Offered {
                 *stage = Stage::Hashed;
@@ -136,7 +137,7 @@ fn retry_of(failure: &Failure) -> Retry {
 /// What is refused because the bytes that arrived were others, or not all.
 const DAMAGES: [ProblemCode; 2] = [ProblemCode::DigestMismatch, ProblemCode::WrongLength];
 
-fn is(failure: &Failure, codes: &[ProblemCode]) -> bool {
+pub(super) fn is(failure: &Failure, codes: &[ProblemCode]) -> bool {
     matches!(failure, Failure::Refused { problem, .. }
         if codes.iter().any(|code| code.row().code == problem.code))
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::digest::Digest;
 use crate::plan::{ChunkIndex, Plan};
 use crate::time::Millis;
+use crate::wire::proof::Challenge;
 use crate::wire::{DigestsAnswer, FileInfo, UploadStatus};
 
 impl Upload {
@@ -31,6 +32,7 @@ impl Upload {
                 self.on_status(now, *status);
             }
             (CallKind::Offer, Ok(Answer::Digests(answer))) => self.on_offered(now, answer),
+            (CallKind::Prove, Ok(Answer::Digests(answer))) => self.on_shown(now, answer),
             (CallKind::Seal, Ok(Answer::File(file))) => self.end(End::Done(file)),
             (CallKind::Cancel, Ok(_)) => self.end(End::Cancelled),
             (_, Ok(_)) => self.nonsense("it does not fit the question"),
@@ -59,7 +61,8 @@ impl Upload {
         self.link.set_policy(status.retry);
         self.expires_at = status.expires_at;
         self.state = State::Moving;
-        let answer = DigestsAnswer { holding: status.holding, differs: Vec::new() };
+        let (holding, challenge) = (status.holding, status.challenge);
+        let answer = DigestsAnswer { holding, differs: Vec::new(), challenge };
         self.on_offered(now, answer);
     }
 
@@ -81,14 +84,14 @@ impl Upload {
     }
 
     /// What the server has, after a call that may have carried digests.
-    fn on_offered(&mut self, now: Millis, answer: DigestsAnswer) {
+    pub(super) fn on_offered(&mut self, now: Millis, answer: DigestsAnswer) {
         self.ledger.reconcile(answer.holding, &self.buffers.sending());
         self.fill_poll_at = now + FILL_POLL;
         let differs: BTreeMap<_, _> =
             answer.differs.iter().map(|differing| (differing.index, differing.digest)).collect();
         let mut freed = Vec::new();
         for (id, buffer) in self.buffers.iter_mut() {
-            if settle(buffer, &mut self.ledger, &differs) {
+            if settle(buffer, &mut self.ledger, &differs, answer.challenge.as_ref()) {
                 freed.push(id);
             }
         }
@@ -156,6 +159,7 @@ fn settle(
     buffer: &mut Buffer,
     ledger: &mut Ledger,
     differs: &BTreeMap<ChunkIndex, Digest>,
+    challenge: Option<&Challenge>,
 ) -> bool {
     let Buffer::Full { chunk, digest, stage } = buffer else { return false };
     let (chunk, digest) = (*chunk, *digest);
@@ -170,10 +174,17 @@ fn settle(
             *buffer = Buffer::Empty;
             return true;
         }
-        Stage::Offered => *stage = Stage::Cleared { replace: None },
+        Stage::Offered => {
+            let to_be_proved = challenge.filter(|challenge| challenge.chunks.contains(chunk));
+            *stage = match to_be_proved {
+                Some(challenge) => Stage::Challenged(challenge.nonce),
+                None => Stage::Cleared { replace: None },
+            };
+        }
         // It came to be held by another way: whether with the same bytes, an offer tells.
         Stage::Cleared { replace: None } if here => *stage = Stage::Hashed,
         Stage::Cleared { .. } | Stage::Hashed | Stage::Sending(_) => {}
+        Stage::Challenged(_) | Stage::Proving { .. } | Stage::Proved(_) | Stage::Shown => {}
     }
     false
 }

@@ -53,7 +53,10 @@ impl Upload {
         if self.is_held_up() {
             return None;
         }
-        self.send_next(now).or_else(|| self.read_next(now)).or_else(|| self.call_next(now))
+        self.prove_next(now)
+            .or_else(|| self.send_next(now))
+            .or_else(|| self.read_next(now))
+            .or_else(|| self.call_next(now))
     }
 
     fn send_next(&mut self, now: Millis) -> Option<Action> {
@@ -108,6 +111,9 @@ impl Upload {
         let id = self.id.filter(|_| !self.is_calling())?;
         if let Some(root) = self.ledger.root().filter(|_| self.buffers.all_empty()) {
             return Some(self.call(now, CallKind::Seal, Call::Seal(id, SealRequest { root })));
+        }
+        if let Some(request) = self.next_proofs() {
+            return Some(self.call(now, CallKind::Prove, Call::Prove(id, request)));
         }
         if let Some(run) = self.next_offer() {
             return Some(self.call(now, CallKind::Offer, Call::Offer(id, run)));

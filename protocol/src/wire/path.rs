@@ -25,6 +25,12 @@ pub fn digests(id: UploadId) -> String {
     format!("{UPLOADS}/{id}/digests")
 }
 
+/// `POST`: proofs of chunks that another owner has here.
+#[must_use]
+pub fn proofs(id: UploadId) -> String {
+    format!("{UPLOADS}/{id}/proofs")
+}
+
 /// `POST`: one chunk. One address for all of them, because browsers cache preflights by address.
 #[must_use]
 pub fn chunks(id: UploadId) -> String {

@@ -7,6 +7,7 @@ use longhaul_protocol::retry::RetryPolicy;
 use longhaul_protocol::upload::{Answer, Call};
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::proof::{Challenge, Nonce, Proof, ProofRequest};
 use longhaul_protocol::wire::{
     DifferingChunk, DigestRun, DigestsAnswer, FileInfo, FileMeta, Holding, PartialChunk,
     UploadStatus,
@@ -20,6 +21,8 @@ pub struct Receiver {
     pub chunk_len: Option<u64>,
     /// Digests that some other file of the owner has.
     pub known: BTreeSet<Digest>,
+    /// Digests that some other owner has.
+    pub of_others: BTreeSet<Digest>,
     /// Whether what is known is held at once, by reference, and copied then.
     pub lends: bool,
     /// Digests whose copy will not verify.
@@ -27,6 +30,7 @@ pub struct Receiver {
     /// Bodies of chunks that were held or pending already.
     pub bodies_wasted: u64,
     next_id: u8,
+    nonces: u64,
 }
 
 pub struct Open {
@@ -38,6 +42,9 @@ pub struct Open {
     pub borrowed: BTreeMap<ChunkIndex, Digest>,
     pub is_copied: bool,
     pub partial: BTreeMap<ChunkIndex, PartialChunk>,
+    /// What is to be proved, and how often something else was.
+    pub challenged: BTreeMap<ChunkIndex, (Digest, Nonce)>,
+    pub wrong_proofs: u32,
     pub file: Option<FileInfo>,
 }
 
@@ -45,8 +52,20 @@ impl Receiver {
     /// Puts an upload there as an earlier session left it.
     pub fn seed(&mut self, plan: Plan, held: BTreeMap<ChunkIndex, Digest>) -> UploadId {
         let id = self.new_id();
-        let (pending, filling, borrowed, partial, is_copied) = Default::default();
-        let open = Open { plan, held, pending, filling, borrowed, is_copied, partial, file: None };
+        let (pending, filling, borrowed, partial, challenged) = Default::default();
+        let (is_copied, wrong_proofs, file) = Default::default();
+        let open = Open {
+            plan,
+            held,
+            pending,
+            filling,
+            borrowed,
+            is_copied,
+            partial,
+            challenged,
+            wrong_proofs,
+            file,
+        };
         self.uploads.insert(id, open);
         id
     }
@@ -62,11 +81,17 @@ impl Receiver {
                     .digests
                     .clone()
                     .filter(|_| Some(self.uploads[&id].plan.chunk_len()) == request.chunk_size);
-                run.map_or(Ok(DigestsAnswer::default()), |run| self.offer(id, &run))?;
-                self.status(id)
+                let offered =
+                    run.map_or(Ok(DigestsAnswer::default()), |run| self.offer(id, &run))?;
+                let mut answer = self.status(id)?;
+                if let Answer::Upload(status) = &mut answer {
+                    status.challenge = offered.challenge;
+                }
+                Ok(answer)
             }
             Call::Status(id) => self.status(*id),
             Call::Offer(id, run) => self.offer(*id, run).map(Answer::Digests),
+            Call::Prove(id, request) => self.prove(*id, request).map(Answer::Digests),
             Call::Seal(id, request) => self.seal(*id, request.root),
             Call::Cancel(id) => {
                 let gone = self.uploads.remove(id).map(|_| Answer::Gone);
@@ -149,6 +174,7 @@ impl Receiver {
             open.pending.clear();
             open.filling.clear();
             open.is_copied = false;
+            open.challenged.clear();
             open.partial.retain(|chunk, _| chunk.0 % 2 == 0);
         }
     }
@@ -177,6 +203,10 @@ impl Receiver {
     fn offer(&mut self, id: UploadId, run: &DigestRun) -> Result<DigestsAnswer, Problem> {
         let known = std::mem::take(&mut self.known);
         let lends = self.lends;
+        let of_others = std::mem::take(&mut self.of_others);
+        self.nonces += 1;
+        let nonce = Nonce(Digest::of(&self.nonces.to_le_bytes()));
+        let mut challenged = ChunkSet::new();
         let open = self.open(id)?;
         let mut differs = Vec::new();
         for (index, digest) in run.iter() {
@@ -192,12 +222,37 @@ impl Receiver {
                 None if known.contains(&digest) => {
                     open.filling.insert(index, digest);
                 }
+                None if of_others.contains(&digest) && open.wrong_proofs < 3 => {
+                    open.challenged.insert(index, (digest, nonce));
+                    challenged.insert(index);
+                }
                 None => {}
             }
         }
         let holding = open.holding();
-        self.known = known;
-        Ok(DigestsAnswer { holding, differs })
+        (self.known, self.of_others) = (known, of_others);
+        let challenge = (!challenged.is_empty()).then_some(Challenge { nonce, chunks: challenged });
+        Ok(DigestsAnswer { holding, differs, challenge })
+    }
+
+    /// The bytes of a chunk are here only by their digest, so that is what is hashed.
+    fn prove(&mut self, id: UploadId, request: &ProofRequest) -> Result<DigestsAnswer, Problem> {
+        let rotten = self.rotten.clone();
+        let open = self.open(id)?;
+        let mut all_right = true;
+        for &Proof { index, proof } in &request.proofs {
+            let Some((digest, nonce)) = open.challenged.remove(&index) else { continue };
+            let has = open.held.contains_key(&index) || open.pending.contains_key(&index);
+            if proof_of(nonce, digest) != proof {
+                open.wrong_proofs += 1;
+                all_right = false;
+            } else if !has && !rotten.contains(&digest) {
+                open.pending.insert(index, digest);
+            }
+        }
+        let holding = open.holding();
+        let answer = DigestsAnswer { holding, ..DigestsAnswer::default() };
+        if all_right { Ok(answer) } else { Err(ProblemCode::WrongProof.problem("")) }
     }
 
     fn seal(&mut self, id: UploadId, root: Digest) -> Result<Answer, Problem> {
@@ -254,8 +309,15 @@ impl Receiver {
             holding,
             file: open.file.clone(),
             digests: None,
+            challenge: None,
         })))
     }
+}
+
+pub fn proof_of(nonce: Nonce, bytes: Digest) -> Digest {
+    let mut hasher = nonce.hasher();
+    hasher.update(&bytes.0);
+    hasher.finish()
 }
 
 impl Open {

@@ -11,7 +11,7 @@ use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, digest};
 
-use super::receiver::Receiver;
+use super::receiver::{Receiver, proof_of};
 
 /// Longer than any run may take: one that does is stuck.
 const DEADLINE: Millis = Millis(4 * 3600 * 1000);
@@ -60,7 +60,11 @@ pub struct Scene {
     pub faults: Faults,
     /// Share of the chunks that another file has.
     pub known: f64,
-    /// Share of the known ones whose copy does not verify.
+    /// Share of the chunks that another owner has.
+    pub of_others: f64,
+    /// Share of the proofs that are wrong, do not come about, or never end.
+    pub proofs_wrong: f64,
+    /// Share of the known ones, and of those of others, whose copy does not verify.
     pub fills_fail: f64,
     /// Share of the chunks that are held from an earlier session.
     pub held_before: f64,
@@ -134,6 +138,9 @@ impl World {
             let digest = content(plan, chunk);
             if rng.f64() < scene.known {
                 receiver.known.insert(digest);
+            }
+            if rng.f64() < scene.of_others {
+                receiver.of_others.insert(digest);
             }
             if rng.f64() < scene.fills_fail {
                 receiver.rotten.insert(digest);
@@ -269,6 +276,19 @@ impl World {
                 let body = self.buffers[&buffer].expect("a buffer that is sent is full");
                 self.sending.insert(ticket, buffer);
                 self.send(ticket, upload, headers, body);
+            }
+            Action::Prove { ticket, buffer, nonce } => {
+                let bytes = self.buffers[&buffer].expect("a buffer that is proved is full");
+                let result = match self.rng.f64() {
+                    at if at < self.scene.proofs_wrong / 4.0 => return,
+                    at if at < self.scene.proofs_wrong / 2.0 => {
+                        Err(Failure::Local("the worker ended".to_owned()))
+                    }
+                    at if at < self.scene.proofs_wrong => Ok(Digest::of(b"something else")),
+                    _ => Ok(proof_of(nonce, bytes)),
+                };
+                let delay = self.rng.u64(1..30);
+                self.after(delay, Event::Input(Input::Proved { ticket, result }));
             }
             Action::Free { buffer } => {
                 self.buffers.insert(buffer, None);

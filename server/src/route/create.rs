@@ -4,9 +4,10 @@ use longhaul_protocol::media_type::is_media_type;
 use longhaul_protocol::name::{check_name, check_path};
 use longhaul_protocol::plan::PlanError;
 use longhaul_protocol::wire::header::{IDEMPOTENCY_KEY, read_idempotency_key};
+use longhaul_protocol::wire::proof::Challenge;
 use longhaul_protocol::wire::{
     CreateRequest, DigestRun, FileMeta, IDEMPOTENCY_KEY_BYTES_MAX, METADATA_BYTES_MAX,
-    PROTOCOL_VERSION, TYPE_BYTES_MAX, path,
+    PROTOCOL_VERSION, TYPE_BYTES_MAX, UploadStatus, path,
 };
 use longhaul_protocol::{Digest, Plan, ProblemCode};
 
@@ -17,8 +18,9 @@ use crate::store::{NewUpload, Store, StoreError, Upload};
 pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
     let request: CreateRequest = call.body.json(call.head).await?;
     let (upload, digests) = begin(call, request).await?;
-    let upload = offer(call, upload, digests).await?;
-    call.begun(&path::upload(upload.id), &status::of(upload))
+    let (upload, challenge) = offer(call, upload, digests).await?;
+    let path = path::upload(upload.id);
+    call.begun(&path, &UploadStatus { challenge, ..status::of(upload) })
 }
 
 /// Checks a request and begins its upload; gives back the digests that fit the plan it got.
@@ -42,12 +44,14 @@ async fn offer<S: Store>(
     call: &Call<'_, S>,
     mut upload: Upload,
     digests: Option<DigestRun>,
-) -> Result<Upload, Refusal> {
+) -> Result<(Upload, Option<Challenge>), Refusal> {
+    let mut challenge = None;
     // A request that came twice may find its upload sealed.
     if let Some(run) = digests.filter(|_| upload.file.is_none()) {
-        upload.holding = call.app.store.offer(&call.owner, upload.id, run).await?.holding;
+        let offered = call.app.store.offer(&call.owner, upload.id, run).await?;
+        (upload.holding, challenge) = (offered.holding, offered.challenge);
     }
-    Ok(upload)
+    Ok((upload, challenge))
 }
 
 fn check<S>(call: &Call<'_, S>, request: &CreateRequest) -> Result<(), Refusal> {

@@ -13,8 +13,13 @@ pub(super) async fn run<S: Store>(call: &mut Call<'_, S>, id: UploadId) -> Answe
     let run: DigestRun = call.body.json(call.head).await?;
     let upload = call.app.store.upload(&call.owner, id).await?;
     check(&run, upload.plan)?;
-    let Offered { holding, differs } = call.app.store.offer(&call.owner, id, run).await?;
-    Outcome::json(&DigestsAnswer { holding, differs })
+    answer(call.app.store.offer(&call.owner, id, run).await?)
+}
+
+/// What the server has now, as the wire tells it.
+pub(super) fn answer(offered: Offered) -> Answer {
+    let Offered { holding, differs, challenge } = offered;
+    Outcome::json(&DigestsAnswer { holding, differs, challenge })
 }
 
 /// Checks that a run lies within a plan and within what one request may carry.

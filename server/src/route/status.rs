@@ -51,6 +51,7 @@ pub(super) fn of(upload: Upload) -> UploadStatus {
         sealable,
         file: upload.file,
         digests: None,
+        challenge: None,
     }
 }
 

@@ -15,6 +15,7 @@ mod lock;
 pub mod medium;
 mod open_error;
 mod partial;
+mod prove;
 mod reader;
 mod real;
 mod reuse;
@@ -34,6 +35,7 @@ use std::sync::{Arc, Mutex};
 
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::proof::Proof;
 use longhaul_protocol::wire::{DigestRun, FileInfo};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis};
 use tokio::sync::Semaphore;
@@ -50,6 +52,7 @@ use lock::{DirLock, LockError};
 use medium::{Disk, OpenHow};
 pub use open_error::OpenError;
 use open_error::lost_index;
+pub use prove::{PROOFS_OPEN_MAX, PROOFS_WRONG_MAX};
 pub use reader::DiskReader;
 pub use real::RealDisk;
 #[cfg(fuzzing)]
@@ -225,6 +228,10 @@ impl Store for DiskStore {
 
     async fn offer(&self, owner: &Owner, id: UploadId, run: DigestRun) -> Result<Offered> {
         self.0.offer(owner, id, run).await
+    }
+
+    async fn prove(&self, owner: &Owner, id: UploadId, proofs: Vec<Proof>) -> Result<Offered> {
+        self.0.prove(owner, id, proofs).await
     }
 
     async fn begin_chunk(

@@ -135,6 +135,17 @@ fn a_chunk_that_goes_on_where_nothing_is_kept_is_told_where_to() {
 }
 
 #[test]
+fn a_chunk_that_goes_on_past_its_end_is_told_where_to() {
+    let (server, upload, first) = half_done();
+    for past in [first.len() as u64 + 1, u64::MAX] {
+        let rest = chunk(upload.id, 1, &first).header(CHUNK_OFFSET, &past.to_string());
+        let problem = server.send(rest.body(&[])).problem(ProblemCode::OffsetMismatch);
+        assert_eq!(problem.facts.offset, Some(0));
+    }
+    assert_first_is_held(&server, upload.id);
+}
+
+#[test]
 fn chunk_headers_that_cannot_be_read_are_named() {
     let (server, upload, _) = half_done();
     let digest = Digest::of(b"").to_header();

@@ -19,5 +19,6 @@ mod guests;
 mod owners;
 mod program;
 mod retried;
+mod reuse;
 mod support;
 mod uploads;

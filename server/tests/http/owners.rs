@@ -5,6 +5,7 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
 use longhaul_protocol::digest::root;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::proof::ProofRequest;
 use longhaul_protocol::wire::{
     DigestRun, FileInfo, FileList, SealRequest, UploadList, UploadStatus, path,
 };
@@ -65,6 +66,7 @@ pub fn verbs(upload: UploadId, file: FileId) -> Vec<Verb> {
         Verb::new(get(&format!("{}?digests=0", path::upload(upload))), 200, 404),
         Verb::new(Request::new("HEAD", &path::upload(upload)), 200, 404),
         Verb::new(json(&path::digests(upload), json!(run)), 200, 404),
+        Verb::new(json(&path::proofs(upload), json!(ProofRequest::default())), 200, 404),
         Verb::new(chunk(upload, 0, BODY).body(BODY), 204, 404),
         Verb::new(json(&path::seal(upload), json!(SealRequest { root: root([digest]) })), 201, 404),
         Verb::new(get(&path::file(file)), 200, 404),

@@ -50,6 +50,16 @@ impl Server {
         Self::start_on(config, disk::Config::default())
     }
 
+    pub fn start_with_disk(
+        change: impl FnOnce(&mut Config),
+        change_disk: impl FnOnce(&mut disk::Config),
+    ) -> Self {
+        let (mut config, mut disk_config) = (config(), disk::Config::default());
+        change(&mut config);
+        change_disk(&mut disk_config);
+        Self::start_on(config, disk_config)
+    }
+
     fn start_on(config: Config, disk_config: disk::Config) -> Self {
         let data = tempfile::tempdir().unwrap();
         let disk_config = disk::Config { chunk_len: config.chunk_len, ..disk_config };

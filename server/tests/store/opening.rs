@@ -218,6 +218,7 @@ fn take_back_to_schema_2(place: &Place) {
     .unwrap();
     txn.delete_table(TableDefinition::<([u8; 16], u64, [u8; 16], u64), ()>::new("lent")).unwrap();
     txn.delete_table(TableDefinition::<(&str, [u8; 32], [u8; 16]), ()>::new("roots")).unwrap();
+    txn.delete_table(TableDefinition::<([u8; 32], [u8; 16]), u64>::new("holders")).unwrap();
     let meta: TableDefinition<&str, u64> = TableDefinition::new("meta");
     txn.open_table(meta).unwrap().insert("schema", 2).unwrap();
     let blobs: TableDefinition<[u8; 16], &[u8]> = TableDefinition::new("blobs");

@@ -6,6 +6,7 @@ use js_sys::{ArrayBuffer, Object, Reflect, Uint8Array};
 use longhaul_protocol::Digest;
 use longhaul_protocol::digest::{DIGEST_LEN, Hasher};
 use longhaul_protocol::upload::SourceError;
+use longhaul_protocol::wire::proof::Nonce;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, DomException, File, SubtleCrypto};
@@ -36,6 +37,12 @@ pub(super) async fn read(file: &File, range: Range<u64>) -> Result<Slice, Source
     Ok(Slice { bytes, digest })
 }
 
+/// The proof of having these bytes. The wasm hashes it: the browser would need nonce and bytes in one
+/// buffer, which is a second copy of the chunk.
+pub(super) fn proof(nonce: Nonce, bytes: &ArrayBuffer) -> Digest {
+    hash_by_wasm(nonce.hasher(), &Uint8Array::new(bytes))
+}
+
 async fn contents(blob: &Blob) -> Result<ArrayBuffer, SourceError> {
     let read = JsFuture::from(blob.array_buffer()).await.map_err(|error| unreadable(&error))?;
     read.dyn_into().map_err(|_| SourceError::Unreadable("the browser gave no bytes".to_owned()))
@@ -44,7 +51,7 @@ async fn contents(blob: &Blob) -> Result<ArrayBuffer, SourceError> {
 async fn hash(bytes: &ArrayBuffer) -> Result<Digest, SourceError> {
     match subtle() {
         Some(subtle) => hash_by_browser(&subtle, bytes).await,
-        None => Ok(hash_by_wasm(&Uint8Array::new(bytes))),
+        None => Ok(hash_by_wasm(Hasher::default(), &Uint8Array::new(bytes))),
     }
 }
 
@@ -67,8 +74,7 @@ async fn hash_by_browser(
     Ok(Digest(raw))
 }
 
-fn hash_by_wasm(bytes: &Uint8Array) -> Digest {
-    let mut hasher = Hasher::default();
+fn hash_by_wasm(mut hasher: Hasher, bytes: &Uint8Array) -> Digest {
     let mut at = 0;
     while at < bytes.length() {
         let end = at.saturating_add(WINDOW_BYTES).min(bytes.length());

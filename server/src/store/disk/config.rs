@@ -59,6 +59,9 @@ pub enum Reuse {
     /// Those of the same owner, whose other rows it never reads.
     #[default]
     Owner,
+    /// Those, and of all others what the client proves that it has. Who knows a digest learns that
+    /// its bytes are here.
+    Everyone,
 }
 
 impl Default for Config {

@@ -20,7 +20,7 @@ use crate::store::{ChunkWriter as _, Result, StoreError};
 
 /// How often in a row sources of an upload cannot be read before one of them is given up for lost
 /// and the chunk asked for again: a bad cable is not a bad sector.
-const READS_FAILED_MAX: u32 = 5;
+const READS_FAILED_MAX: u32 = 10;
 
 /// Whoever copies what an upload borrows. There is at most one.
 struct Copier {
@@ -209,7 +209,7 @@ impl Inner {
         .await
     }
 
-    async fn open_source(self: &Arc<Self>, source: Source) -> Result<Arc<dyn DiskFile>> {
+    pub(super) async fn open_source(self: &Arc<Self>, source: Source) -> Result<Arc<dyn DiskFile>> {
         let store = Arc::clone(self);
         self.blocking(move || {
             let path = store.layout.blob(source.blob);
@@ -218,7 +218,7 @@ impl Inner {
         .await
     }
 
-    async fn read(
+    pub(super) async fn read(
         &self,
         from: &Arc<dyn DiskFile>,
         offset: u64,

@@ -12,6 +12,7 @@ mod chunks;
 mod expired;
 mod files;
 mod garbage;
+mod holders;
 mod migrate;
 mod refs;
 mod space;
@@ -35,11 +36,11 @@ pub(super) use uploads::Created;
 pub(super) use whole::Unhashed;
 
 /// The schema that this server writes. A change of it is a new number and a step in [`MIGRATIONS`].
-pub const SCHEMA_VERSION: u64 = 4;
+pub const SCHEMA_VERSION: u64 = 5;
 
 /// The step at position `n` makes schema `n + 2` of schema `n + 1`; all run in one transaction.
 const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] =
-    &[make_tables, migrate::share_blobs, whole::begin_all];
+    &[make_tables, migrate::share_blobs, whole::begin_all, migrate::find_holders];
 
 type Id = [u8; 16];
 type RefRow = ([u8; 32], Id, u64, u64);
@@ -63,6 +64,8 @@ const BLOBS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("blobs");
 /// Owner, digest, blob → one chunk there with that digest: where an offered digest is taken from.
 /// One row per blob, so that a file of a million equal chunks has one.
 const SOURCES: TableDefinition<'_, (&str, [u8; 32], Id), u64> = TableDefinition::new("sources");
+/// Digest, blob → one chunk there with that digest, whosever it is: [`SOURCES`] without the owner.
+const HOLDERS: TableDefinition<'_, ([u8; 32], Id), u64> = TableDefinition::new("holders");
 /// Upload, chunk → digest, and where its bytes lie: blob, chunk there, offset there in bytes. See
 /// `refs`.
 const REFS: TableDefinition<'_, (Id, u64), RefRow> = TableDefinition::new("refs");
@@ -199,6 +202,7 @@ fn make_tables(txn: &WriteTransaction) -> Result<()> {
     txn.open_table(FILES_BY_OWNER)?;
     txn.open_table(BLOBS)?;
     txn.open_table(SOURCES)?;
+    txn.open_table(HOLDERS)?;
     txn.open_table(REFS)?;
     txn.open_table(LENT)?;
     txn.open_table(ROOTS)?;

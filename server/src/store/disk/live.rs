@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::claims::{Chunks, Grant};
 use super::layout::BlobId;
 use super::medium::DiskFile;
+use super::prove::Proofs;
 use super::row::UploadRow;
 use crate::store::{Owner, Result, StoreError, Upload};
 
@@ -61,6 +62,8 @@ pub(super) struct Reuse {
     pub(super) error: Option<StoreError>,
     /// How often in a row a source could not be read.
     pub(super) reads_failed: u32,
+    /// What is to be proved.
+    pub(super) proofs: Proofs,
 }
 
 impl Live {

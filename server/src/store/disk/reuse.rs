@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::wire::proof::Challenge;
 use longhaul_protocol::wire::{DifferingChunk, DigestRun};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest};
 
@@ -21,6 +22,14 @@ struct Lending<'a> {
     live: &'a Live,
     chunks: ChunkSet,
     lent: Lent,
+}
+
+/// What came of comparing digests with what is here.
+struct Compared {
+    differs: Vec<DifferingChunk>,
+    /// Whether the upload may still be a file that is here already.
+    may_be_known: bool,
+    challenge: Option<Challenge>,
 }
 
 impl Drop for Lending<'_> {
@@ -40,17 +49,18 @@ impl Inner {
         live.state().check_alive(self.config.clock.now())?;
         check_run(&live, &run)?;
         let (store, in_task) = (Arc::clone(self), Arc::clone(&live));
-        let (differs, may_be_known) = self.blocking(move || store.compare(&in_task, &run)).await?;
+        let Compared { differs, may_be_known, challenge } =
+            self.blocking(move || store.compare(&in_task, &run)).await?;
         if !may_be_known {
             self.become_own(&live);
         }
         let holding = live.state().chunks.holding();
-        Ok(Offered { holding, differs })
+        Ok(Offered { holding, differs, challenge })
     }
 
-    /// Which of the digests offered are held otherwise; lends what can be lent. Whether the upload
-    /// may still be a file that is here already.
-    fn compare(&self, live: &Live, run: &DigestRun) -> Result<(Vec<DifferingChunk>, bool)> {
+    /// Which of the digests offered are held otherwise; lends what can be lent, and asks for proofs
+    /// of what others have.
+    fn compare(&self, live: &Live, run: &DigestRun) -> Result<Compared> {
         let rows = self.index.digests(self.bytes_of(live)?, run.start, run.digests.len() as u64)?;
         let mut differs = Vec::new();
         let mut missing = Vec::new();
@@ -62,12 +72,17 @@ impl Inner {
                 None => missing.push((index, offered)),
             }
         }
-        let known = self.lend(live, missing)?;
-        Ok((differs, known))
+        let may_be_known = self.lend(live, missing.clone())?;
+        let challenge = match self.config.reuse {
+            Reuse::Everyone => self.challenge(live, &missing)?,
+            Reuse::Owner | Reuse::Off => None,
+        };
+        Ok(Compared { differs, may_be_known, challenge })
     }
 
     /// Nothing is held by a reference that is not committed with its pin; and until it is known
-    /// what is, no request begins one of those chunks.
+    /// what is, no request begins one of those chunks. Whether the upload may still be a file that
+    /// is here already.
     fn lend(&self, live: &Live, mut wanted: Vec<(ChunkIndex, Digest)>) -> Result<bool> {
         if self.config.reuse == Reuse::Off {
             return Ok(true);

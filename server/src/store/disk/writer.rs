@@ -216,19 +216,8 @@ impl ChunkWriter for DiskWriter {
     }
 
     async fn finish(mut self) -> Result<()> {
-        if self.remaining > 0 {
-            return Err(self.wrong_length(self.len - self.remaining));
-        }
-        if self.gathered_bytes > 0 {
-            self.flush().await?;
-        }
-        self.settle().await?;
-        let digest = self.hash_beginning().await?.finish();
-        if digest != self.digest {
-            self.claim.distrust();
-            return Err(StoreError::DigestMismatch { index: self.claim.grant.index });
-        }
-        self.claim.receive(digest, self.blob)
+        self.verify().await?;
+        self.receive()
     }
 
     async fn break_off(mut self) {
@@ -247,6 +236,27 @@ impl ChunkWriter for DiskWriter {
 }
 
 impl DiskWriter {
+    /// Once all bytes were written: checks that they are those of the digest.
+    pub(super) async fn verify(&mut self) -> Result<()> {
+        if self.remaining > 0 {
+            return Err(self.wrong_length(self.len - self.remaining));
+        }
+        if self.gathered_bytes > 0 {
+            self.flush().await?;
+        }
+        self.settle().await?;
+        if self.hash_beginning().await?.finish() != self.digest {
+            self.claim.distrust();
+            return Err(StoreError::DigestMismatch { index: self.claim.grant.index });
+        }
+        Ok(())
+    }
+
+    /// What was verified is the upload's.
+    pub(super) fn receive(mut self) -> Result<()> {
+        self.claim.receive(self.digest, self.blob)
+    }
+
     fn wrong_length(&self, actual: u64) -> StoreError {
         StoreError::Length { index: self.claim.grant.index, expected: self.len, actual }
     }

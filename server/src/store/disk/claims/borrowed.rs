@@ -22,12 +22,7 @@ impl Chunks {
     ) -> ChunkSet {
         let mut begun = ChunkSet::new();
         for index in wanted {
-            let free = self.phase == Phase::Open
-                && self.plan.has(index)
-                && self.is_missing(index)
-                && !self.is_moving(index)
-                && !self.claims.contains_key(&index.0);
-            if free {
+            if self.is_absent(index) {
                 self.lending.insert(index);
                 begun.insert(index);
             }
@@ -61,6 +56,20 @@ impl Chunks {
     /// Whether the file may still be one that is here already.
     pub(in crate::store::disk) fn may_be_known(&self) -> bool {
         !self.is_own
+    }
+
+    /// Whether nobody has, sends or looks for the chunk.
+    pub(in crate::store::disk) fn is_absent(&self, index: ChunkIndex) -> bool {
+        self.phase == Phase::Open
+            && self.plan.has(index)
+            && self.is_missing(index)
+            && !self.is_moving(index)
+            && !self.claims.contains_key(&index.0)
+    }
+
+    /// The right to copy a chunk that was proved; none if somebody took care of it meanwhile.
+    pub(in crate::store::disk) fn begin_granting(&mut self, index: ChunkIndex) -> Option<Grant> {
+        self.is_absent(index).then(|| self.claim(index))
     }
 
     /// Whether a chunk that was copied is borrowed all the same: the sync of the copy failed.

@@ -4,7 +4,7 @@
 use longhaul_protocol::wire::ids::UploadId;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::{BLOBS, CHUNKS, GARBAGE, Index, ROOTS, SOURCES, whole};
+use super::{BLOBS, CHUNKS, GARBAGE, HOLDERS, Index, ROOTS, SOURCES, whole};
 use crate::store::Result;
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, Row as _};
@@ -45,6 +45,7 @@ fn drop_some(txn: &WriteTransaction, blob: BlobId) -> Result<bool> {
     };
     let mut chunks = txn.open_table(CHUNKS)?;
     let mut sources = txn.open_table(SOURCES)?;
+    let mut holders = txn.open_table(HOLDERS)?;
     let mut some = Vec::new();
     for row in chunks.range(super::chunks::all_chunks(blob))?.take(ROWS_PER_COMMIT) {
         let (key, digest) = row?;
@@ -53,6 +54,7 @@ fn drop_some(txn: &WriteTransaction, blob: BlobId) -> Result<bool> {
     for &(key, digest) in &some {
         chunks.remove(key)?;
         sources.remove((owner.as_str(), digest, blob.bytes()))?;
+        holders.remove((digest, blob.bytes()))?;
     }
     let all = some.len() < ROWS_PER_COMMIT;
     if all {

@@ -3,7 +3,7 @@
 use longhaul_protocol::Digest;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::{BLOBS, FILES, Id, ROOTS, make_tables};
+use super::{BLOBS, FILES, HOLDERS, Id, ROOTS, SOURCES, make_tables};
 use crate::store::Result;
 use crate::store::disk::row::{BlobRow, FileRow, Row as _};
 
@@ -25,6 +25,18 @@ pub(super) fn share_blobs(txn: &WriteTransaction) -> Result<()> {
         let row = BlobRow { root: Some(root), ..row };
         blobs.insert(blob, row.encode()?.as_slice())?;
         roots.insert((owner.as_str(), root.0, blob), ())?;
+    }
+    Ok(())
+}
+
+/// Schema 5: a digest finds the blobs that have it whosever they are.
+pub(super) fn find_holders(txn: &WriteTransaction) -> Result<()> {
+    make_tables(txn)?;
+    let mut holders = txn.open_table(HOLDERS)?;
+    for row in txn.open_table(SOURCES)?.iter()? {
+        let (key, index) = row?;
+        let (_, digest, blob) = key.value();
+        holders.insert((digest, blob), index.value())?;
     }
     Ok(())
 }

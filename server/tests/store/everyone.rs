@@ -1,0 +1,229 @@
+//! What others have here is given to those who prove that they have it too, and to nobody else.
+
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::wire::proof::{Nonce, Proof};
+use longhaul_protocol::{ChunkIndex, Digest};
+use longhaul_server::store::disk::{Config, DiskStore, PROOFS_WRONG_MAX, Reuse};
+use longhaul_server::store::{
+    ChunkBegin, ChunkWriter as _, FileReader as _, Offered, Store as _, StoreError,
+};
+use redb::{Database, TableDefinition};
+
+use super::fixture::*;
+
+fn open(place: &Place) -> DiskStore {
+    place.open_with(&Config { reuse: Reuse::Everyone, ..place.config() })
+}
+
+/// Bob begins what Alice may have.
+async fn begin_as_bob(store: &DiskStore, sent: &Sent) -> UploadId {
+    store.create(&bob(), named("his", sent.plan.len())).await.unwrap().id
+}
+
+async fn offer_as_bob(store: &DiskStore, id: UploadId, sent: &Sent) -> Offered {
+    store.offer(&bob(), id, sent.run()).await.unwrap()
+}
+
+fn proof_of(nonce: Nonce, index: u64, bytes: &[u8]) -> Proof {
+    let mut hasher = nonce.hasher();
+    hasher.update(bytes);
+    Proof { index: ChunkIndex(index), proof: hasher.finish() }
+}
+
+async fn put_as_bob(store: &DiskStore, id: UploadId, sent: &Sent, index: u64) {
+    let begun = store.begin_chunk(&bob(), id, sent.headers(index)).await.unwrap();
+    let ChunkBegin::Write(mut writer) = begun else { panic!("it is missing") };
+    writer.write(sent.chunk(index).to_vec().into()).await.unwrap();
+    writer.finish().await.unwrap();
+}
+
+async fn held_by_bob(store: &DiskStore, id: UploadId) -> String {
+    store.shutdown().await;
+    store.upload(&bob(), id).await.unwrap().holding.held.to_string()
+}
+
+#[tokio::test]
+async fn who_proves_every_chunk_is_given_a_copy_of_his_own() {
+    let (place, sent) = (Place::new(), Sent::new(3 * CHUNK + 5, 1));
+    let store = open(&place);
+    let (_, hers) = sent.upload(&store).await;
+    let id = begin_as_bob(&store, &sent).await;
+    let Offered { holding, challenge, .. } = offer_as_bob(&store, id, &sent).await;
+    assert!(holding.held.is_empty() && holding.filling.is_empty(), "a digest grants nothing");
+    let challenge = challenge.unwrap();
+    assert_eq!(challenge.chunks, set("0-3"));
+    let proofs = (0..4).map(|index| proof_of(challenge.nonce, index, sent.chunk(index)));
+    store.prove(&bob(), id, proofs.collect()).await.unwrap();
+    assert_eq!(held_by_bob(&store, id).await, "0-3");
+    let his = store.seal(&bob(), id, sent.root()).await.unwrap();
+    store.delete(&alice(), hers.id).await.unwrap();
+    let (_, reader) = store.open(&bob(), his.id).await.unwrap();
+    assert_eq!(reader.read_at(0, sent.data.len()).await.unwrap(), sent.data);
+}
+
+#[tokio::test]
+async fn a_wrong_proof_grants_nothing_and_after_some_the_chunks_are_to_be_sent() {
+    let (place, sent) = (Place::new(), Sent::new(8 * CHUNK, 1));
+    let store = open(&place);
+    sent.upload(&store).await;
+    let id = begin_as_bob(&store, &sent).await;
+    let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+    let right = proof_of(nonce, 7, sent.chunk(7));
+    // Each is something that is known without the bytes.
+    let guesses = [
+        Proof { index: ChunkIndex(0), proof: sent.digests()[0] },
+        Proof { index: ChunkIndex(1), proof: nonce.0 },
+        proof_of(nonce, 2, &sent.digests()[2].0),
+    ];
+    assert_eq!(guesses.len(), PROOFS_WRONG_MAX as usize);
+    for guess in guesses {
+        let refused = store.prove(&bob(), id, vec![guess]).await;
+        let Err(StoreError::WrongProof { index }) = refused else { panic!("{refused:?}") };
+        assert_eq!(index, guess.index);
+    }
+    store.prove(&bob(), id, vec![right]).await.unwrap();
+    assert_eq!(held_by_bob(&store, id).await, "", "it comes too late");
+    assert_eq!(offer_as_bob(&store, id, &sent).await.challenge, None, "he is asked no more");
+}
+
+#[tokio::test]
+async fn the_others_are_looked_at_though_one_proof_is_wrong() {
+    let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));
+    let store = open(&place);
+    sent.upload(&store).await;
+    let id = begin_as_bob(&store, &sent).await;
+    let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+    let mixed = [0, 1, 2]
+        .map(|index| proof_of(nonce, index, sent.chunk(if index == 1 { 0 } else { index })));
+    let refused = store.prove(&bob(), id, mixed.to_vec()).await;
+    assert!(matches!(refused, Err(StoreError::WrongProof { index: ChunkIndex(1) })));
+    assert_eq!(held_by_bob(&store, id).await, "0,2");
+}
+
+#[tokio::test]
+async fn a_nonce_is_good_for_one_try_and_for_the_upload_that_it_was_told_to() {
+    let (place, sent) = (Place::new(), Sent::new(CHUNK, 1));
+    let store = open(&place);
+    sent.upload(&store).await;
+    let (first, second) = (begin_as_bob(&store, &sent).await, begin_as_bob(&store, &sent).await);
+    let nonce = offer_as_bob(&store, first, &sent).await.challenge.unwrap().nonce;
+    let other = offer_as_bob(&store, second, &sent).await.challenge.unwrap().nonce;
+    assert_ne!(nonce, other);
+    let wrong = Proof { index: ChunkIndex(0), proof: Digest::of(b"") };
+    let right = proof_of(nonce, 0, sent.chunk(0));
+    assert!(store.prove(&bob(), second, vec![right]).await.is_err(), "another upload's");
+    assert!(store.prove(&bob(), first, vec![wrong]).await.is_err());
+    store.prove(&bob(), first, vec![right]).await.unwrap();
+    assert_eq!(held_by_bob(&store, first).await, "", "it was tried");
+    assert_eq!(held_by_bob(&store, second).await, "");
+    let nonce = offer_as_bob(&store, first, &sent).await.challenge.unwrap().nonce;
+    store.prove(&bob(), first, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
+    assert_eq!(held_by_bob(&store, first).await, "0");
+}
+
+#[tokio::test]
+async fn rotten_bytes_are_granted_to_nobody_and_the_chunk_can_be_sent() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = open(&place);
+    let (source, _) = sent.upload(&store).await;
+    let mut rotten = sent.data.clone();
+    rotten[5] ^= 1;
+    std::fs::write(place.blob_path(source), &rotten).unwrap();
+    let id = begin_as_bob(&store, &sent).await;
+    let mut nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+    // Whatever he shows: that it has rotten is no fault of his.
+    for _ in 0..=PROOFS_WRONG_MAX {
+        store.prove(&bob(), id, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
+        nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+    }
+    let rotten = proof_of(nonce, 0, &rotten[..CHUNK as usize]);
+    store.prove(&bob(), id, vec![rotten, proof_of(nonce, 1, sent.chunk(1))]).await.unwrap();
+    put_as_bob(&store, id, &sent, 0).await;
+    assert_eq!(held_by_bob(&store, id).await, "0-1");
+}
+
+#[tokio::test]
+async fn a_proof_takes_no_chunk_from_a_request_that_is_sending_it() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = open(&place);
+    sent.upload(&store).await;
+    let id = begin_as_bob(&store, &sent).await;
+    let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+    let begun = store.begin_chunk(&bob(), id, sent.headers(0)).await.unwrap();
+    let ChunkBegin::Write(mut writer) = begun else { panic!("it is missing") };
+    store.prove(&bob(), id, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
+    writer.write(sent.chunk(0).to_vec().into()).await.unwrap();
+    writer.finish().await.unwrap();
+    assert_eq!(offer_as_bob(&store, id, &sent).await.challenge.unwrap().chunks, set("1"));
+    assert_eq!(held_by_bob(&store, id).await, "0");
+}
+
+#[tokio::test]
+async fn what_is_granted_counts_for_who_was_given_it() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let bytes_per_owner_max = Some(2 * CHUNK);
+    let config = Config { reuse: Reuse::Everyone, bytes_per_owner_max, ..place.config() };
+    let store = place.open_with(&config);
+    sent.upload(&store).await;
+    let id = begin_as_bob(&store, &sent).await;
+    let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+    let proofs = [0, 1].map(|index| proof_of(nonce, index, sent.chunk(index)));
+    store.prove(&bob(), id, proofs.to_vec()).await.unwrap();
+    store.seal(&bob(), id, sent.root()).await.unwrap();
+    let refused = store.create(&bob(), named("more", 1)).await;
+    assert!(matches!(refused, Err(StoreError::OwnerFull { used, .. }) if used == 2 * CHUNK));
+}
+
+#[tokio::test]
+async fn where_reuse_is_the_owners_nobody_is_asked_to_prove_anything() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = place.open();
+    sent.upload(&store).await;
+    let id = begin_as_bob(&store, &sent).await;
+    assert_eq!(offer_as_bob(&store, id, &sent).await.challenge, None);
+    store
+        .prove(&bob(), id, vec![proof_of(Nonce(Digest::of(b"")), 0, sent.chunk(0))])
+        .await
+        .unwrap();
+    assert_eq!(held_by_bob(&store, id).await, "");
+    let hers = sent.create(&store).await;
+    let refused = store.prove(&bob(), hers, Vec::new()).await;
+    assert!(matches!(refused, Err(StoreError::NotFound)));
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_neither_asked_for_nor_granted() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = open(&place);
+    let (_, hers) = sent.upload(&store).await;
+    let id = begin_as_bob(&store, &sent).await;
+    let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+    store.delete(&alice(), hers.id).await.unwrap();
+    store.prove(&bob(), id, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
+    assert_eq!(held_by_bob(&store, id).await, "");
+    assert_eq!(offer_as_bob(&store, id, &sent).await.challenge, None);
+}
+
+#[tokio::test]
+async fn what_an_older_server_took_is_found_too() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = open(&place);
+    sent.upload(&store).await;
+    store.shutdown().await;
+    drop(store);
+    take_back_to_schema_4(&place);
+    let store = open(&place);
+    let id = begin_as_bob(&store, &sent).await;
+    assert_eq!(offer_as_bob(&store, id, &sent).await.challenge.unwrap().chunks, set("0-1"));
+}
+
+fn take_back_to_schema_4(place: &Place) {
+    // Waits until the store before is over.
+    drop(place.open());
+    let db = Database::open(place.dir.path().join("index.redb")).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.delete_table(TableDefinition::<([u8; 32], [u8; 16]), u64>::new("holders")).unwrap();
+    let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+    txn.open_table(meta).unwrap().insert("schema", 4).unwrap();
+    txn.commit().unwrap();
+}
