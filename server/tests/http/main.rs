@@ -20,5 +20,6 @@ mod owners;
 mod program;
 mod retried;
 mod reuse;
+mod space;
 mod support;
 mod uploads;

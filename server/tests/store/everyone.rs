@@ -1,15 +1,18 @@
 //! What others have here is given to those who prove that they have it too, and to nobody else.
 
+use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::proof::{Nonce, Proof};
 use longhaul_protocol::{ChunkIndex, Digest};
-use longhaul_server::store::disk::{Config, DiskStore, PROOFS_WRONG_MAX, Reuse};
+use longhaul_server::store::disk::{Config, DiskStore, PROOFS_OPEN_MAX, PROOFS_WRONG_MAX, Reuse};
 use longhaul_server::store::{
     ChunkBegin, ChunkWriter as _, FileReader as _, Offered, Store as _, StoreError,
 };
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
 
 use super::fixture::*;
+
+const HOLDERS: TableDefinition<'_, ([u8; 32], [u8; 16]), u64> = TableDefinition::new("holders");
 
 fn open(place: &Place) -> DiskStore {
     place.open_with(&Config { reuse: Reuse::Everyone, ..place.config() })
@@ -202,6 +205,57 @@ async fn what_was_deleted_is_neither_asked_for_nor_granted() {
     store.prove(&bob(), id, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
     assert_eq!(held_by_bob(&store, id).await, "");
     assert_eq!(offer_as_bob(&store, id, &sent).await.challenge, None);
+    drop(store);
+    drop(place.open());
+    let db = Database::open(place.dir.path().join("index.redb")).unwrap();
+    let holders = db.begin_read().unwrap().open_table(HOLDERS).unwrap();
+    assert_eq!(holders.len().unwrap(), 0, "no row is left over");
+}
+
+#[tokio::test]
+async fn a_chunk_that_was_replaced_is_found_by_its_new_digest_only() {
+    let (place, old, new) = (Place::new(), Sent::new(CHUNK, 1), Sent::new(CHUNK, 2));
+    let store = open(&place);
+    let hers = old.create(&store).await;
+    old.put_all(&store, hers).await;
+    let replace = Some(old.digests()[0]);
+    put(&store, hers, ChunkHeaders { replace, ..new.headers(0) }, new.chunk(0)).await.unwrap();
+    assert_eq!(held(&store, hers).await, "0");
+    for (sent, is_here) in [(&old, false), (&new, true)] {
+        let id = begin_as_bob(&store, sent).await;
+        assert_eq!(offer_as_bob(&store, id, sent).await.challenge.is_some(), is_here);
+    }
+}
+
+#[tokio::test]
+async fn chunks_that_were_sent_make_room_for_proofs_of_others() {
+    let most = PROOFS_OPEN_MAX as u64;
+    let (place, sent) = (Place::new(), Sent::new((most + 2) * CHUNK, 1));
+    let store = open(&place);
+    sent.upload(&store).await;
+    let id = begin_as_bob(&store, &sent).await;
+    let asked = |offered: Offered| offered.challenge.unwrap().chunks;
+    let first = asked(offer_as_bob(&store, id, &sent).await);
+    assert_eq!(first.to_string(), format!("0-{}", most - 1));
+    put_as_bob(&store, id, &sent, 0).await;
+    put_as_bob(&store, id, &sent, 1).await;
+    let then = asked(offer_as_bob(&store, id, &sent).await);
+    assert_eq!(then.to_string(), format!("2-{}", most + 1));
+}
+
+#[tokio::test]
+async fn no_more_sources_are_read_at_once_than_may_be_copied() {
+    let (place, sent) = (Place::new(), Sent::new(CHUNK, 1));
+    let config = Config { reuse: Reuse::Everyone, fills_max: 0, ..place.config() };
+    let store = place.open_with(&config);
+    sent.upload(&store).await;
+    let id = begin_as_bob(&store, &sent).await;
+    let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+    let proofs = vec![proof_of(nonce, 0, sent.chunk(0))];
+    let bob = bob();
+    let proving = store.prove(&bob, id, proofs);
+    assert!(tokio::time::timeout(std::time::Duration::from_secs(1), proving).await.is_err());
+    assert_eq!(held_by_bob(&store, id).await, "");
 }
 
 #[tokio::test]
@@ -222,7 +276,7 @@ fn take_back_to_schema_4(place: &Place) {
     drop(place.open());
     let db = Database::open(place.dir.path().join("index.redb")).unwrap();
     let txn = db.begin_write().unwrap();
-    txn.delete_table(TableDefinition::<([u8; 32], [u8; 16]), u64>::new("holders")).unwrap();
+    txn.delete_table(HOLDERS).unwrap();
     let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
     txn.open_table(meta).unwrap().insert("schema", 4).unwrap();
     txn.commit().unwrap();

@@ -1,0 +1,65 @@
+//! Room, over the wire: who may keep no more is told so before the first byte.
+
+use longhaul_protocol::ProblemCode;
+use longhaul_protocol::wire::{FileInfo, UploadList, UploadStatus, path};
+use longhaul_server::access::Access;
+
+use crate::owners::{key, token};
+use crate::program::{command, start, terminate};
+use crate::support::{Answer, CHUNK, Connection, Request, Server, bytes, create_request};
+use crate::support::{chunk, one_request};
+
+fn begin(server: &Server, owner: &str, size: u64) -> Answer {
+    let create = Request::new("POST", path::UPLOADS).json(&create_request(size));
+    server.send(create.bearer(&token(owner)))
+}
+
+#[test]
+fn an_owner_who_keeps_as_much_as_they_may_is_told_so_and_the_others_are_not() {
+    let server = Server::start_with_disk(
+        |config| config.access = Access::Tokens(key()),
+        |disk| disk.bytes_per_owner_max = Some(2 * CHUNK),
+    );
+    let alice = token("alice");
+    let whole = bytes(CHUNK as usize);
+    let small = |owner: &str| {
+        one_request(&create_request(CHUNK), &whole).body(&whole).bearer(&token(owner))
+    };
+    let file: FileInfo = server.send(small("alice")).ok(201);
+    let problem = begin(&server, "alice", CHUNK + 1).problem(ProblemCode::NoSpace);
+    assert!(!problem.retryable);
+    let detail = problem.detail;
+    assert!(detail.contains(&CHUNK.to_string()), "how much is in use is told: {detail}");
+    assert!(detail.contains(&(2 * CHUNK).to_string()), "and how much may be: {detail}");
+
+    let open: UploadStatus = begin(&server, "alice", CHUNK).ok(201);
+    begin(&server, "alice", 1).problem(ProblemCode::NoSpace);
+    server.send(small("alice")).problem(ProblemCode::NoSpace);
+    let list = Request::new("GET", path::UPLOADS).bearer(&alice);
+    let listed: UploadList = server.send(list).ok(200);
+    assert_eq!(listed.uploads.len(), 1, "what was refused was not begun");
+    let put = chunk(open.id, 0, &whole).body(&whole).bearer(&alice);
+    assert_eq!(server.send(put).status, 204, "what was begun can be finished");
+    begin(&server, "bob", 2 * CHUNK).ok::<UploadStatus>(201);
+
+    let delete = Request::new("DELETE", &path::file(file.id)).bearer(&alice);
+    assert_eq!(server.send(delete).status, 204);
+    begin(&server, "alice", CHUNK).ok::<UploadStatus>(201);
+}
+
+#[test]
+fn each_bound_of_the_command_line_is_kept() {
+    for (bound, bytes) in [
+        ("--owner-bytes-max", "9"),
+        ("--total-bytes-max", "9"),
+        ("--disk-free-min", "1152921504606846976"),
+    ] {
+        let data = tempfile::tempdir().unwrap();
+        let mut program = command(data.path());
+        program.args([bound, bytes]);
+        let (child, address) = start(program);
+        let create = Request::new("POST", path::UPLOADS).json(&create_request(10));
+        Connection::to(address).send(create).problem(ProblemCode::NoSpace);
+        terminate(child);
+    }
+}
