@@ -16,6 +16,10 @@ mod seal;
 pub struct Setup {
     /// The server that is measured.
     pub longhaul: PathBuf,
+    /// Another one beside it, to measure a change by.
+    pub before: Option<PathBuf>,
+    /// Who takes part, if not all.
+    pub only: Vec<String>,
     /// `bench/peers` of the repository.
     pub packages: PathBuf,
     /// Where peers are kept once they were fetched.
@@ -36,6 +40,12 @@ impl Setup {
     /// One or the other.
     pub fn pick<T>(&self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }
+    }
+
+    /// Whether somebody takes part.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
     }
 
     /// The rounds of a bench that by itself runs `full` of them.

@@ -5,12 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use crate::error::{Error, Result, io};
-use crate::payload::Payload;
+use crate::payload::Piece;
 
 /// What is left free, bytes: a full disk is slow, and other people's programs need some.
 const SPARE_BYTES: u64 = 8 << 30;
-/// What is written at once to warm memory, bytes: the largest blocks of it are asked for by that.
-const WARM_PIECE: u64 = 1 << 20;
 
 /// Waits until the file system has nothing left to write, so that nobody pays for the one before.
 ///
@@ -34,26 +32,11 @@ pub fn sync_file(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write<'a>(path: &Path, mut pieces: impl Iterator<Item = &'a [u8]>) -> Result<File> {
+pub fn write<'a>(path: &Path, mut pieces: impl Iterator<Item = Piece<'a>>) -> Result<File> {
     let writing = || io(format!("writing {}", path.display()));
     let mut file = File::create(path).map_err(writing())?;
-    pieces.try_for_each(|piece| file.write_all(piece)).map_err(writing())?;
+    pieces.try_for_each(|piece| file.write_all(piece.bytes)).map_err(writing())?;
     Ok(file)
-}
-
-/// Has free memory at hand for the pages of files of `len` bytes, for a second or two.
-///
-/// A virtual machine gives memory that it does not use back to its host and gets it again page by
-/// page, at several times the cost of writing to it: whoever has his turn after a pause would pay,
-/// and most whoever writes most at once, because large blocks are what is given back. What a file
-/// that is removed at once was written to is not given back yet.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn warm(dir: &Path, payload: &Payload, len: u64) -> Result<()> {
-    let path = dir.join("warm");
-    write(&path, payload.pieces(len, WARM_PIECE))?;
-    fs::remove_file(&path).map_err(io(format!("removing {}", path.display())))
 }
 
 /// Empties or makes a folder.

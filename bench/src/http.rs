@@ -1,13 +1,15 @@
-//! One HTTP/1.1 connection, blocking, with as little between a buffer and the socket as can be: the
-//! same client for every server, so that only servers differ.
+//! One HTTP/1.1 connection, blocking, with as little between the payload and the socket as can be:
+//! the same client for every server, so that only servers differ.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result, io};
+use crate::payload::Piece;
 
 /// How long a server may be silent, or take no byte, before a bench gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -125,11 +127,11 @@ impl Connection {
     pub fn send<'a>(
         &mut self,
         head: &Head,
-        body: impl Iterator<Item = &'a [u8]> + Clone,
+        body: impl Iterator<Item = Piece<'a>> + Clone,
     ) -> Result<Answer> {
-        let body_len = body.clone().map(|piece| piece.len() as u64).sum();
+        let body_len = body.clone().map(|piece| piece.bytes.len() as u64).sum();
         self.begin(head, body_len)?;
-        body.into_iter().try_for_each(|piece| self.write(piece))?;
+        body.into_iter().try_for_each(|piece| self.send_piece(piece))?;
         self.answer()
     }
 
@@ -143,7 +145,9 @@ impl Connection {
             reason: error.to_string(),
         })?;
         let head = head.with("content-type", "application/json");
-        self.send(&head, std::iter::once(bytes.as_slice()))
+        self.begin(&head, bytes.len() as u64)?;
+        self.write(&bytes)?;
+        self.answer()
     }
 
     /// One request without a body.
@@ -170,6 +174,20 @@ impl Connection {
     /// [`Error::Io`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes).map_err(io(format!("sending {}", self.request)))
+    }
+
+    fn send_piece(&mut self, piece: Piece<'_>) -> Result<()> {
+        let Piece { bytes, file, offset: mut at } = piece;
+        let end = at + bytes.len() as u64;
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+            match rustix::fs::sendfile(&self.stream, file, Some(&mut at), left) {
+                Ok(0) => return Err(self.unreadable("the payload is shorter than it was")),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(io(format!("sending {}", self.request))(error.into())),
+            }
+        }
+        Ok(())
     }
 
     /// Waits for the answer to what was sent.

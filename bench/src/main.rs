@@ -1,9 +1,8 @@
 //! `cargo xtask bench [NAME…]`: measures the server beside what a person would use instead.
 //!
 //! A bench (`benches/`) starts servers (`peers/`), sends them the same bytes (`payload`, `http`) in
-//! interleaved rounds (`measure`) on a settled disk (`disk`) when nobody else
-//! works (`calm`), and tells what it found (`report`) and
-//! on which machine (`machine`).
+//! interleaved rounds (`measure`) on a settled disk (`disk`), with memory at hand (`warm`), when
+//! nobody else works (`calm`), and tells what it found (`report`) and on which machine (`machine`).
 
 mod benches;
 mod calm;
@@ -16,6 +15,7 @@ mod payload;
 mod peers;
 mod process;
 mod report;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,6 +55,14 @@ struct Args {
     /// Wait this many seconds, at most, for a machine that nobody else uses, before every turn.
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     patience: u64,
+
+    /// Of the ingest bench, only who is called so; may be given again.
+    #[arg(long, value_name = "WHO")]
+    only: Vec<String>,
+
+    /// Another binary of the server, to measure a change by: takes part in the ingest bench as well.
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
 
     /// Measure on the disk of this folder; its subfolder `bench-data` is cleared.
     #[arg(long, value_name = "DIR")]
@@ -122,6 +130,8 @@ fn setup(args: &Args) -> Setup {
     let built = || target().join("release").join("longhaul-server");
     Setup {
         longhaul: args.server.clone().unwrap_or_else(built),
+        before: args.before.clone(),
+        only: args.only.clone(),
         packages: root().join("bench/peers"),
         kept: peers::kept_in(&target()),
         dir: args.dir.clone().unwrap_or_else(target).join("bench-data"),

@@ -22,6 +22,7 @@ use crate::peers::nginx::Nginx;
 use crate::peers::node_tus::NodeTus;
 use crate::process::{Server, own_cpu_seconds};
 use crate::report::{Report, Table, against_goal, median_and_ends};
+use crate::warm::Warm;
 
 pub(super) const BENCH: Bench = Bench {
     name: "ingest",
@@ -34,20 +35,22 @@ const ROUNDS: usize = 7;
 /// The file, bytes; and that of a quick run.
 const FILE_LEN: u64 = 1 << 30;
 const QUICK_FILE_LEN: u64 = 128 << 20;
-/// How much memory is made ready for the pages of a file, by the file's length: those, and what
-/// the way there takes.
-const WARM_TIMES: u64 = 2;
+/// How much memory is made ready for the pages of a file, by the file's length: those, those of the
+/// one before that are not free yet, and what the way there takes.
+const WARM_TIMES: u64 = 3;
 /// What `plain write` hands to the kernel at once, bytes.
 const WRITE_LEN: u64 = 1 << 20;
 
 const OURS: &str = "longhaul";
 const OURS_HASHING: &str = "longhaul, client hashes too";
 const OURS_ONE_LANE: &str = "longhaul, one lane";
+const OURS_BEFORE: &str = "longhaul before";
 const NGINX: &str = "nginx PUT";
 const NGINX_MANY: &str = "nginx PUT, 5 files at once";
 const TUS: &str = "Node tus";
 const PLAIN: &str = "plain write, no server";
-const ENTRANTS: [&str; 7] = [OURS, OURS_HASHING, OURS_ONE_LANE, NGINX, NGINX_MANY, TUS, PLAIN];
+const ENTRANTS: [&str; 8] =
+    [OURS, OURS_BEFORE, OURS_HASHING, OURS_ONE_LANE, NGINX, NGINX_MANY, TUS, PLAIN];
 
 /// The times of a turn, seconds since its start.
 const RECEIVED: &str = "received";
@@ -61,6 +64,8 @@ const OTHERS: &str = "others";
 /// Whom we want to outdo, in what, how many times.
 const GOALS: [(&str, &str, f64); 4] =
     [(NGINX, RECEIVED, 1.2), (TUS, RECEIVED, 1.8), (NGINX, DURABLE, 1.0), (TUS, DURABLE, 1.0)];
+/// How much faster than before a change should make us.
+const CHANGES: [(&str, &str, f64); 2] = [(OURS_BEFORE, RECEIVED, 1.0), (OURS_BEFORE, DURABLE, 1.0)];
 
 fn run(setup: &Setup) -> Result<Report> {
     let len = setup.pick(FILE_LEN, QUICK_FILE_LEN);
@@ -72,10 +77,17 @@ fn run(setup: &Setup) -> Result<Report> {
     let work = Work::new(setup, len)?;
     let servers = Servers {
         longhaul: Longhaul::start(&setup.longhaul, &setup.dir.join("longhaul"))?,
+        before: setup
+            .before
+            .as_deref()
+            .map(|binary| Longhaul::start(binary, &setup.dir.join("before")))
+            .transpose()?,
         nginx: Nginx::start(&nginx, &setup.dir.join("nginx"))?,
         tus: NodeTus::start(&tus, &setup.dir.join("tus"))?,
     };
-    let series = interleave(&mut entrants(&work, &servers), setup.rounds(ROUNDS))?;
+    let mut entrants = entrants(&work, &servers);
+    entrants.retain(|entrant| setup.has(entrant.name()));
+    let series = interleave(&mut entrants, setup.rounds(ROUNDS))?;
     Ok(report(&series, len, &versions))
 }
 
@@ -86,21 +98,22 @@ struct Work {
     digests: Vec<Digest>,
     dir: PathBuf,
     patience: Duration,
+    _warm: Warm,
 }
 
 impl Work {
     fn new(setup: &Setup, len: u64) -> Result<Self> {
-        let payload = Payload::new(usize::try_from(len).unwrap_or(usize::MAX));
+        let payload = Payload::new(usize::try_from(len).unwrap_or(usize::MAX))?;
         let plan = Plan::new(len, CHUNK_LEN_DEFAULT).unwrap_or(Plan::EMPTY);
         let digests = payload.digests(plan)?;
-        Ok(Self { payload, plan, digests, dir: setup.dir.clone(), patience: setup.patience })
+        let (dir, patience) = (setup.dir.clone(), setup.patience);
+        Ok(Self { payload, plan, digests, dir, patience, _warm: Warm::new(WARM_TIMES * len)? })
     }
 
-    /// A disk with nothing left to write, and a machine with nothing else to do and memory at hand.
+    /// A disk with nothing left to write, and a machine with nothing else to do.
     fn prepare(&self) -> Result<()> {
         disk::settle(&self.dir)?;
-        calm::wait(self.patience)?;
-        disk::warm(&self.dir, &self.payload, WARM_TIMES * self.plan.len())
+        calm::wait(self.patience)
     }
 
     fn job(&self, ahead: bool, lanes: u64) -> Job<'_> {
@@ -111,20 +124,23 @@ impl Work {
 
 struct Servers {
     longhaul: Longhaul,
+    before: Option<Longhaul>,
     nginx: Nginx,
     tus: NodeTus,
 }
 
 fn entrants<'a>(work: &'a Work, servers: &'a Servers) -> Vec<Box<dyn Entrant + 'a>> {
-    let Servers { longhaul, nginx, tus } = servers;
-    let ours = |name, ahead, lanes| -> Box<dyn Entrant + 'a> {
+    let Servers { longhaul, before, nginx, tus } = servers;
+    let ours_of = |longhaul, name, ahead, lanes| -> Box<dyn Entrant + 'a> {
         Box::new(Ours { name, longhaul, job: work.job(ahead, lanes), work })
     };
+    let ours = |name, ahead, lanes| ours_of(longhaul, name, ahead, lanes);
+    let before = before.iter().map(|before| ours_of(before, OURS_BEFORE, true, LANES_MAX));
     let theirs = |name, server, send| -> Box<dyn Entrant + 'a> {
         Box::new(Theirs { name, server, send, work })
     };
     let len = work.plan.len();
-    vec![
+    let mut entrants = vec![
         ours(OURS, true, LANES_MAX),
         theirs(NGINX, Some(nginx.server()), Box::new(move || put(nginx, work, len, 1))),
         theirs(
@@ -140,7 +156,9 @@ fn entrants<'a>(work: &'a Work, servers: &'a Servers) -> Vec<Box<dyn Entrant + '
         ),
         ours(OURS_ONE_LANE, true, 1),
         theirs(PLAIN, None, Box::new(move || plain_write(work, len))),
-    ]
+    ];
+    entrants.extend(before);
+    entrants
 }
 
 /// Our own server.
@@ -274,7 +292,7 @@ fn throughput(series: &Series, len: u64, report: &mut Report) {
         "client, core-s/GiB",
         "others, % of all cores",
     ]);
-    for entrant in ENTRANTS {
+    for entrant in ENTRANTS.into_iter().filter(|entrant| series.contains_key(entrant)) {
         let rate = |metric| each(&values(series, entrant, metric), |s| len as f64 / s / 1e6);
         let cost = |metric| each(&values(series, entrant, metric), |s| s / gib);
         report.record(entrant, RECEIVED, "s", values(series, entrant, RECEIVED));
@@ -294,7 +312,8 @@ fn throughput(series: &Series, len: u64, report: &mut Report) {
 
 fn ratios(series: &Series, report: &mut Report) {
     let mut table = Table::new(&["longhaul beside", "metric", "times as fast", "goal"]);
-    for (peer, metric, goal) in GOALS {
+    let pairs = GOALS.into_iter().chain(CHANGES);
+    for (peer, metric, goal) in pairs.filter(|(peer, ..)| series.contains_key(peer)) {
         let ratios = speed_ratios(&values(series, OURS, metric), &values(series, peer, metric));
         report.record(&format!("{OURS} / {peer}"), metric, "ratio", &ratios);
         table.row([

@@ -38,7 +38,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 fn run(setup: &Setup) -> Result<Report> {
     let most = COUNTS.iter().copied().max().unwrap_or(1);
     let ring = usize::try_from(CHUNK_LEN_DEFAULT).unwrap_or(usize::MAX) * 8;
-    let payload = Payload::new(ring);
+    let payload = Payload::new(ring)?;
     let plan = Plan::new(most * CHUNK_LEN_DEFAULT, CHUNK_LEN_DEFAULT).unwrap_or(Plan::EMPTY);
     let digests = payload.digests(plan)?;
     let job = Job { payload: &payload, plan, digests: Some(&digests), lanes: 5 };
@@ -105,7 +105,7 @@ fn send_paced(longhaul: &Longhaul, id: UploadId, job: Job<'_>, count: u64) -> Re
 
 /// One chunk, in steps; when a step is due is the chunk's own, so that steps are spread evenly.
 fn paced(longhaul: &Longhaul, id: UploadId, job: Job<'_>, index: ChunkIndex) -> Result<()> {
-    let body = job.payload.chunk(job.plan, index);
+    let body = job.payload.chunk(job.plan, index).bytes;
     let mut connection = longhaul.connect()?;
     let since = Instant::now();
     connection.begin(&chunk_head(id, index, Digest::of(body)), body.len() as u64)?;

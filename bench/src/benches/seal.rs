@@ -43,7 +43,7 @@ fn run(setup: &Setup) -> Result<Report> {
     let cases = setup.pick(CASES, QUICK_CASES);
     let longest = cases.iter().map(|(len, _)| *len).max().unwrap_or(0);
     disk::check_room(&setup.dir, longest)?;
-    let payload = Payload::new(setup.pick(RING_LEN, RING_LEN / 4));
+    let payload = Payload::new(setup.pick(RING_LEN, RING_LEN / 4))?;
     let bench = SealBench {
         setup,
         longhaul: Longhaul::start(&setup.longhaul, &setup.dir.join("longhaul"))?,

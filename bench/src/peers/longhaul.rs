@@ -157,7 +157,7 @@ impl Longhaul {
 impl Job<'_> {
     fn digest(&self, index: ChunkIndex) -> Digest {
         let ahead = usize::try_from(index.0).ok().and_then(|at| self.digests?.get(at).copied());
-        ahead.unwrap_or_else(|| Digest::of(self.payload.chunk(self.plan, index)))
+        ahead.unwrap_or_else(|| Digest::of(self.payload.chunk(self.plan, index).bytes))
     }
 }
 

@@ -97,8 +97,7 @@ fn user() -> Result<String> {
     process::output(Command::new("id").arg("-un"))
 }
 
-/// One body buffer of `client_body_buffer_size` is filled and written in turn; larger than its
-/// default was measured, see `docs/benchmarks.md`.
+/// One body buffer of `client_body_buffer_size` is filled and written in turn.
 fn configuration(dir: &Path, address: SocketAddr, user: &str) -> String {
     let dir = dir.display();
     format!(
@@ -128,6 +127,7 @@ http {{
     )
 }
 
+/// What nginx takes by itself on this kind of machine.
 const BODY_BUFFER: &str = "16k";
 
 #[cfg(test)]
