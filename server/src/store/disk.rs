@@ -4,6 +4,7 @@
 //! its bytes where they will stay and hashes them, the `syncer` makes them durable and commits
 //! their row, `seal` commits the file. The index never names bytes that are not durable.
 
+mod block;
 mod claims;
 mod config;
 mod copy;
@@ -43,6 +44,8 @@ use tokio::sync::Semaphore;
 use super::{
     Capabilities, ChunkBegin, NewUpload, Offered, Owner, Page, Result, Store, StoreError, Upload,
 };
+use block::Blocks;
+pub use block::WRITE_BYTES;
 pub use config::{Clock, Config, DISK_FREE_MIN, Ids, Reuse};
 use index::{Cursor, Index};
 pub use index::{IndexOpenError, SCHEMA_VERSION};
@@ -61,7 +64,7 @@ use space::Space;
 pub use sweep::Swept;
 use syncer::Syncer;
 use whole::Wholes;
-pub use writer::{DiskWriter, WRITE_BYTES};
+pub use writer::DiskWriter;
 
 /// Keeps uploads and files in a directory. Clones are the same store.
 ///
@@ -77,6 +80,7 @@ struct Inner {
     wholes: Wholes,
     live: Mutex<HashMap<UploadId, Arc<Live>>>,
     fills: Arc<Semaphore>,
+    blocks: Blocks,
     space: Space,
     index: Arc<Index>,
     disk: Arc<dyn Disk>,
@@ -133,6 +137,7 @@ impl DiskStore {
             wholes,
             live: Mutex::default(),
             fills: Arc::new(Semaphore::new(config.fills_max)),
+            blocks: Blocks::default(),
             space,
             index,
             disk,

@@ -9,12 +9,13 @@ use longhaul_protocol::ChunkIndex;
 use longhaul_protocol::wire::ids::UploadId;
 use tokio::sync::Semaphore;
 
+use super::block::WRITE_BYTES;
 use super::claims::Copying;
 use super::index::{Borrowed, Source};
 use super::layout::BlobId;
 use super::live::{Live, State};
 use super::medium::{DiskFile, OpenHow};
-use super::writer::{Claim, WRITE_BYTES};
+use super::writer::Claim;
 use super::{Inner, disk_error};
 use crate::store::{ChunkWriter as _, Result, StoreError};
 

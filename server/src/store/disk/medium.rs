@@ -95,6 +95,14 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// Whatever the system says; some of the bytes may have been written.
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
+    /// The same for bytes that nobody reads soon; whole pages of them may go around the page cache.
+    ///
+    /// # Errors
+    /// Whatever the system says; some of the bytes may have been written.
+    fn write_block_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(offset, bytes)
+    }
+
     /// Makes everything written so far durable, and the length with it. After an error nothing
     /// written since the last success may be believed, even if a later call succeeds.
     ///

@@ -2,12 +2,14 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{Advice, FallocateFlags};
+use rustix::fs::{Advice, FallocateFlags, OFlags};
 
+use super::block::whole_pages;
 use super::medium::{Disk, DiskFile, OpenHow};
 
 /// Only the server's own user may look into the folders and files: what is uploaded is private.
@@ -34,7 +36,7 @@ impl Disk for RealDisk {
             .create(how == OpenHow::Create)
             .mode(FILE_MODE)
             .open(path)?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile { file, direct: OnceLock::new() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -52,21 +54,58 @@ impl Disk for RealDisk {
 }
 
 #[derive(Debug)]
-struct RealFile(File);
+struct RealFile {
+    file: File,
+    /// The same file around the page cache; opened when first wanted, `None` where the file system
+    /// has no such way.
+    direct: OnceLock<Option<File>>,
+}
+
+impl RealFile {
+    fn direct(&self) -> Option<&File> {
+        self.direct.get_or_init(|| open_direct(&self.file).ok()).as_ref()
+    }
+
+    /// Some file systems open a file for this and then refuse the write.
+    fn write_direct(&self, direct: &File, mut offset: u64, mut pages: &[u8]) -> io::Result<()> {
+        while !pages.is_empty() {
+            match direct.write_at(pages, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    pages = pages.get(written..).unwrap_or_default();
+                    offset += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    return self.file.write_all_at(pages, offset);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// By its descriptor, as its name may be gone.
+fn open_direct(file: &File) -> io::Result<File> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
+    OpenOptions::new().write(true).custom_flags(flags).open(path)
+}
 
 impl DiskFile for RealFile {
     fn size(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     /// The system call itself: the C library's `posix_fallocate` would write zeroes where the file
     /// system cannot reserve, which is the whole upload written twice.
     fn preallocate(&self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, len) {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
@@ -75,21 +114,109 @@ impl DiskFile for RealFile {
     }
 
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(out, offset)
+        self.file.read_exact_at(out, offset)
     }
 
     /// Not `DontNeed` after each piece: that takes the pages from whoever downloads meanwhile.
     fn will_read_once(&self) {
-        if let Err(error) = rustix::fs::fadvise(&self.0, 0, None, Advice::NoReuse) {
+        if let Err(error) = rustix::fs::fadvise(&self.file, 0, None, Advice::NoReuse) {
             tracing::debug!(%error, "the system takes no hints");
         }
     }
 
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
+    }
+
+    /// The page cache would cost a copy of every byte, and memory that the next sync has to write
+    /// anyway. What is not a whole page goes through it; no page is ever written both ways at once.
+    fn write_block_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let pages = whole_pages(offset, bytes);
+        let Some(direct) = self.direct().filter(|_| !pages.is_empty()) else {
+            return self.file.write_all_at(bytes, offset);
+        };
+        let (head, rest) = bytes.split_at(pages.start);
+        let (middle, tail) = rest.split_at(pages.len());
+        self.file.write_all_at(head, offset)?;
+        self.write_direct(direct, offset + pages.start as u64, middle)?;
+        self.file.write_all_at(tail, offset + pages.end as u64)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::block::{Blocks, PAGE_BYTES};
+    use super::*;
+
+    const LEN: usize = 40 * PAGE_BYTES + 17;
+
+    fn some(seed: u8) -> Vec<u8> {
+        let pattern = (0..251).map(|byte| byte ^ seed);
+        pattern.cycle().take(LEN).collect()
+    }
+
+    /// Both ways of writing meet in one page, in both orders, as at the ends of chunks and where a
+    /// chunk broke off and was gone on with.
+    #[test]
+    fn what_is_written_around_the_page_cache_and_through_it_is_one_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = RealDisk.open(&dir.path().join("blob"), OpenHow::Create).unwrap();
+        file.preallocate(LEN as u64).unwrap();
+        let write = |bytes: &[u8], from: usize, to: usize| {
+            let mut block = Blocks::default().take(from as u64);
+            block.take_in(&mut bytes::Bytes::copy_from_slice(&bytes[from..to]));
+            file.write_block_at(block.offset(), block.bytes()).unwrap();
+        };
+        let read = || {
+            let mut read = vec![0; LEN];
+            file.read_exact_at(0, &mut read).unwrap();
+            read
+        };
+        let (first, second) = (some(0), some(0xff));
+        for (from, to) in [(70_001, LEN), (0, 5_000), (5_000, 5_001), (5_001, 70_001)] {
+            write(&first, from, to);
+        }
+        assert!(read() == first);
+        // Now the page cache has it all, and is written past.
+        for (from, to) in [(8_192, 90_000), (0, 8_192), (90_000, 90_001), (90_001, LEN)] {
+            write(&second, from, to);
+        }
+        assert!(read() == second);
+    }
+
+    fn opened(path: &Path, direct: OnceLock<Option<File>>) -> RealFile {
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        RealFile { file: file.unwrap(), direct }
+    }
+
+    #[test]
+    fn where_there_is_no_way_around_the_page_cache_bytes_go_through_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = some(2);
+        let without = opened(&dir.path().join("without"), OnceLock::from(None));
+        without.write_block_at(0, &bytes).unwrap();
+        assert!(std::fs::read(dir.path().join("without")).unwrap() == bytes);
+        // Refused only when it is written to: memory that begins in the middle of a sector is.
+        let refusing = opened(&dir.path().join("refusing"), OnceLock::new());
+        if let Some(direct) = refusing.direct() {
+            refusing.write_direct(direct, 0, &bytes[1..]).unwrap();
+            assert!(std::fs::read(dir.path().join("refusing")).unwrap() == bytes[1..]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_lost_its_name_is_written_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("blob");
+        let file = RealDisk.open(&path, OpenHow::Create).unwrap();
+        RealDisk.unlink(&path).unwrap();
+        let mut block = Blocks::default().take(0);
+        block.take_in(&mut bytes::Bytes::from(some(1)));
+        file.write_block_at(0, block.bytes()).unwrap();
+        assert_eq!(file.size().unwrap(), LEN as u64);
     }
 }

@@ -14,13 +14,13 @@ use std::time::Duration;
 use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::{ChunkIndex, Plan};
 
+use super::block::WRITE_BYTES;
 use super::config::Config;
 use super::disk_error;
 use super::index::{Index, Unhashed};
 use super::layout::{BlobId, Layout};
 use super::medium::{Disk, DiskFile, OpenHow};
 use super::work::{Repeat, Work};
-use super::writer::WRITE_BYTES;
 use crate::store::{Result, StoreError};
 
 /// How long each piece waits while bodies are on their way: 25 MB/s are left of a disk and a

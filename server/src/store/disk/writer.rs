@@ -1,8 +1,8 @@
 //! Takes one chunk: its bytes go to their final place while they are hashed.
 //!
-//! Bytes are gathered to [`WRITE_BYTES`] and then hashed and written by one blocking task, while
-//! the next are gathered; no byte is copied. In memory there are at most two gatherings and the
-//! piece that fills each: `2 × (WRITE_BYTES + the largest piece the caller passes)`.
+//! Bytes are hashed as they come and copied into a [`Block`]; a full one is written by a blocking
+//! task while the next is filled. In memory there are at most two blocks and the piece that the
+//! caller passes: `2 × WRITE_BYTES + the largest piece`.
 //!
 //! A request that breaks off leaves what is written to the next one (see `partial`).
 
@@ -14,6 +14,7 @@ use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{Digest, Millis};
 
+use super::block::Block;
 use super::claims::{Begin, Grant, Seen};
 use super::index::Removed;
 use super::live::{Live, WriteInFlight};
@@ -25,11 +26,6 @@ use super::work::{self, Started};
 use super::{Inner, disk_error};
 use crate::store::{ChunkBegin, ChunkWriter, Owner, Result, StoreError};
 
-/// How much is gathered before it is hashed and written, bytes: enough that handing it to another
-/// thread is nothing beside the work (128 KiB was measured a third slower, 1 MiB no faster), little
-/// enough that many requests fit in memory.
-pub const WRITE_BYTES: usize = 512 * 1024;
-
 /// The body of one chunk, on its way to the disk.
 #[derive(Debug)]
 pub struct DiskWriter {
@@ -39,15 +35,15 @@ pub struct DiskWriter {
     /// Of the whole chunk, bytes.
     len: u64,
     remaining: u64,
-    /// Where in the blob the gathered bytes go.
+    /// Where in the blob the next byte goes.
     offset: u64,
     /// What is there already and not yet hashed.
     beginning: Beginning,
-    gathered: Vec<Bytes>,
-    gathered_bytes: usize,
-    /// Not here while a write is in flight, nor after one failed.
+    /// What came and is not being written yet.
+    block: Option<Block>,
+    /// Not here after a write failed.
     hasher: Option<Hasher>,
-    in_flight: Option<Started<Hasher>>,
+    in_flight: Option<Started<()>>,
     _body: Bodies,
 }
 
@@ -184,8 +180,7 @@ impl Inner {
             remaining: len - offset,
             offset: at,
             beginning: Beginning::new(range.start..at),
-            gathered: Vec::new(),
-            gathered_bytes: 0,
+            block: None,
             hasher: Some(Hasher::default()),
             in_flight: None,
             _body: self.wholes.body(),
@@ -203,16 +198,20 @@ impl ChunkWriter for DiskWriter {
         live.until(|state| state.chunks.check(*grant).err()).await
     }
 
-    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+    async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         let len = bytes.len() as u64;
         if len > self.remaining {
             return Err(self.wrong_length(self.len.saturating_add(1)));
         }
         self.claim.check()?;
-        self.remaining -= len;
-        self.gathered_bytes += bytes.len();
-        self.gathered.push(bytes);
-        if self.gathered_bytes >= WRITE_BYTES { self.flush().await } else { Ok(()) }
+        self.hash_beginning().await?;
+        while !bytes.is_empty() {
+            self.take_in(&mut bytes)?;
+            if self.block.as_ref().is_some_and(Block::is_full) {
+                self.flush().await?;
+            }
+        }
+        Ok(())
     }
 
     async fn finish(mut self) -> Result<()> {
@@ -224,9 +223,7 @@ impl ChunkWriter for DiskWriter {
         // Whoever goes on hashes it all.
         self.beginning = Beginning::new(0..0);
         let kept = async {
-            if self.gathered_bytes > 0 {
-                self.flush().await?;
-            }
+            self.flush().await?;
             self.settle().await
         };
         if let Err(error) = kept.await {
@@ -241,11 +238,11 @@ impl DiskWriter {
         if self.remaining > 0 {
             return Err(self.wrong_length(self.len - self.remaining));
         }
-        if self.gathered_bytes > 0 {
-            self.flush().await?;
-        }
+        self.hash_beginning().await?;
+        self.flush().await?;
         self.settle().await?;
-        if self.hash_beginning().await?.finish() != self.digest {
+        let hasher = self.hasher.take().ok_or_else(failed_before)?;
+        if hasher.finish() != self.digest {
             self.claim.distrust();
             return Err(StoreError::DigestMismatch { index: self.claim.grant.index });
         }
@@ -261,29 +258,41 @@ impl DiskWriter {
         StoreError::Length { index: self.claim.grant.index, expected: self.len, actual }
     }
 
-    /// Starts the write of what is gathered, once the one before is done. Dropped half-way it has
+    /// Hashes and copies as much as fits into the block in hand.
+    fn take_in(&mut self, bytes: &mut Bytes) -> Result<()> {
+        let hasher = self.hasher.as_mut().ok_or_else(failed_before)?;
+        let blocks = &self.claim.store.blocks;
+        let block = self.block.get_or_insert_with(|| blocks.take(self.offset));
+        let taken = block.take_in(bytes);
+        hasher.update(taken);
+        self.offset += taken.len() as u64;
+        self.remaining -= taken.len() as u64;
+        Ok(())
+    }
+
+    /// Starts the write of the block in hand, once the one before is done. Dropped half-way it has
     /// either started it or not.
     async fn flush(&mut self) -> Result<()> {
         self.settle().await?;
-        let mut hasher = self.hash_beginning().await?;
+        let Some(block) = self.block.take() else { return Ok(()) };
         let Claim { store, live, grant, .. } = &self.claim;
-        store.syncer.admit(live, &self.blob, self.gathered_bytes as u64).await;
+        store.syncer.admit(live, &self.blob, block.bytes().len() as u64).await;
         let in_flight = WriteInFlight::start(live, *grant)?;
-        let (blob, offset) = (Arc::clone(&self.blob), self.offset);
-        self.offset += std::mem::take(&mut self.gathered_bytes) as u64;
-        let (pieces, wrote) = (std::mem::take(&mut self.gathered), self.len - self.remaining);
+        let (blob, wrote) = (Arc::clone(&self.blob), self.len - self.remaining);
         self.in_flight = Some(work::start(&*store.config.work, move || {
-            put(&*blob, offset, &pieces, &mut hasher)?;
+            let (offset, bytes) = (block.offset(), block.bytes());
+            blob.write_block_at(offset, bytes).map_err(|error| write_error(bytes.len(), error))?;
             in_flight.wrote(wrote);
-            Ok(hasher)
+            Ok(())
         }));
         Ok(())
     }
 
-    /// The hasher, once it has taken in what an earlier request wrote.
-    async fn hash_beginning(&mut self) -> Result<Hasher> {
+    /// Takes in what an earlier request wrote.
+    async fn hash_beginning(&mut self) -> Result<()> {
         let hasher = self.hasher.take().ok_or_else(failed_before)?;
-        self.beginning.hash(&self.claim, &self.blob, hasher).await
+        self.hasher = Some(self.beginning.hash(&self.claim, &self.blob, hasher).await?);
+        Ok(())
     }
 
     /// Waits for the write in flight.
@@ -291,18 +300,11 @@ impl DiskWriter {
         let Some(task) = &mut self.in_flight else { return Ok(()) };
         let outcome = task.outcome().await;
         self.in_flight = None;
-        self.hasher = Some(outcome?);
-        Ok(())
+        if outcome.is_err() {
+            self.hasher = None;
+        }
+        outcome
     }
-}
-
-fn put(blob: &dyn DiskFile, mut offset: u64, pieces: &[Bytes], hasher: &mut Hasher) -> Result<()> {
-    for piece in pieces {
-        hasher.update(piece);
-        blob.write_all_at(offset, piece).map_err(|error| write_error(piece.len(), error))?;
-        offset += piece.len() as u64;
-    }
-    Ok(())
 }
 
 /// Only where the file system could not reserve the room.

@@ -1,0 +1,135 @@
+//! Memory for bytes on their way to the disk, laid out so that whole pages can go there around the
+//! page cache: in memory they begin at the same offset within a page as they do in the blob.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::{Buf as _, Bytes};
+
+use super::live::lock;
+
+/// How much is written at once, bytes: enough that handing it to another thread and to the disk is
+/// nothing beside the work, little enough that many requests fit in memory.
+pub const WRITE_BYTES: usize = 512 * 1024;
+
+/// What a page has, bytes: at least a sector of any disk, so at its multiples a file can be written
+/// without the page cache.
+pub const PAGE_BYTES: usize = 4096;
+
+/// How many blocks nobody uses are kept, so that the next request does not wait for the kernel to
+/// clear new memory: for both blocks of twice as many requests as a browser has lanes.
+const IDLE_MAX: usize = 20;
+
+/// Where blocks come from and go back to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blocks(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Blocks {
+    /// An empty block for bytes that go to `offset` of a file.
+    pub(super) fn take(&self, offset: u64) -> Block {
+        let kept = lock(&self.0).pop();
+        let memory = kept.unwrap_or_else(|| vec![0; WRITE_BYTES + PAGE_BYTES]);
+        let start = memory.as_ptr().align_offset(PAGE_BYTES).min(PAGE_BYTES);
+        let skipped = usize::try_from(offset % PAGE_BYTES as u64).unwrap_or(0);
+        let first = start + skipped;
+        Block { memory, first, end: first, room: WRITE_BYTES - skipped, offset, home: self.clone() }
+    }
+}
+
+/// Some bytes and where in a file they go; at most [`WRITE_BYTES`], and ending at a page's end when
+/// full.
+#[derive(Debug)]
+pub(super) struct Block {
+    memory: Vec<u8>,
+    first: usize,
+    end: usize,
+    /// How many bytes more it can take.
+    room: usize,
+    offset: u64,
+    home: Blocks,
+}
+
+impl Block {
+    /// Takes in as much as there is room for, and returns that.
+    pub(super) fn take_in(&mut self, bytes: &mut Bytes) -> &[u8] {
+        let (len, at) = (bytes.len().min(self.room), self.end);
+        let taken = self.memory.get_mut(at..at + len).unwrap_or_default();
+        bytes.copy_to_slice(taken);
+        self.end += len;
+        self.room -= len;
+        taken
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.room == 0
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.memory.get(self.first..self.end).unwrap_or_default()
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let mut idle = lock(&self.home.0);
+        if idle.len() < IDLE_MAX {
+            idle.push(std::mem::take(&mut self.memory));
+        }
+    }
+}
+
+/// Which of some bytes that go to `offset` are whole pages in the file and begin at a page in
+/// memory: none, or all but less than a page at either end.
+pub(super) fn whole_pages(offset: u64, bytes: &[u8]) -> std::ops::Range<usize> {
+    let page = PAGE_BYTES as u64;
+    let before = usize::try_from(offset.next_multiple_of(page) - offset).unwrap_or(usize::MAX);
+    let rest = bytes.get(before..).unwrap_or_default();
+    if rest.as_ptr().align_offset(PAGE_BYTES) != 0 {
+        return 0..0;
+    }
+    before..before + rest.len() / PAGE_BYTES * PAGE_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_takes_what_fits_and_ends_at_a_page() {
+        let blocks = Blocks::default();
+        for offset in [0_u64, 1, 4095, 4096, 70_001] {
+            let mut bytes = Bytes::from(vec![7; 2 * WRITE_BYTES]);
+            let mut block = blocks.take(offset);
+            let len = block.take_in(&mut bytes).len();
+            assert!(block.is_full() && block.bytes().len() == len);
+            assert_eq!((offset + len as u64) % PAGE_BYTES as u64, 0);
+            assert_eq!(bytes.len(), 2 * WRITE_BYTES - len);
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_used_again_has_nothing_of_before() {
+        let blocks = Blocks::default();
+        let mut first = blocks.take(0);
+        first.take_in(&mut Bytes::from_static(b"first"));
+        drop(first);
+        let mut again = blocks.take(3);
+        again.take_in(&mut Bytes::from_static(b"ag"));
+        again.take_in(&mut Bytes::from_static(b"ain"));
+        assert_eq!((again.offset(), again.bytes()), (3, &b"again"[..]));
+    }
+
+    #[test]
+    fn all_of_a_block_but_its_ends_is_whole_pages() {
+        let mut block = Blocks::default().take(4000);
+        block.take_in(&mut Bytes::from(vec![1; 96 + 3 * PAGE_BYTES + 5]));
+        let pages = whole_pages(block.offset(), block.bytes());
+        assert_eq!(pages, 96..96 + 3 * PAGE_BYTES);
+        assert_eq!(whole_pages(1, block.bytes()).len(), 0, "memory and file do not match");
+        assert_eq!(whole_pages(4000, &block.bytes()[..95]).len(), 0);
+        assert_eq!(whole_pages(4000, &block.bytes()[..96 + PAGE_BYTES - 1]).len(), 0);
+    }
+}
