@@ -5,11 +5,11 @@
 //   endpoint        the server's address; the page's own server if left out. Counts until the first pick.
 //   multiple        more than one file may be picked
 //   accept          as on <input type="file">
-//   files-at-once   how many files move at once; 1 if left out. Counts until the first pick.
+//   files-at-once   how many files move at once, from 1 to 5; 1 if left out. Changes while nothing is shown.
 //
 // Properties
 //   token           who uploads: a token, or a function that returns one or a promise of one. Counts
-//                   until the first pick.
+//                   while nothing is shown.
 //   authorization() a promise of the value of `Authorization` that requests carry, for the page's own
 //                   requests to the same server; `undefined` where they carry none
 //
@@ -139,6 +139,7 @@ const STATES = {
   failed: { buttons: ["resume", "cancel"], words: "Failed" },
   cancelled: { buttons: ["clear"], words: "Cancelled" },
 };
+const OVER = new Set(["done", "cancelled"]);
 const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
 
 class LonghaulUpload extends HTMLElement {
@@ -164,6 +165,8 @@ class LonghaulUpload extends HTMLElement {
   disconnectedCallback() {
     clearInterval(this.#countdown);
     this.#countdown = undefined;
+    // Moving an element takes it out and puts it back in at once.
+    queueMicrotask(() => this.#leave());
   }
 
   connectedCallback() {
@@ -255,6 +258,14 @@ class LonghaulUpload extends HTMLElement {
     }
   }
 
+  // An element that was taken out goes on with what it has begun; then it gives back what it took.
+  #leave() {
+    const open = [...this.#rows.values()].some((row) => !OVER.has(row.detail?.state));
+    if (this.isConnected || open) return;
+    this.#uploader?.free();
+    this.#uploader = undefined;
+  }
+
   #startAnew() {
     if (!this.#uploader || this.#rows.size) return;
     this.#uploader.free();
@@ -266,7 +277,7 @@ class LonghaulUpload extends HTMLElement {
     const uploader = new Uploader({
       endpoint: this.getAttribute("endpoint") ?? "",
       token: this.#token,
-      filesAtOnce: Number(this.getAttribute("files-at-once")) || undefined,
+      filesAtOnce: Math.round(this.getAttribute("files-at-once")) || undefined,
     });
     const show = {
       state: (row, detail) => this.#showState(row, detail),
@@ -278,6 +289,7 @@ class LonghaulUpload extends HTMLElement {
       uploader.addEventListener(type, ({ detail }) => {
         show[type](this.#row(detail), detail);
         this.dispatchEvent(new CustomEvent(`longhaul-${type}`, { detail, bubbles: true, composed: true }));
+        if (OVER.has(detail.state)) queueMicrotask(() => this.#leave());
       });
     }
     return uploader;
@@ -342,7 +354,7 @@ class LonghaulUpload extends HTMLElement {
 
   // A link cannot carry a token; where one is needed the page has to fetch.
   async #showLink(row, detail) {
-    if (!await this.#uploader.authorization()) showLink(row, detail);
+    if (!await this.#uploader?.authorization()) showLink(row, detail);
   }
 
   // The seconds until the next try run down by themselves.
@@ -388,7 +400,9 @@ function showError(row, { message, advice }) {
 function share({ progress, detail }) {
   if (detail?.state === "done") return 1;
   if (!progress?.total) return 0;
-  return Math.min(1, (progress.acknowledged + progress.inFlight) / progress.total);
+  const { acknowledged, inFlight, total } = progress;
+  // What is in flight may be in a buffer of this machine only: all of it is there once the server says so.
+  return acknowledged >= total ? 1 : Math.min(.99, (acknowledged + inFlight) / total);
 }
 
 // The line under the bar.

@@ -93,7 +93,8 @@ pub struct Config {
     pub size: u64,
     /// An upload of the same file from an earlier session.
     pub resume: Option<UploadId>,
-    /// How many files share this device's lanes and buffers, at least 1.
+    /// How many files share this device's lanes and buffers at first, at least 1;
+    /// [`Input::Sharing`] changes it.
     pub sharing: u64,
     /// Random, for this file and session: what the `Idempotency-Key` is made of.
     pub key: String,
@@ -138,7 +139,8 @@ pub struct Upload {
     begun: u32,
     ledger: Ledger,
     buffers: Buffers,
-    lanes: u64,
+    /// How many chunks the server lets one upload send at once.
+    lanes_max: u64,
     link: Link,
     token: Token,
     calling: Option<Calling>,
@@ -177,7 +179,7 @@ impl Upload {
             begun: 0,
             ledger: Ledger::new(plan.clone().unwrap_or(Plan::EMPTY)),
             buffers: Buffers::new(buffers),
-            lanes: 1,
+            lanes_max: 1,
             link: Link::new(config.seed),
             token: Token::default(),
             calling: None,
@@ -236,6 +238,7 @@ impl Upload {
             (_, Input::Moved { ticket, bytes }) => self.on_moved(now, ticket, bytes),
             (_, Input::Sent { ticket, result }) => self.on_sent(now, ticket, result),
             (_, Input::Renewed { ticket, is_fresh }) => self.on_renewed(ticket, is_fresh),
+            (_, Input::Sharing { files }) => self.share_with(files),
             (State::Opening | State::Moving, Input::Pause) => self.stop(State::Paused),
             (State::Paused | State::Ended(End::Failed(_)), Input::Resume) => self.reopen(),
             (State::Opening | State::Moving, Input::Resume | Input::Online) => self.link.try_now(),
@@ -363,6 +366,23 @@ impl Upload {
             self.ledger = Ledger::new(plan);
             self.buffers = self.new_buffers(plan);
         }
+    }
+
+    /// What is sent beyond this file's share is stopped, because the others could not begin before it
+    /// ended; the server keeps what came of it, and is asked how much that is.
+    fn share_with(&mut self, files: u64) {
+        self.config.sharing = files;
+        self.buffers.set_count(share(self.ledger.plan().buffers(), files));
+        let stopped = self.buffers.stop_beyond(self.lanes());
+        if !stopped.is_empty() && self.state == State::Moving {
+            self.state = State::Opening;
+        }
+        self.outbox.extend(stopped.into_iter().map(|buffer| Action::Stop { buffer }));
+    }
+
+    /// This file's share of the lanes.
+    fn lanes(&self) -> u64 {
+        share(self.ledger.plan().lanes().min(self.lanes_max), self.config.sharing)
     }
 
     /// This file's share of the buffers.

@@ -443,6 +443,29 @@ fn files_that_move_together_share_the_buffers_and_lanes_of_one() {
 }
 
 #[test]
+fn a_file_gives_up_lanes_to_another_that_comes_and_has_them_back_when_it_ends() {
+    let (mut bench, sent) = Bench::sending(20);
+    for (ticket, chunk) in &sent {
+        bench.tell(Input::Moved { ticket: *ticket, bytes: 100 * (chunk.0 + 1) });
+    }
+    let stopped = bench.tell(Input::Sharing { files: 2 });
+    let stops = stopped.iter().filter(|action| matches!(action, Action::Stop { .. })).count();
+    assert_eq!((stops, sends(&stopped).len()), (3, 0), "half of five lanes are two");
+    let (status, asked) = call(&stopped);
+    assert!(matches!(asked, Call::Status(_)), "what came of the others is not known: {asked:?}");
+    bench.answer(status, Holding::default());
+    assert_eq!(sends(&bench.actions()), []);
+    let actions = bench.tell(Input::Sent { ticket: sent[0].0, result: Ok(()) });
+    assert_eq!(sends(&actions), [], "of this one the least had gone: it was stopped");
+    let actions = bench.tell(Input::Sent { ticket: sent[4].0, result: Ok(()) });
+    assert_eq!(sends(&actions).len(), 1, "a lane was free");
+
+    let actions = bench.tell(Input::Sharing { files: 1 });
+    assert_eq!(sends(&actions).len(), 3, "the chunks in memory go out by the lanes that are back");
+    assert!(reads(&actions) > 0, "and more are read");
+}
+
+#[test]
 fn the_record_names_the_upload_and_is_written_at_most_once_a_second() {
     let (mut bench, sent) = Bench::sending(9);
     let mut records = saved(&bench.wait(1000));

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -37,6 +38,8 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
     early: Mutex<VecDeque<Early>>,
     chunks: Semaphore,
+    takes_bodies: bool,
+    on_the_way: AtomicUsize,
 }
 
 /// A request whose head arrived.
@@ -80,6 +83,9 @@ pub enum Hold {
     Nothing,
     /// So many.
     AfterChunks(usize),
+    /// None, but their bodies are taken in: a sender that leaves is noticed at once, as by a server,
+    /// and not only when what it left in the sockets has been read.
+    AllButBodies,
 }
 
 impl Relay {
@@ -92,12 +98,15 @@ impl Relay {
         let permits = match hold {
             Hold::Nothing => NO_END_OF_CHUNKS,
             Hold::AfterChunks(count) => count,
+            Hold::AllButBodies => 0,
         };
         let shared = Arc::new(Shared {
             upstream,
             seen: Mutex::default(),
             early: Mutex::default(),
             chunks: Semaphore::new(permits),
+            takes_bodies: hold == Hold::AllButBodies,
+            on_the_way: AtomicUsize::new(0),
         });
         let addr = listener.local_addr().expect("its address");
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -124,6 +133,12 @@ impl Relay {
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many chunks have been begun and are not over.
+    #[must_use]
+    pub fn chunks_on_the_way(&self) -> usize {
+        self.shared.on_the_way.load(Ordering::Relaxed)
     }
 
     /// Those that began to send a chunk.
@@ -155,39 +170,78 @@ impl Shared {
         let seen = head.seen();
         let is_chunk = seen.chunk.is_some();
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        let _counted = is_chunk.then(|| OnTheWay::begin(&self.on_the_way));
         if is_chunk {
             if let Some(early) = self.next_early() {
                 return answer_early(client, &head, &early).await;
             }
-            if !self.may_pass(client.get_ref()).await {
-                return Ok(());
-            }
+            let body = if self.takes_bodies { head.content_length() } else { 0 };
+            let Some(taken) = self.may_pass(&mut client, body).await? else { return Ok(()) };
+            return self.pass_on(client, &head, &taken).await;
         }
-        self.pass_on(client, &head).await
+        self.pass_on(client, &head, &[]).await
     }
 
     fn next_early(&self) -> Option<Early> {
         self.early.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// Waits until a chunk may pass; `false` when its sender has left meanwhile: what it sent must
-    /// not turn up later as if it were new.
-    async fn may_pass(&self, client: &TcpStream) -> bool {
-        tokio::select! {
-            permit = self.chunks.acquire() => {
-                permit.expect("never closed").forget();
-                true
+    /// Waits until a chunk may pass, and returns what of its body was taken in meanwhile; nothing when
+    /// its sender has left: what it sent must not turn up later as if it were new.
+    async fn may_pass(
+        &self,
+        client: &mut BufReader<TcpStream>,
+        body: u64,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let mut taken = Vec::new();
+        let permit = self.chunks.acquire();
+        tokio::pin!(permit);
+        while (taken.len() as u64) < body {
+            tokio::select! {
+                permit = &mut permit => {
+                    permit.expect("never closed").forget();
+                    return Ok(Some(taken));
+                }
+                read = client.read_buf(&mut taken) => if read? == 0 { return Ok(None) },
             }
-            () = left(client) => false,
         }
+        Ok(tokio::select! {
+            permit = permit => {
+                permit.expect("never closed").forget();
+                Some(taken)
+            }
+            () = left(client.get_ref()) => None,
+        })
     }
 
-    async fn pass_on(&self, mut client: BufReader<TcpStream>, head: &Head) -> io::Result<()> {
+    async fn pass_on(
+        &self,
+        mut client: BufReader<TcpStream>,
+        head: &Head,
+        taken: &[u8],
+    ) -> io::Result<()> {
         let mut server = TcpStream::connect(self.upstream).await?;
         server.set_nodelay(true)?;
         server.write_all(head.closing().as_bytes()).await?;
+        server.write_all(taken).await?;
         copy_bidirectional(&mut client, &mut server).await?;
         Ok(())
+    }
+}
+
+/// A chunk that is counted for as long as this lives.
+struct OnTheWay<'a>(&'a AtomicUsize);
+
+impl<'a> OnTheWay<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for OnTheWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

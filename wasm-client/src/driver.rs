@@ -14,8 +14,8 @@ use web_sys::File;
 use crate::clock;
 use crate::event::Standing;
 use crate::order::{Order, Slot};
+use crate::page::Page;
 use crate::persist::{self, Fingerprint};
-use crate::pool::Pool;
 use crate::transport::Transport;
 
 /// Called after anything happened to an upload, by its number.
@@ -29,7 +29,7 @@ pub(crate) struct Driver {
     fingerprint: Fingerprint,
     machine: RefCell<Upload>,
     transport: Transport,
-    pool: Rc<Pool>,
+    page: Rc<Page>,
     timer: RefCell<Option<Timeout>>,
     happened: Happened,
     shown: RefCell<Shown>,
@@ -51,7 +51,7 @@ pub(crate) struct Parts {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) config: Config,
     pub(crate) transport: Transport,
-    pub(crate) pool: Rc<Pool>,
+    pub(crate) page: Rc<Page>,
     pub(crate) happened: Happened,
 }
 
@@ -65,7 +65,7 @@ impl Driver {
             fingerprint: parts.fingerprint,
             machine: RefCell::new(Upload::new(parts.config)),
             transport: parts.transport,
-            pool: parts.pool,
+            page: parts.page,
             timer: RefCell::default(),
             happened: parts.happened,
             shown: RefCell::default(),
@@ -129,14 +129,14 @@ impl Driver {
                 });
             }
             Action::HangUp { ticket } => self.transport.hang_up(ticket),
-            Action::Read { ticket, buffer, range } => self.pool.order(Order::Read {
+            Action::Read { ticket, buffer, range } => self.page.order(Order::Read {
                 slot: self.slot(buffer),
                 ticket,
                 start: range.start,
                 end: range.end,
                 file: self.file.clone(),
             }),
-            Action::Send { ticket, buffer, upload, headers } => self.pool.order(Order::Send {
+            Action::Send { ticket, buffer, upload, headers } => self.page.order(Order::Send {
                 slot: self.slot(buffer),
                 ticket,
                 url: self.transport.address(&path::chunks(upload)),
@@ -144,10 +144,10 @@ impl Driver {
                 offset: headers.offset,
             }),
             Action::Prove { ticket, buffer, nonce } => {
-                self.pool.order(Order::Prove { slot: self.slot(buffer), ticket, nonce });
+                self.page.order(Order::Prove { slot: self.slot(buffer), ticket, nonce });
             }
-            Action::Stop { buffer } => self.pool.order(Order::Stop { slot: self.slot(buffer) }),
-            Action::Free { buffer } => self.pool.order(Order::Free { slot: self.slot(buffer) }),
+            Action::Stop { buffer } => self.page.order(Order::Stop { slot: self.slot(buffer) }),
+            Action::Free { buffer } => self.page.order(Order::Free { slot: self.slot(buffer) }),
             Action::Renew { ticket } => {
                 let this = self.this.clone();
                 self.transport.renew(move |is_fresh| {

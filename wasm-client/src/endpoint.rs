@@ -15,7 +15,7 @@ pub(crate) struct Endpoint {
 /// Not an address.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "the endpoint `{given}` is no web address; give one like `https://files.example.org`, or none for the page's own server"
+    "the endpoint `{given}` is not where a server can be; give an address like `https://files.example.org`, without a user's name, or none for the page's own server"
 )]
 pub(crate) struct EndpointError {
     given: String,
@@ -26,7 +26,9 @@ impl Endpoint {
     pub(crate) fn parse(given: &str, page: &str) -> Result<Self, EndpointError> {
         let given = if given.is_empty() { "/" } else { given };
         let url = Url::new_with_base(given, page)
-            .map_err(|_| EndpointError { given: given.to_owned() })?;
+            .ok()
+            .filter(is_web_address)
+            .ok_or_else(|| EndpointError { given: given.to_owned() })?;
         url.set_search("");
         url.set_hash("");
         let own = Url::new(page).is_ok_and(|page| page.origin() == url.origin());
@@ -47,4 +49,10 @@ impl Endpoint {
     pub(crate) fn as_str(&self) -> &str {
         &self.address
     }
+}
+
+/// Neither `fetch` nor `XMLHttpRequest` goes anywhere else; both refuse an address with a user's name.
+fn is_web_address(url: &Url) -> bool {
+    let is_web = ["http:", "https:"].contains(&url.protocol().as_str());
+    is_web && url.username().is_empty() && url.password().is_empty()
 }

@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use js_sys::Function;
+use js_sys::{Function, Promise};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsError, JsValue};
+use wasm_bindgen_futures::future_to_promise;
 use web_sys::{CustomEvent, CustomEventInit, EventTarget, File};
 
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::lane;
+use crate::number::whole;
 use crate::order::Report;
 use crate::token::Source;
 use crate::uploader;
 
 /// How many files move at once unless the page says otherwise: one file can fill every lane.
-const FILES_AT_ONCE: usize = 1;
+const FILES_AT_ONCE: u64 = 1;
 
 /// The types of what listeners are told, which the macro cannot know.
 #[wasm_bindgen(typescript_custom_section)]
@@ -34,7 +36,7 @@ fn start() {
 #[serde(rename_all = "camelCase", default)]
 struct Options {
     endpoint: String,
-    files_at_once: Option<usize>,
+    files_at_once: Option<f64>,
 }
 
 /// Uploads files and does not lose them.
@@ -58,7 +60,7 @@ impl Uploader {
         let options: Options = read("the options", options)?;
         let events = EventTarget::new().map_err(thrown)?;
         let endpoint = Endpoint::parse(&options.endpoint, &page_address())?;
-        let at_once = options.files_at_once.unwrap_or(FILES_AT_ONCE);
+        let at_once = options.files_at_once.map_or(FILES_AT_ONCE, whole);
         let target = events.clone();
         let uploader =
             uploader::Uploader::new(endpoint, source, at_once, move |event| emit(&target, &event));
@@ -74,11 +76,17 @@ impl Uploader {
     /// What requests say of who asks, as a value of `Authorization`: for the page's own requests to
     /// the same server. `undefined` where they say nothing.
     ///
-    /// # Errors
-    /// When the page's own function gives no token.
-    pub async fn authorization(&self) -> Result<Option<String>, JsError> {
+    /// The promise is rejected when the page's own function gives no token. It holds nothing of the
+    /// uploader: one that is borrowed cannot be freed.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string | undefined>")]
+    pub fn authorization(&self) -> Promise {
         let tokens = self.uploader.tokens().clone();
-        tokens.authorization().await.map_err(|failure| JsError::new(&failure.to_string()))
+        future_to_promise(async move {
+            match tokens.authorization().await {
+                Ok(known) => Ok(known.into()),
+                Err(failure) => Err(JsError::new(&failure.to_string()).into()),
+            }
+        })
     }
 
     /// Begins to upload a file, or goes on with it, and returns its number. `metadata` are kept with

@@ -4,9 +4,10 @@
 //! for and tells it what came of that. Nothing here branches on the state of a transfer, on time or
 //! on a status code.
 //!
-//! On the page: [`uploader`] queues files and gives each a [`driver`], which turns the machine's
+//! On the page: [`uploader`] takes files in and gives each a [`driver`], which turns the machine's
 //! actions into calls ([`transport`]), orders to lanes ([`pool`]) and a record in `localStorage`
-//! ([`persist`]); [`event`] is what listeners are told. In a worker: [`lane`] reads, hashes and
+//! ([`persist`]); [`page`] is what all uploaders share, the lanes and the [`queue`]; [`event`] is what
+//! listeners are told. In a worker: [`lane`] reads, hashes and
 //! sends one buffer at a time, as [`order`] says. [`token`] has what says who asks.
 //! [`js`] is the API for JavaScript and only converts.
 
@@ -20,6 +21,7 @@ mod js;
 mod lane;
 mod number;
 mod order;
+mod page;
 mod panic;
 mod persist;
 mod pool;

@@ -50,26 +50,18 @@ impl Order {
         }
     }
 
-    /// What is told of it where no worker lives to do it; nothing if nothing is awaited.
-    pub(crate) fn refused(&self, deaths: u32) -> Option<Report> {
-        let why = format!("the browser ended its worker {deaths} times");
-        match self {
-            Self::Read { slot, ticket, .. } => Some(Report::Read {
-                upload: slot.upload,
-                ticket: *ticket,
-                result: Err(SourceError::Unreadable(why)),
-            }),
-            Self::Send { slot, ticket, .. } => Some(Report::Sent {
-                upload: slot.upload,
-                ticket: *ticket,
-                result: Err(Failure::Local(why)),
-            }),
-            Self::Prove { slot, ticket, .. } => Some(Report::Proved {
-                upload: slot.upload,
-                ticket: *ticket,
-                result: Err(Failure::Local(why)),
-            }),
-            Self::Stop { .. } | Self::Free { .. } => None,
+    /// What is told of it when the worker that had its bytes has ended; nothing if nothing is awaited,
+    /// or it can be asked for again.
+    pub(crate) fn lost(&self) -> Option<Report> {
+        let why = || Failure::Local("the worker that had the chunk ended".to_owned());
+        match *self {
+            Self::Send { slot, ticket, .. } => {
+                Some(Report::Sent { upload: slot.upload, ticket, result: Err(why()) })
+            }
+            Self::Prove { slot, ticket, .. } => {
+                Some(Report::Proved { upload: slot.upload, ticket, result: Err(why()) })
+            }
+            Self::Read { .. } | Self::Stop { .. } | Self::Free { .. } => None,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The page's lanes: workers that share the wasm the page has compiled, started when first needed.
 //!
-//! Where a worker cannot be started (a policy forbids it, its script is gone) its lane runs on the
-//! page: slower to react, but no upload is lost to it.
+//! Where a worker cannot be started (a policy forbids it, its script is gone or does not come) or keeps
+//! ending, its lane runs on the page: slower to react, but no upload is lost to it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
+use gloo_timers::callback::Timeout;
+use longhaul_protocol::Millis;
 use longhaul_protocol::plan::LANES_MAX;
+use longhaul_protocol::upload::READ_TIMEOUT;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -15,6 +18,7 @@ use web_sys::{
     Blob, BlobPropertyBag, ErrorEvent, MessageEvent, Url, Worker, WorkerOptions, WorkerType,
 };
 
+use crate::clock;
 use crate::lane::{Lane, Reporter};
 use crate::order::{Order, Report, Slot};
 
@@ -28,11 +32,16 @@ extern "C" {
     static OWN_URL: String;
 }
 
-/// How often a lane's worker may end by itself before the lane gives up: once or twice is a browser
-/// that ran out of memory, more is a fault of ours that starting it again does not mend.
+/// How often a lane's worker may end by itself between two chunks that arrive before the lane runs on
+/// the page: once or twice is a browser short of memory, more is a fault that starting it again does
+/// not mend.
 const WORKER_DEATHS_MAX: u32 = 3;
 
-/// Up to [`LANES_MAX`] lanes, shared by all uploads of an uploader.
+/// How long a worker may take to start, milliseconds. Its script may still have to be fetched, and a
+/// request on a network that went away neither answers nor fails for minutes.
+const WORKER_START_MS: u32 = 5_000;
+
+/// Up to [`LANES_MAX`] lanes, shared by all uploads of a page.
 pub(crate) struct Pool {
     lanes: Vec<RefCell<Option<Rc<Station>>>>,
     deliver: Reporter,
@@ -69,7 +78,7 @@ impl Pool {
 struct Station {
     place: RefCell<Place>,
     /// What was asked for and not yet answered: what ends with a worker is asked for again.
-    open: RefCell<BTreeMap<Slot, Order>>,
+    open: RefCell<BTreeMap<Slot, Asked>>,
     deaths: Cell<u32>,
     deliver: Reporter,
     this: Weak<Self>,
@@ -77,12 +86,16 @@ struct Station {
 
 /// Where a lane runs.
 enum Place {
-    /// In a worker, which has said that it runs, or not yet.
-    Worker { worker: Started, runs: bool },
+    /// In a worker; `starting` ends the patience with one that has not yet said that it runs.
+    Worker { worker: Started, starting: Option<Timeout> },
     /// On the page.
     Page(Lane),
-    /// Nowhere: its workers ended too often.
-    Nowhere,
+}
+
+/// An order, and when it was given.
+struct Asked {
+    order: Order,
+    at: Millis,
 }
 
 /// A worker and what listens to it. Dropping it ends the worker.
@@ -107,10 +120,14 @@ impl Station {
         self.give(order.clone());
         match order {
             Order::Read { .. } | Order::Send { .. } | Order::Prove { .. } => {
-                self.open.borrow_mut().insert(order.slot(), order);
+                let asked = Asked { at: clock::now(), order };
+                self.open.borrow_mut().insert(asked.order.slot(), asked);
             }
             Order::Stop { slot } | Order::Free { slot } => {
-                self.open.borrow_mut().remove(&slot);
+                let asked = self.open.borrow_mut().remove(&slot);
+                if asked.is_some_and(|asked| asked.is_silent()) {
+                    self.failed();
+                }
             }
         }
     }
@@ -119,11 +136,6 @@ impl Station {
         match &*self.place.borrow() {
             Place::Page(lane) => lane.handle(order),
             Place::Worker { worker, .. } => worker.post(&order),
-            Place::Nowhere => {
-                if let Some(refusal) = order.refused(self.deaths.get()) {
-                    later(&self.deliver, refusal);
-                }
-            }
         }
     }
 
@@ -131,50 +143,57 @@ impl Station {
         match &report {
             Report::Ready => self.runs(),
             Report::Read { .. } | Report::Sent { .. } | Report::Proved { .. } => {
-                self.open.borrow_mut().retain(|_, order| !report.answers(order));
+                self.open.borrow_mut().retain(|_, asked| !report.answers(&asked.order));
             }
             Report::Moved { .. } => {}
+        }
+        if matches!(report, Report::Sent { result: Ok(()), .. }) {
+            self.deaths.set(0);
         }
         (self.deliver)(report);
     }
 
     fn runs(&self) {
-        if let Place::Worker { runs, .. } = &mut *self.place.borrow_mut() {
-            *runs = true;
+        if let Place::Worker { starting, .. } = &mut *self.place.borrow_mut() {
+            *starting = None;
         }
     }
 
-    /// A worker that never ran is replaced by a lane on the page; one that ran and ended, by another
-    /// worker.
+    /// A worker that never ran is replaced by a lane on the page; one that ran and ended or fell silent,
+    /// by another worker.
     fn failed(&self) {
         let next = match &*self.place.borrow() {
-            Place::Worker { runs: false, .. } => Place::Page(lane_on_page(&self.deliver)),
-            Place::Worker { runs: true, .. } => self.after_death(),
-            Place::Page(_) | Place::Nowhere => return,
+            Place::Worker { starting: Some(_), .. } => Place::Page(lane_on_page(&self.deliver)),
+            Place::Worker { starting: None, .. } => self.after_death(),
+            Place::Page(_) => return,
         };
         self.place.replace(next);
         let open = std::mem::take(&mut *self.open.borrow_mut());
-        open.into_values().for_each(|order| self.again(order));
+        open.into_values().for_each(|asked| self.again(asked.order));
     }
 
     fn after_death(&self) -> Place {
         self.deaths.set(self.deaths.get() + 1);
         match self.deaths.get() < WORKER_DEATHS_MAX {
             true => Place::start(&self.this, &self.deliver),
-            false => Place::Nowhere,
+            false => Place::Page(lane_on_page(&self.deliver)),
         }
     }
 
     /// What was to be sent ended with its worker; what was to be read can be read again.
     fn again(&self, order: Order) {
-        match order {
-            Order::Read { .. } => self.order(order),
-            _ => {
-                if let Some(refusal) = order.refused(self.deaths.get()) {
-                    later(&self.deliver, refusal);
-                }
-            }
+        if let Some(report) = order.lost() {
+            later(&self.deliver, report);
+        } else if matches!(order, Order::Read { .. }) {
+            self.order(order);
         }
+    }
+}
+
+impl Asked {
+    /// Whether it is a read that was given up because nothing came of it.
+    fn is_silent(&self) -> bool {
+        matches!(self.order, Order::Read { .. }) && clock::now() >= self.at + READ_TIMEOUT
     }
 }
 
@@ -186,7 +205,7 @@ impl Place {
                 worker.set_onmessage(Some(told.as_ref().unchecked_ref()));
                 worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
                 let worker = Started { worker, _told: told, _failed: failed };
-                Self::Worker { worker, runs: false }
+                Self::Worker { worker, starting: Some(give_up(station.clone())) }
             }
             Err(_) => Self::Page(lane_on_page(deliver)),
         }
@@ -221,6 +240,14 @@ fn on_message(station: Weak<Station>) -> Closure<dyn FnMut(MessageEvent)> {
 
 fn on_error(station: Weak<Station>) -> Closure<dyn FnMut(ErrorEvent)> {
     Closure::new(move |_| {
+        if let Some(station) = station.upgrade() {
+            station.failed();
+        }
+    })
+}
+
+fn give_up(station: Weak<Station>) -> Timeout {
+    Timeout::new(WORKER_START_MS, move || {
         if let Some(station) = station.upgrade() {
             station.failed();
         }

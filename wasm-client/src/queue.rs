@@ -1,64 +1,86 @@
 //! Which files move, and which wait for their turn.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use longhaul_protocol::plan::LANES_MAX;
 
-/// A line of files, a bounded number of which move at once: they share the lanes and buffers, and
-/// each needs one of them.
-#[derive(Debug)]
+/// The files of a page: a line for each uploader, and no more of all that move than there are lanes,
+/// because they share them and each needs one.
+#[derive(Debug, Default)]
 pub(crate) struct Queue {
-    at_once: usize,
+    lines: BTreeMap<u32, Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    at_once: u64,
     moving: BTreeSet<u32>,
     waiting: VecDeque<u32>,
 }
 
 impl Queue {
-    /// An empty line; at least one moves, and no more than there are lanes.
-    pub(crate) fn new(at_once: usize) -> Self {
-        let lanes = usize::try_from(LANES_MAX).unwrap_or(usize::MAX);
-        Self { at_once: at_once.clamp(1, lanes), moving: BTreeSet::new(), waiting: VecDeque::new() }
+    /// Opens a line of which so many move at once, at least one.
+    pub(crate) fn open(&mut self, line: u32, at_once: u64) {
+        let empty =
+            Line { at_once: at_once.max(1), moving: BTreeSet::new(), waiting: VecDeque::new() };
+        self.lines.insert(line, empty);
     }
 
-    /// How many may move at once.
-    pub(crate) fn at_once(&self) -> usize {
-        self.at_once
+    /// Sends everybody in that line away.
+    pub(crate) fn close(&mut self, line: u32) {
+        self.lines.remove(&line);
     }
 
     /// Joins the end of the line, unless it is in it or moves.
-    pub(crate) fn enter(&mut self, file: u32) {
+    pub(crate) fn enter(&mut self, line: u32, file: u32) {
         if !self.moves(file) && !self.waits(file) {
-            self.waiting.push_back(file);
+            self.lines.entry(line).and_modify(|line| line.waiting.push_back(file));
         }
     }
 
     /// Leaves, wherever it is.
     pub(crate) fn leave(&mut self, file: u32) {
-        self.moving.remove(&file);
-        self.waiting.retain(|waiting| *waiting != file);
+        for line in self.lines.values_mut() {
+            line.moving.remove(&file);
+            line.waiting.retain(|waiting| *waiting != file);
+        }
     }
 
-    /// The next file that may move now; it does from then on.
+    /// The next file that may move now; it does from then on. Of several lines it is the turn of the
+    /// one of which the fewest move.
     pub(crate) fn next(&mut self) -> Option<u32> {
-        let free = self.moving.len() < self.at_once;
-        let next = free.then(|| self.waiting.pop_front()).flatten()?;
-        self.moving.insert(next);
+        let moving = self.moving().len() as u64;
+        let ready = self.lines.values_mut().filter(|line| line.is_ready() && moving < LANES_MAX);
+        let line = ready.min_by_key(|line| line.moving.len())?;
+        let next = line.waiting.pop_front()?;
+        line.moving.insert(next);
         Some(next)
     }
 
     /// Whether it moves.
     pub(crate) fn moves(&self, file: u32) -> bool {
-        self.moving.contains(&file)
+        self.lines.values().any(|line| line.moving.contains(&file))
     }
 
     /// Whether it waits for its turn.
     pub(crate) fn waits(&self, file: u32) -> bool {
-        self.waiting.contains(&file)
+        self.lines.values().any(|line| line.waiting.contains(&file))
     }
 
     /// The files that move.
     pub(crate) fn moving(&self) -> Vec<u32> {
-        self.moving.iter().copied().collect()
+        self.lines.values().flat_map(|line| line.moving.iter().copied()).collect()
+    }
+
+    /// Those of one line.
+    pub(crate) fn moving_of(&self, line: u32) -> Vec<u32> {
+        self.lines.get(&line).into_iter().flat_map(|line| line.moving.iter().copied()).collect()
+    }
+}
+
+impl Line {
+    fn is_ready(&self) -> bool {
+        !self.waiting.is_empty() && (self.moving.len() as u64) < self.at_once
     }
 }
 
@@ -66,13 +88,19 @@ impl Queue {
 mod tests {
     use super::*;
 
+    fn queue(lines: &[u64]) -> Queue {
+        let mut queue = Queue::default();
+        (0..).zip(lines).for_each(|(line, at_once)| queue.open(line, *at_once));
+        queue
+    }
+
     #[test]
     fn files_move_in_the_order_they_came_and_no_more_than_may() {
-        let mut queue = Queue::new(2);
-        (1..=4).for_each(|file| queue.enter(file));
-        queue.enter(1);
+        let mut queue = queue(&[2]);
+        (1..=4).for_each(|file| queue.enter(0, file));
+        queue.enter(0, 1);
         assert_eq!((queue.next(), queue.next(), queue.next()), (Some(1), Some(2), None));
-        queue.enter(1);
+        queue.enter(0, 1);
         queue.leave(1);
         assert_eq!((queue.next(), queue.next()), (Some(3), None));
         assert!(queue.waits(4) && queue.moves(2) && !queue.waits(1));
@@ -80,12 +108,25 @@ mod tests {
 
     #[test]
     fn a_file_that_leaves_while_it_waits_never_moves() {
-        let mut queue = Queue::new(0);
-        queue.enter(1);
-        queue.enter(2);
+        let mut queue = queue(&[0]);
+        queue.enter(0, 1);
+        queue.enter(0, 2);
         queue.leave(2);
         assert_eq!(queue.next(), Some(1));
         queue.leave(1);
         assert_eq!((queue.next(), queue.moving()), (None, vec![]));
+    }
+
+    #[test]
+    fn lines_take_turns_and_move_no_more_than_there_are_lanes() {
+        let mut queue = queue(&[9, 9]);
+        (10..20).for_each(|file| queue.enter(0, file));
+        (20..30).for_each(|file| queue.enter(1, file));
+        let moved: Vec<u32> = std::iter::from_fn(|| queue.next()).collect();
+        assert_eq!(moved, [10, 20, 11, 21, 12]);
+        assert_eq!(queue.moving_of(1), [20, 21]);
+        queue.close(0);
+        assert_eq!(queue.next(), Some(22));
+        assert!(!queue.waits(13));
     }
 }

@@ -1,12 +1,12 @@
-//! All uploads of a page: their queue, the lanes they share, and what listeners are told of them.
+//! The uploads to one server, and what listeners are told of them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Interval;
 use longhaul_protocol::media_type::is_media_type;
-use longhaul_protocol::upload::{BufferId, Config, End, Input, Phase};
+use longhaul_protocol::upload::{Config, End, Input, Phase};
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::{FileMeta, path};
 use longhaul_protocol::{Millis, name};
@@ -19,10 +19,8 @@ use crate::driver::{Driver, Parts};
 use crate::endpoint::Endpoint;
 use crate::event::{About, Event, Standing};
 use crate::number::whole;
-use crate::order::{Report, Slot};
+use crate::page::{self, Page};
 use crate::persist::{self, Fingerprint};
-use crate::pool::Pool;
-use crate::queue::Queue;
 use crate::token::{Source, Tokens};
 use crate::transport::Transport;
 
@@ -40,10 +38,10 @@ extern "C" {
 pub(crate) struct Uploader {
     endpoint: Endpoint,
     tokens: Tokens,
-    pool: Rc<Pool>,
-    queue: RefCell<Queue>,
+    page: Rc<Page>,
+    /// Its line in the page's queue.
+    line: u32,
     drivers: RefCell<BTreeMap<u32, Rc<Driver>>>,
-    count: Cell<u32>,
     progress_timer: RefCell<Option<Interval>>,
     emit: Box<dyn Fn(Event)>,
     online: Closure<dyn FnMut()>,
@@ -55,21 +53,19 @@ impl Uploader {
     pub(crate) fn new(
         endpoint: Endpoint,
         source: Source,
-        files_at_once: usize,
+        files_at_once: u64,
         emit: impl Fn(Event) + 'static,
     ) -> Rc<Self> {
         persist::sweep();
+        let page = Page::shared();
         Rc::new_cyclic(|this: &Weak<Self>| {
-            let (reported, back) = (this.clone(), this.clone());
+            let back = this.clone();
             let uploader = Self {
                 tokens: Tokens::new(source, &endpoint),
                 endpoint,
-                pool: Rc::new(Pool::new(Rc::new(move |report| {
-                    with(&reported, |up| up.told(report))
-                }))),
-                queue: RefCell::new(Queue::new(files_at_once)),
+                line: page.open_line(files_at_once),
+                page,
                 drivers: RefCell::default(),
-                count: Cell::new(0),
                 progress_timer: RefCell::default(),
                 emit: Box::new(emit),
                 online: Closure::new(move || with(&back, Self::online)),
@@ -82,7 +78,7 @@ impl Uploader {
 
     /// Starts what the next file's first chunk goes through, so that a pick need not wait for it.
     pub(crate) fn prepare(&self) {
-        self.pool.prepare(Slot { upload: self.count.get() + 1, buffer: BufferId(0) });
+        self.page.prepare();
     }
 
     /// What requests carry of who asks.
@@ -123,12 +119,11 @@ impl Uploader {
 
     /// Goes on when its turn comes, or tries at once what waits for its next try.
     pub(crate) fn resume(&self, upload: u32) {
-        if self.queue.borrow().moves(upload) {
+        if self.page.moves(upload) {
             return self.tell(upload, Input::Resume);
         }
         if self.driver(upload).is_some() {
-            self.queue.borrow_mut().enter(upload);
-            self.admit();
+            self.page.enter(self.line, upload);
             self.happened(upload);
         }
     }
@@ -141,8 +136,8 @@ impl Uploader {
 
     /// What waits for its turn does so no longer.
     fn leave_line(&self, upload: u32) {
-        if self.queue.borrow().waits(upload) {
-            self.queue.borrow_mut().leave(upload);
+        if self.page.waits(upload) {
+            self.page.leave(upload);
         }
     }
 
@@ -153,8 +148,7 @@ impl Uploader {
         meta: FileMeta,
         resume: Option<UploadId>,
     ) -> u32 {
-        let upload = self.count.get() + 1;
-        self.count.set(upload);
+        let upload = page::new_number();
         let back = self.this.clone();
         let driver = Driver::new(Parts {
             upload,
@@ -162,9 +156,10 @@ impl Uploader {
             file,
             fingerprint,
             transport: Transport::new(self.endpoint.clone(), self.tokens.clone()),
-            pool: Rc::clone(&self.pool),
+            page: Rc::clone(&self.page),
             happened: Rc::new(move |upload| with(&back, |uploader| uploader.happened(upload))),
         });
+        self.page.join(upload, &driver);
         self.drivers.borrow_mut().insert(upload, driver);
         upload
     }
@@ -177,7 +172,7 @@ impl Uploader {
             meta,
             size,
             resume,
-            sharing: self.queue.borrow().at_once() as u64,
+            sharing: 1,
             key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
             seed: seed.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)),
         }
@@ -193,34 +188,23 @@ impl Uploader {
         }
     }
 
-    /// Starts whoever's turn it is.
-    fn admit(&self) {
-        while let Some(upload) = self.next() {
-            self.tell(upload, Input::Resume);
-        }
-        self.set_progress_timer();
-    }
-
-    fn next(&self) -> Option<u32> {
-        self.queue.borrow_mut().next()
-    }
-
     /// After anything happened to an upload: tells what is new, and gives its turn to the next one
     /// once it rests.
     fn happened(&self, upload: u32) {
         let Some(driver) = self.driver(upload) else { return };
         let phase = driver.phase();
-        if self.queue.borrow().waits(upload) {
+        if self.page.waits(upload) {
             return self.show(upload, &driver, Standing::Queued);
         }
         if rests(&phase) {
-            self.queue.borrow_mut().leave(upload);
+            self.page.leave(upload);
         }
         if matches!(phase, Phase::Ended(End::Done(_) | End::Cancelled)) {
             self.drivers.borrow_mut().remove(&upload);
         }
         self.show(upload, &driver, Standing::Moves(phase));
-        self.admit();
+        self.page.admit();
+        self.set_progress_timer();
     }
 
     fn show(&self, upload: u32, driver: &Driver, standing: Standing) {
@@ -241,7 +225,7 @@ impl Uploader {
 
     /// Runs while anything moves: the rate changes even when no byte does.
     fn set_progress_timer(&self) {
-        let moving = !self.queue.borrow().moving().is_empty();
+        let moving = !self.page.moving_of(self.line).is_empty();
         let mut timer = self.progress_timer.borrow_mut();
         if moving && timer.is_none() {
             let this = self.this.clone();
@@ -253,7 +237,7 @@ impl Uploader {
     }
 
     fn show_progress(&self) {
-        let moving = self.queue.borrow().moving();
+        let moving = self.page.moving_of(self.line);
         for (upload, driver) in moving.into_iter().filter_map(|id| Some((id, self.driver(id)?))) {
             if let Some(progress) = driver.new_progress() {
                 let about = About { id: upload, name: driver.name() };
@@ -262,26 +246,8 @@ impl Uploader {
         }
     }
 
-    fn told(&self, report: Report) {
-        match report {
-            Report::Ready => {}
-            Report::Read { upload, ticket, result } => {
-                self.tell(upload, Input::Read { ticket, result })
-            }
-            Report::Proved { upload, ticket, result } => {
-                self.tell(upload, Input::Proved { ticket, result })
-            }
-            Report::Moved { upload, ticket, bytes } => {
-                self.tell(upload, Input::Moved { ticket, bytes })
-            }
-            Report::Sent { upload, ticket, result } => {
-                self.tell(upload, Input::Sent { ticket, result })
-            }
-        }
-    }
-
     fn online(&self) {
-        let moving = self.queue.borrow().moving();
+        let moving = self.page.moving_of(self.line);
         moving.into_iter().for_each(|upload| self.tell(upload, Input::Online));
     }
 }
@@ -293,6 +259,9 @@ impl Drop for Uploader {
             // Fails for no listener that was added; and then none is left to remove.
             drop(window.remove_event_listener_with_callback("online", online));
         }
+        // What they have in the lanes is freed, and nobody is left to be told.
+        self.drivers.borrow().values().for_each(|driver| driver.input(Input::Pause));
+        self.page.close_line(self.line);
     }
 }
 

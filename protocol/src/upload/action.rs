@@ -172,6 +172,11 @@ pub enum Input {
         /// Whether requests carry another token from now on.
         is_fresh: bool,
     },
+    /// So many files share this device's lanes and buffers from now on, this one among them.
+    Sharing {
+        /// At least 1.
+        files: u64,
+    },
     /// The user pauses.
     Pause,
     /// The user goes on, or tries again after a failure.
@@ -212,7 +217,7 @@ pub enum SourceError {
     Unreadable(String),
     /// Whatever reads gives no answer, however often it is asked.
     #[error(
-        "the file was asked for {tries} times and no byte came; see whether its disk or network folder answers, then try again"
+        "the file was asked for {tries} times and no byte came; see whether its disk or network folder answers, then try again; if it does, reload the page and pick the file again"
     )]
     Silent {
         /// How often.

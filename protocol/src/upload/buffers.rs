@@ -94,24 +94,37 @@ impl Buffer {
 
 /// All buffers of one sender.
 #[derive(Clone, Debug)]
-pub(super) struct Buffers(Vec<Buffer>);
+pub(super) struct Buffers {
+    slots: Vec<Buffer>,
+    /// How many may be in use. Slots beyond it are left from when it was more.
+    count: u64,
+}
 
 impl Buffers {
     pub(super) fn new(count: u64) -> Self {
-        Self((0..count).map(|_| Buffer::Empty).collect())
+        let mut buffers = Self { slots: Vec::new(), count: 0 };
+        buffers.set_count(count);
+        buffers
+    }
+
+    /// Allows so many from now on. What is in use beyond them ends as it would have.
+    pub(super) fn set_count(&mut self, count: u64) {
+        let slots = (self.slots.len() as u64)..count;
+        self.slots.extend(slots.map(|_| Buffer::Empty));
+        self.count = count;
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (BufferId, &Buffer)> {
-        (0..).map(BufferId).zip(&self.0)
+        (0..).map(BufferId).zip(&self.slots)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (BufferId, &mut Buffer)> {
-        (0..).map(BufferId).zip(&mut self.0)
+        (0..).map(BufferId).zip(&mut self.slots)
     }
 
     /// The buffer that is being read under this ticket.
     pub(super) fn reading(&mut self, wanted: Ticket) -> Option<&mut Buffer> {
-        self.0
+        self.slots
             .iter_mut()
             .find(|buffer| matches!(buffer, Buffer::Reading { ticket, .. } if *ticket == wanted))
     }
@@ -145,40 +158,59 @@ impl Buffers {
     }
 
     pub(super) fn first_empty(&mut self) -> Option<(BufferId, &mut Buffer)> {
-        self.iter_mut().find(|(_, buffer)| **buffer == Buffer::Empty)
+        let used = self.slots.iter().filter(|buffer| **buffer != Buffer::Empty).count() as u64;
+        let is_free = used < self.count;
+        self.iter_mut().find(|(_, buffer)| is_free && **buffer == Buffer::Empty)
     }
 
     pub(super) fn all_empty(&self) -> bool {
-        self.0.iter().all(|buffer| *buffer == Buffer::Empty)
+        self.slots.iter().all(|buffer| *buffer == Buffer::Empty)
     }
 
     pub(super) fn count(&self) -> u64 {
-        self.0.len() as u64
+        self.count
     }
 
     pub(super) fn sending_count(&self) -> u64 {
-        self.0.iter().filter(|buffer| buffer.sending().is_some()).count() as u64
+        self.slots.iter().filter(|buffer| buffer.sending().is_some()).count() as u64
+    }
+
+    /// Stops all but so many sends, those first of which the least has gone, and names them.
+    pub(super) fn stop_beyond(&mut self, lanes: u64) -> Vec<BufferId> {
+        let excess = usize::try_from(self.sending_count().saturating_sub(lanes)).unwrap_or(0);
+        let mut sending: Vec<_> = self
+            .iter_mut()
+            .filter_map(|(id, buffer)| Some((buffer.sending()?.moved, id, buffer)))
+            .collect();
+        sending.sort_unstable_by_key(|(moved, id, _)| (*moved, *id));
+        let stopped = sending.into_iter().take(excess);
+        stopped
+            .map(|(_, id, buffer)| {
+                buffer.stop_sending();
+                id
+            })
+            .collect()
     }
 
     /// The chunks in the buffers.
     pub(super) fn chunks(&self) -> ChunkSet {
-        self.0.iter().filter_map(Buffer::chunk).collect()
+        self.slots.iter().filter_map(Buffer::chunk).collect()
     }
 
     /// The chunks that are being sent.
     pub(super) fn sending(&self) -> ChunkSet {
-        let sending = self.0.iter().filter(|buffer| buffer.sending().is_some());
+        let sending = self.slots.iter().filter(|buffer| buffer.sending().is_some());
         sending.filter_map(Buffer::chunk).collect()
     }
 
     /// Bytes of bodies that the network has taken.
     pub(super) fn in_flight_bytes(&self) -> u64 {
-        self.0.iter().filter_map(Buffer::sending).map(|sending| sending.moved).sum()
+        self.slots.iter().filter_map(Buffer::sending).map(|sending| sending.moved).sum()
     }
 
     /// The run of consecutive chunks, from the lowest on, whose digests are to be offered next.
     pub(super) fn next_offer(&self) -> Vec<(ChunkIndex, Digest)> {
-        let mut hashed: Vec<_> = self.0.iter().filter_map(hashed).collect();
+        let mut hashed: Vec<_> = self.slots.iter().filter_map(hashed).collect();
         hashed.sort_unstable_by_key(|(chunk, _)| *chunk);
         let first = hashed.first().map_or(0, |(chunk, _)| chunk.0);
         let run = (first..).zip(&hashed).take_while(|(at, (chunk, _))| *at == chunk.0).count();

@@ -7,7 +7,6 @@ use super::failed::Refused;
 use super::ledger::Ledger;
 use super::{
     Action, Answer, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket, Upload,
-    share,
 };
 use crate::digest::Digest;
 use crate::plan::{ChunkIndex, Plan};
@@ -57,7 +56,7 @@ impl Upload {
             self.replan(plan);
         }
         self.id = Some(status.id);
-        self.lanes = share(plan.lanes().min(status.lanes), self.config.sharing);
+        self.lanes_max = status.lanes;
         self.link.set_policy(status.retry);
         self.expires_at = status.expires_at;
         self.state = State::Moving;

@@ -60,7 +60,7 @@ impl Upload {
     }
 
     fn send_next(&mut self, now: Millis) -> Option<Action> {
-        let upload = self.id.filter(|_| self.buffers.sending_count() < self.lanes)?;
+        let upload = self.id.filter(|_| self.buffers.sending_count() < self.lanes())?;
         let ticket = Ticket(self.next_ticket);
         let (yielded, ledger) = (&self.yielded, &self.ledger);
         let cleared = |(buffer, slot): (BufferId, &'_ mut Buffer)| match slot {

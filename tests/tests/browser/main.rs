@@ -13,6 +13,7 @@ mod again;
 mod controls;
 mod cross_origin;
 mod early_answers;
+mod elements;
 mod everyone;
 mod first_chunk;
 mod killed_server;

@@ -1,0 +1,168 @@
+//! What all uploaders of a page share: the lanes, and whose turn it is.
+//!
+//! A browser gives a page six connections to a server however many uploaders it has; uploaders that
+//! did not know of each other took them from each other, and bodies that waited for one stalled.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use longhaul_protocol::upload::{BufferId, Input};
+
+use crate::driver::Driver;
+use crate::order::{Order, Report, Slot};
+use crate::pool::Pool;
+use crate::queue::Queue;
+
+thread_local! {
+    static PAGE: RefCell<Weak<Page>> = const { RefCell::new(Weak::new()) };
+    /// How many uploads there were: an element may show some of uploaders that are gone.
+    static UPLOADS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The page, for as long as it has an uploader.
+pub(crate) struct Page {
+    pool: Pool,
+    queue: RefCell<Queue>,
+    drivers: RefCell<BTreeMap<u32, Weak<Driver>>>,
+    lines: Cell<u32>,
+    /// How many files the lanes were shared by when that was last told.
+    sharing: Cell<usize>,
+}
+
+impl Page {
+    /// The one there is.
+    pub(crate) fn shared() -> Rc<Self> {
+        PAGE.with_borrow_mut(|page| {
+            let there = page.upgrade();
+            there.unwrap_or_else(|| {
+                let fresh = Self::new();
+                *page = Rc::downgrade(&fresh);
+                fresh
+            })
+        })
+    }
+
+    fn new() -> Rc<Self> {
+        Rc::new_cyclic(|this: &Weak<Self>| {
+            let this = this.clone();
+            let deliver = move |report| {
+                if let Some(page) = this.upgrade() {
+                    page.told(report);
+                }
+            };
+            Self {
+                pool: Pool::new(Rc::new(deliver)),
+                queue: RefCell::default(),
+                drivers: RefCell::default(),
+                lines: Cell::new(0),
+                sharing: Cell::new(0),
+            }
+        })
+    }
+
+    /// Starts what the next file's first chunk goes through, so that a pick need not wait for it.
+    pub(crate) fn prepare(&self) {
+        self.pool.prepare(Slot { upload: UPLOADS.get() + 1, buffer: BufferId(0) });
+    }
+
+    /// Gives an order to a lane.
+    pub(crate) fn order(&self, order: Order) {
+        self.pool.order(order);
+    }
+
+    // Uploads.
+
+    /// An upload of that number is driven by this from now on.
+    pub(crate) fn join(&self, upload: u32, driver: &Rc<Driver>) {
+        let mut drivers = self.drivers.borrow_mut();
+        drivers.retain(|_, driver| driver.strong_count() > 0);
+        drivers.insert(upload, Rc::downgrade(driver));
+    }
+
+    /// Tells an upload, if there still is one of that number.
+    pub(crate) fn tell(&self, upload: u32, input: Input) {
+        let driver = self.drivers.borrow().get(&upload).and_then(Weak::upgrade);
+        if let Some(driver) = driver {
+            driver.input(input);
+        }
+    }
+
+    fn told(&self, report: Report) {
+        match report {
+            Report::Ready => {}
+            Report::Read { upload, ticket, result } => {
+                self.tell(upload, Input::Read { ticket, result });
+            }
+            Report::Proved { upload, ticket, result } => {
+                self.tell(upload, Input::Proved { ticket, result });
+            }
+            Report::Moved { upload, ticket, bytes } => {
+                self.tell(upload, Input::Moved { ticket, bytes });
+            }
+            Report::Sent { upload, ticket, result } => {
+                self.tell(upload, Input::Sent { ticket, result });
+            }
+        }
+    }
+
+    // Turns.
+
+    /// Opens a line for an uploader, of whose files so many move at once.
+    pub(crate) fn open_line(&self, at_once: u64) -> u32 {
+        let line = self.lines.get();
+        self.lines.set(line + 1);
+        self.queue.borrow_mut().open(line, at_once);
+        line
+    }
+
+    /// Closes it; its turns are the others'.
+    pub(crate) fn close_line(&self, line: u32) {
+        self.queue.borrow_mut().close(line);
+        self.admit();
+    }
+
+    /// Joins a line.
+    pub(crate) fn enter(&self, line: u32, upload: u32) {
+        self.queue.borrow_mut().enter(line, upload);
+        self.admit();
+    }
+
+    /// Leaves the line it is in. Call [`Page::admit`] once that is shown.
+    pub(crate) fn leave(&self, upload: u32) {
+        self.queue.borrow_mut().leave(upload);
+    }
+
+    /// Whether it has its turn.
+    pub(crate) fn moves(&self, upload: u32) -> bool {
+        self.queue.borrow().moves(upload)
+    }
+
+    /// Whether it waits for its turn.
+    pub(crate) fn waits(&self, upload: u32) -> bool {
+        self.queue.borrow().waits(upload)
+    }
+
+    /// What of this line moves.
+    pub(crate) fn moving_of(&self, line: u32) -> Vec<u32> {
+        self.queue.borrow().moving_of(line)
+    }
+
+    /// Starts whoever's turn it is, and has all who move share the lanes.
+    pub(crate) fn admit(&self) {
+        let next = || self.queue.borrow_mut().next();
+        let started: Vec<u32> = std::iter::from_fn(next).collect();
+        started.iter().for_each(|upload| self.tell(*upload, Input::Resume));
+        let moving = self.queue.borrow().moving();
+        if self.sharing.replace(moving.len()) != moving.len() || !started.is_empty() {
+            let files = moving.len() as u64;
+            moving.into_iter().for_each(|upload| self.tell(upload, Input::Sharing { files }));
+        }
+    }
+}
+
+/// The number of a new upload: never one that was given before.
+pub(crate) fn new_number() -> u32 {
+    UPLOADS.set(UPLOADS.get() + 1);
+    UPLOADS.get()
+}
