@@ -40,6 +40,8 @@ type Read = Pin<Box<dyn Future<Output = Result<Bytes, StoreError>> + Send>>;
 pub struct FileBody<R> {
     reader: R,
     stretches: VecDeque<Stretch>,
+    /// Read before the head was sent.
+    first: Option<Bytes>,
     reading: Option<Read>,
     left: u64,
 }
@@ -49,7 +51,19 @@ impl<R: FileReader> FileBody<R> {
     pub fn new(reader: R, stretches: impl IntoIterator<Item = Stretch>) -> Self {
         let stretches: VecDeque<_> = stretches.into_iter().collect();
         let left = stretches.iter().map(Stretch::len).sum();
-        Self { reader, stretches, reading: None, left }
+        Self { reader, stretches, first: None, reading: None, left }
+    }
+
+    /// Reads the first frame, so that a file whose beginning cannot be served is refused, and not
+    /// broken off after a head that promised it.
+    ///
+    /// # Errors
+    /// Those of [`FileReader::read_at`].
+    pub async fn begun(mut self) -> Result<Self, StoreError> {
+        if let Some(read) = self.next_read() {
+            self.first = Some(read.await?);
+        }
+        Ok(self)
     }
 
     /// How many bytes are still to come.
@@ -85,6 +99,10 @@ impl<R: FileReader> Body for FileBody<R> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if let Some(first) = self.first.take() {
+            self.left = self.left.saturating_sub(first.len() as u64);
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
         if self.reading.is_none() {
             self.reading = self.next_read();
         }

@@ -13,6 +13,7 @@ mod store {
     mod opening;
     mod partial;
     mod reuse;
+    mod rot;
     mod round_trip;
     mod sealing;
     mod sim;

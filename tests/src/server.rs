@@ -135,6 +135,12 @@ impl Server {
         self.runs.len() - 1
     }
 
+    /// What all runs have said, line by line.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.runs.iter().flat_map(Lines::all).collect()
+    }
+
     /// Every request that was over and logged, of all runs.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {

@@ -30,6 +30,8 @@ pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: FileId) -> Answer {
     let selection = if range { selected(call, info.size) } else { Selection::Whole };
     let (serving, stretches) = chosen(&info, selection)?;
     let file = FileBody::new(reader, stretches);
+    // Section 9.3.2: HEAD tells the length and sends nothing.
+    let file = if call.head.method == Method::HEAD { file } else { file.begun().await? };
     Ok(serve(call, info, serving, file))
 }
 
@@ -66,7 +68,6 @@ fn serve<S>(
     file: FileBody<impl FileReader>,
 ) -> Outcome {
     let len = file.left();
-    // Section 9.3.2: HEAD tells the length and sends nothing.
     let body = if call.head.method == Method::HEAD { Body::default() } else { file.boxed_unsync() };
     Outcome::File { info: Box::new(info), serving, len, body }
 }

@@ -20,11 +20,14 @@ mod prove;
 mod reader;
 mod real;
 mod reuse;
+mod rot;
 mod row;
+mod scrub;
 mod seal;
 mod space;
 mod sweep;
 mod syncer;
+mod verified;
 mod whole;
 pub mod work;
 mod writer;
@@ -63,6 +66,7 @@ pub use row::oracle::hold_rows_to_their_word;
 use space::Space;
 pub use sweep::Swept;
 use syncer::Syncer;
+use verified::Verified;
 use whole::Wholes;
 pub use writer::DiskWriter;
 
@@ -81,6 +85,7 @@ struct Inner {
     live: Mutex<HashMap<UploadId, Arc<Live>>>,
     fills: Arc<Semaphore>,
     blocks: Blocks,
+    verified: Arc<Verified>,
     space: Space,
     index: Arc<Index>,
     disk: Arc<dyn Disk>,
@@ -128,7 +133,8 @@ impl DiskStore {
         let index = Arc::new(open_index(&*disk, &layout, &config)?);
         let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max, &*config.work)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
-        let wholes = Wholes::start(Arc::clone(&index), Arc::clone(&disk), layout.clone(), &config)
+        let verified = Arc::new(Verified::default());
+        let wholes = Wholes::start(&index, &disk, &layout, &verified, &config)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
         let unreadable = |source| OpenError::Index { path: layout.index(), source };
         let space = Space::of(index.promised().map_err(unreadable)?);
@@ -138,6 +144,7 @@ impl DiskStore {
             live: Mutex::default(),
             fills: Arc::new(Semaphore::new(config.fills_max)),
             blocks: Blocks::default(),
+            verified,
             space,
             index,
             disk,

@@ -201,7 +201,7 @@ fn a_manifest_tells_the_digests_from_any_chunk_on() {
     let digests: Vec<_> = whole.chunks(CHUNK as usize).map(Digest::of).collect();
     let file = server.file(&whole);
     let manifest: Manifest = server.get(&path::manifest(file.id)).ok(200);
-    assert_eq!((manifest.file, manifest.next), (file.clone(), None));
+    assert_eq!((manifest.file.id, manifest.next), (file.id, None));
     assert_eq!(manifest.digests.digests, digests);
     let rest: Manifest = server.get(&format!("{}?start=2", path::manifest(file.id))).ok(200);
     assert_eq!((rest.digests.start, rest.digests.digests), (ChunkIndex(2), digests[2..].to_vec()));

@@ -5,7 +5,8 @@
 //! mixture, the store starts again (and may crash again while it does), and then must be true what
 //! anybody was told.
 //!
-//! `LONGHAUL_SEED=n cargo test -p longhaul-server --test store crash` plays one history again;
+//! `LONGHAUL_SEED=n cargo test -p longhaul-server --test store crash` plays one history again
+//! and tells what the store has to say of it;
 //! `LONGHAUL_HISTORIES=n` plays that many.
 
 mod check;
@@ -66,7 +67,11 @@ fn first_wrong(seeds: std::ops::Range<u64>, kind: Kind) -> (Option<(u64, String)
 
 fn all_right(kind: Kind) {
     let seeds = match number("LONGHAUL_SEED") {
-        Some(seed) => seed..seed + 1,
+        Some(seed) => {
+            let all = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
+            let _ = all.with_test_writer().try_init();
+            seed..seed + 1
+        }
         None => 0..number("LONGHAUL_HISTORIES").unwrap_or(HISTORIES),
     };
     let (wrong, came) = first_wrong(seeds.clone(), kind);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_server::store::disk::medium::{Disk, DiskFile, OpenHow};
 use longhaul_server::store::disk::{DiskStore, RealDisk};
 use longhaul_server::store::{ChunkWriter as _, Store as _, StoreError};
@@ -274,4 +275,24 @@ async fn a_full_disk_refuses_at_the_creation_and_leaves_nothing() {
     assert!(matches!(refused, Err(StoreError::NoSpace { needed: CHUNK })));
     assert!(store.uploads(&alice(), None, 10).await.unwrap().rows.is_empty());
     assert_eq!(place.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn a_chunk_whose_row_may_be_out_is_not_told_to_be_held() {
+    let (_place, faults, store) = faulty();
+    let sent = Sent::new(2 * CHUNK, 1);
+    let id = sent.create(&store).await;
+    sent.put_all(&store, id).await;
+    assert_eq!(held(&store, id).await, "0-1");
+    faults.index_sync_fails.store(true, Ordering::SeqCst);
+    let other = bytes(CHUNK, 9);
+    let replace = ChunkHeaders { replace: Some(sent.digests()[0]), ..headers(0, &other) };
+    let refused = put(&store, id, replace, &other).await;
+    assert!(matches!(refused, Err(StoreError::ReadOnly)), "{refused:?}");
+    assert_eq!(held(&store, id).await, "1", "nobody knows what a failed commit did");
+    let refused = put(&store, id, headers(0, &other), &other).await;
+    assert!(
+        matches!(refused, Err(StoreError::ReadOnly)),
+        "and nobody may write there: {refused:?}"
+    );
 }

@@ -139,7 +139,7 @@ fn put_into_garbage(place: &Place, blob: [u8; 16]) {
     txn.commit().unwrap();
 }
 
-fn rows_of_chunks(place: &Place) -> u64 {
+pub(super) fn rows_of_chunks(place: &Place) -> u64 {
     let db = Database::open(place.dir.path().join("index.redb")).unwrap();
     let chunks: TableDefinition<([u8; 16], u64), [u8; 32]> = TableDefinition::new("chunks");
     let txn = redb::ReadableDatabase::begin_read(&db).unwrap();

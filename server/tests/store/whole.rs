@@ -85,7 +85,7 @@ async fn info(store: &DiskStore, file: FileId) -> FileInfo {
 }
 
 /// The digest, once it is there.
-async fn whole(store: &DiskStore, file: FileId) -> Digest {
+pub(super) async fn whole(store: &DiskStore, file: FileId) -> Digest {
     for _ in 0..4000 {
         if let Some(digest) = info(store, file).await.sha256 {
             return digest;

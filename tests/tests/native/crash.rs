@@ -103,7 +103,7 @@ impl Sending {
 }
 
 /// Where an upload's bytes lie, as ARCHITECTURE.md has it.
-fn blob_of(server: &Server, id: UploadId) -> PathBuf {
+pub(super) fn blob_of(server: &Server, id: UploadId) -> PathBuf {
     let name = id.to_string();
     server.data().join("blobs").join(&name[..2]).join(name)
 }

@@ -252,9 +252,7 @@ impl Chunks {
             Some(_) if chunk.offset > 0 => Err(StoreError::Offset { index, kept: 0 }),
             Some(_) if pending.is_some() => Ok(Begin::Wait),
             Some(digest) => {
-                self.held.remove(index);
-                self.removing.insert(index);
-                self.removals += 1;
+                self.take_out(index);
                 Ok(Begin::Replace(self.claim(index), digest))
             }
             None => {
@@ -262,6 +260,28 @@ impl Chunks {
                 Ok(Begin::Write(self.claim(index)))
             }
         }
+    }
+
+    /// Whether a chunk is held in the upload's own blob, and no seal counts on it.
+    pub(super) fn is_own_and_open(&self, index: ChunkIndex) -> bool {
+        self.phase == Phase::Open && self.is_held(index) && !self.borrowed.contains(index)
+    }
+
+    /// A held chunk of its own was found to have rotten, by somebody who looked after `removals`:
+    /// whether its row is to be taken out, and then [`Chunks::end_removal`] told. Not if it may
+    /// have been replaced since.
+    pub(super) fn begin_removal(&mut self, index: ChunkIndex, removals: u64) -> bool {
+        let is_same = self.is_own_and_open(index) && self.removals == removals;
+        if is_same {
+            self.take_out(index);
+        }
+        is_same
+    }
+
+    fn take_out(&mut self, index: ChunkIndex) {
+        self.held.remove(index);
+        self.removing.insert(index);
+        self.removals += 1;
     }
 
     /// Refuses at once what cannot go on, so that it takes the chunk from nobody. Whether the rest

@@ -15,6 +15,7 @@ use super::index::{Borrowed, Source};
 use super::layout::BlobId;
 use super::live::{Live, State};
 use super::medium::{DiskFile, OpenHow};
+use super::rot;
 use super::writer::Claim;
 use super::{Inner, disk_error};
 use crate::store::{ChunkWriter as _, Result, StoreError};
@@ -156,12 +157,7 @@ impl Inner {
         }
         let copied = writer.finish().await;
         if let Err(StoreError::DigestMismatch { .. }) = copied {
-            let Source { blob, offset, len, .. } = source;
-            let blob = blob.0;
-            tracing::error!(
-                %blob, offset, bytes = len,
-                "a stored chunk has ROTTEN: its bytes no longer have their digest"
-            );
+            self.source_has_rotten(source).await;
         }
         copied?;
         live.state().reuse.reads_failed = 0;
@@ -204,10 +200,24 @@ impl Inner {
         let (store, in_task) = (Arc::clone(self), Arc::clone(live));
         self.blocking(move || {
             let dropped = store.index.drop_reference(in_task.id, index);
-            in_task.change(|state| state.chunks.end_removal(index, dropped.is_ok()));
+            let is_out = dropped.is_ok() || store.index.is_read_only();
+            in_task.change(|state| state.chunks.end_removal(index, is_out));
             dropped
         })
         .await
+    }
+
+    pub(super) async fn source_has_rotten(self: &Arc<Self>, source: Source) {
+        let Source { blob, index, offset, len } = source;
+        let store = Arc::clone(self);
+        let told = self.blocking(move || {
+            tracing::error!(
+                blob = %blob.0, offset, bytes = len,
+                "a stored chunk has ROTTEN: its bytes no longer have their digest"
+            );
+            Err::<(), _>(rot::found(&store.index, blob, index, offset..offset + len))
+        });
+        drop(told.await);
     }
 
     pub(super) async fn open_source(self: &Arc<Self>, source: Source) -> Result<Arc<dyn DiskFile>> {

@@ -15,14 +15,18 @@ mod garbage;
 mod holders;
 mod migrate;
 mod refs;
+mod rot;
 mod space;
 mod uploads;
 mod whole;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::{Database, Durability, ReadTransaction, ReadableDatabase as _, TableDefinition};
+use redb::{
+    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase as _, TableDefinition,
+};
 use redb::{TableError, WriteTransaction};
 
 use super::medium::DiskFile;
@@ -113,11 +117,7 @@ impl Index {
         file: Arc<dyn DiskFile>,
         cache_bytes: usize,
     ) -> Result<Self, IndexOpenError> {
-        let db = Database::builder()
-            .set_cache_size(cache_bytes)
-            .set_repair_callback(|_| tracing::info!("checking the index after an unclean stop"))
-            .create_with_backend(FileBackend(file))
-            .map_err(|error| StoreError::Index(error.to_string()))?;
+        let db = open_checked(FileBackend(file), cache_bytes)?;
         let index = Self { db, failed: AtomicBool::new(false) };
         index.migrate()?;
         Ok(index)
@@ -170,6 +170,39 @@ impl Index {
             older => Ok(self.write(|txn| bring_up_to_date(txn, older))?),
         }
     }
+}
+
+/// Opens the database with the checksum of every page compared. redb does so by itself after an
+/// unclean stop, and at no other time; a disk that flips a bit does not wait for one. Until it is
+/// done redb may count on what is not so, and panic.
+fn open_checked(file: FileBackend, cache_bytes: usize) -> Result<Database> {
+    let damaged = |what: &dyn std::fmt::Display| {
+        StoreError::Index(format!("{what}; if the disk has damaged it, restore a backup"))
+    };
+    match catch_unwind(AssertUnwindSafe(|| open_and_check(file, cache_bytes))) {
+        Ok(opened) => opened.map_err(|error| damaged(&error)),
+        Err(_) => Err(damaged(&"its pages make no sense")),
+    }
+}
+
+fn open_and_check(file: FileBackend, cache_bytes: usize) -> Result<Database, DatabaseError> {
+    let was_checked = Arc::new(AtomicBool::new(false));
+    let in_callback = Arc::clone(&was_checked);
+    let mut db = Database::builder()
+        .set_cache_size(cache_bytes)
+        .set_repair_callback(move |_| {
+            if !in_callback.swap(true, Ordering::Relaxed) {
+                tracing::info!("checking the index after an unclean stop");
+            }
+        })
+        .create_with_backend(file)?;
+    if !was_checked.load(Ordering::Relaxed) && !db.check_integrity()? {
+        tracing::error!(
+            "the index is DAMAGED: pages do not verify although the stop was clean, and an earlier \
+             state is gone back to; what was told since may be missing"
+        );
+    }
+    Ok(db)
 }
 
 fn schema_version(txn: &ReadTransaction) -> Result<Option<u64>> {

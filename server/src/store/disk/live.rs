@@ -29,6 +29,9 @@ pub(super) struct Live {
     state: Mutex<State>,
     changed: Notify,
     blob: Mutex<Blob>,
+    /// The chunks of its own that the index says are held, until the first request that works on
+    /// them.
+    unseen: Mutex<Option<ChunkSet>>,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +77,7 @@ impl Live {
         file: Option<FileInfo>,
     ) -> Result<Self> {
         let plan = row.plan()?;
+        let unseen = (!own.is_empty() && file.is_none()).then(|| own.clone());
         let state = State {
             chunks: Chunks::new(plan, own, borrowed, file),
             reuse: Reuse::default(),
@@ -89,11 +93,17 @@ impl Live {
             state: Mutex::new(state),
             changed: Notify::new(),
             blob: Mutex::default(),
+            unseen: Mutex::new(unseen),
         })
     }
 
     pub(super) fn blob_id(&self) -> BlobId {
         BlobId(self.id)
+    }
+
+    /// What of its own was held when this was taken from the index; once.
+    pub(super) fn take_unseen(&self) -> Option<ChunkSet> {
+        lock(&self.unseen).take()
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

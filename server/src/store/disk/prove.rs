@@ -105,7 +105,7 @@ impl Inner {
         let live = self.live(owner, id).await?;
         live.state().check_alive(self.config.clock.now())?;
         self.index.check_writable()?;
-        let mut wrong = None;
+        let (mut wrong, has_any) = (None, !proofs.is_empty());
         for proof in proofs {
             let granted = self.prove_one(&live, proof).await;
             if let Err(StoreError::WrongProof { index }) = granted {
@@ -116,7 +116,9 @@ impl Inner {
                 granted?;
             }
         }
-        self.become_own(&live);
+        if has_any {
+            self.become_own(&live);
+        }
         match wrong {
             Some(index) => Err(StoreError::WrongProof { index }),
             None => {
@@ -172,7 +174,11 @@ impl Inner {
             at += len as u64;
         }
         // First: a source that has rotten is no fault of the client's.
-        writer.verify().await?;
+        let verified = writer.verify().await;
+        if let Err(StoreError::DigestMismatch { .. }) = verified {
+            self.source_has_rotten(source).await;
+        }
+        verified?;
         if proving.finish() != proof {
             return Err(StoreError::WrongProof { index });
         }

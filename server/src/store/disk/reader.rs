@@ -1,46 +1,138 @@
-//! Reads sealed files.
+//! Reads sealed files, and refuses bytes that no longer have their digest.
 
-use std::sync::Arc;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::FileId;
+use longhaul_protocol::{ChunkIndex, Digest, Plan};
 
+use super::block::WRITE_BYTES;
+use super::layout::BlobId;
 use super::medium::{DiskFile, OpenHow};
+use super::rot;
+use super::row::FileRow;
+use super::verified::Marks;
 use super::whole::Bodies;
 use super::work::{self, Work};
 use super::{Inner, disk_error};
-use crate::store::{FileReader, Owner, Result};
+use crate::store::{FileReader, Owner, Result, StoreError};
 
 /// A sealed file, open. It can be read to its end even after it was deleted.
 #[derive(Clone, Debug)]
 pub struct DiskReader {
     /// None for a file of length 0.
-    blob: Option<Arc<dyn DiskFile>>,
+    sealed: Option<Arc<Sealed>>,
     work: Arc<dyn Work>,
     _body: Bodies,
 }
 
+#[derive(Debug)]
+struct Sealed {
+    /// The store, which must be able to close while somebody reads slowly.
+    store: Weak<Inner>,
+    file: FileId,
+    blob: BlobId,
+    plan: Plan,
+    bytes: Arc<dyn DiskFile>,
+    verified: Arc<Marks>,
+}
+
 impl Inner {
-    pub(super) fn open_file(&self, owner: &Owner, id: FileId) -> Result<(FileInfo, DiskReader)> {
+    pub(super) fn open_file(
+        self: &Arc<Self>,
+        owner: &Owner,
+        id: FileId,
+    ) -> Result<(FileInfo, DiskReader)> {
         let row = self.index.file(owner, id)?;
         let info = row.info(id)?;
-        let opened =
-            (row.len > 0).then(|| self.disk.open(&self.layout.blob(row.blob), OpenHow::Read));
-        let blob = opened.transpose().map_err(disk_error("opening a file"))?;
+        let sealed = match row.len {
+            0 => None,
+            _ => Some(Arc::new(self.open_sealed(owner, id, &row)?)),
+        };
         let work = Arc::clone(&self.config.work);
-        Ok((info, DiskReader { blob, work, _body: self.wholes.body() }))
+        Ok((info, DiskReader { sealed, work, _body: self.wholes.body() }))
+    }
+
+    /// The rows of its chunks stay for as long as somebody has the marks, so these are taken before
+    /// it is made sure that the file is not deleted yet.
+    fn open_sealed(self: &Arc<Self>, owner: &Owner, id: FileId, row: &FileRow) -> Result<Sealed> {
+        let (blob, plan) = (row.blob, row.plan()?);
+        let verified = self.verified.of(blob, plan);
+        self.index.file(owner, id)?;
+        let opened = self.disk.open(&self.layout.blob(blob), OpenHow::Read);
+        let bytes = opened.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => match self.index.file(owner, id) {
+                Ok(_) => StoreError::Damaged(format!("file {id}: its blob {} is gone", blob.0)),
+                Err(error) => error,
+            },
+            _ => disk_error("opening a file")(error),
+        })?;
+        let store = Arc::downgrade(self);
+        Ok(Sealed { store, file: id, blob, plan, bytes, verified })
     }
 }
 
 impl FileReader for DiskReader {
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
-        let Some(blob) = self.blob.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
-        let read = move || {
-            let mut bytes = vec![0; len];
-            blob.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a file"))?;
-            Ok(bytes.into())
-        };
-        work::start(&*self.work, read).outcome().await
+        let Some(sealed) = self.sealed.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
+        work::start(&*self.work, move || sealed.read(offset, len)).outcome().await
     }
+}
+
+impl Sealed {
+    fn read(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let chunk_at = |at: u64| at / self.plan.chunk_len();
+        for index in chunk_at(offset)..=chunk_at(offset + len as u64 - 1) {
+            self.verify(ChunkIndex(index))?;
+        }
+        let mut bytes = vec![0; len];
+        self.bytes.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a file"))?;
+        Ok(bytes.into())
+    }
+
+    /// Compares a chunk with its digest, unless that was done lately.
+    fn verify(&self, index: ChunkIndex) -> Result<()> {
+        if self.verified.has(index) {
+            return Ok(());
+        }
+        let range = self.plan.range(index);
+        let found = digest_of(&*self.bytes, range.clone()).map_err(disk_error("reading a file"))?;
+        if self.digest(index)? != Some(found) {
+            rot::found(&self.store()?.index, self.blob, index, range);
+            let told = format!("chunk {index} of file {} has rotten", self.file);
+            return Err(StoreError::Damaged(told));
+        }
+        self.verified.insert(index);
+        Ok(())
+    }
+
+    fn digest(&self, index: ChunkIndex) -> Result<Option<Digest>> {
+        self.store()?.index.chunk_digest(self.blob, index)
+    }
+
+    fn store(&self) -> Result<Arc<Inner>> {
+        let closed = || disk_error("reading a file")(io::Error::other("the store is closed"));
+        self.store.upgrade().ok_or_else(closed)
+    }
+}
+
+/// The digest of some bytes of a file, read [`WRITE_BYTES`] at a time.
+pub(super) fn digest_of(file: &dyn DiskFile, range: Range<u64>) -> io::Result<Digest> {
+    let (mut hasher, mut at) = (Hasher::default(), range.start);
+    let mut piece = vec![0; piece_len(range.end - range.start)];
+    while at < range.end {
+        piece.truncate(piece_len(range.end - at));
+        file.read_exact_at(at, &mut piece)?;
+        hasher.update(&piece);
+        at += piece.len() as u64;
+    }
+    Ok(hasher.finish())
+}
+
+fn piece_len(left: u64) -> usize {
+    usize::try_from(left).unwrap_or(WRITE_BYTES).min(WRITE_BYTES)
 }

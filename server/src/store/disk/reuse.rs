@@ -48,6 +48,7 @@ impl Inner {
         let live = self.live(owner, id).await?;
         live.state().check_alive(self.config.clock.now())?;
         check_run(&live, &run)?;
+        self.scrub_once(&live);
         let (store, in_task) = (Arc::clone(self), Arc::clone(&live));
         let Compared { differs, may_be_known, challenge } =
             self.blocking(move || store.compare(&in_task, &run)).await?;

@@ -1,5 +1,5 @@
 //! The rows of the index that are more than a few fixed bytes, and how they are written: a version
-//! byte, then JSON. They are few (one per upload and per file; chunks have fixed rows), JSON takes
+//! byte, a checksum, then JSON. They are few (one per upload and per file; chunks have fixed rows), JSON takes
 //! added fields without a migration, and can be read when all else fails.
 
 use longhaul_protocol::wire::ids::{FileId, UploadId};
@@ -14,7 +14,14 @@ use crate::store::{Result, StoreError};
 #[cfg(any(test, fuzzing))]
 pub mod oracle;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The same without a checksum, as earlier servers wrote it. No one flipped bit makes it of the
+/// other.
+const VERSION_UNCHECKED: u8 = 1;
+
+/// The beginning of the JSON's SHA-256: the index checks its pages at a start only, and a flipped
+/// bit in a name or a length is still JSON.
+const CHECKSUM_LEN: usize = 8;
 
 /// A row that is written as JSON.
 pub(super) trait Row: Serialize + DeserializeOwned {
@@ -22,20 +29,32 @@ pub(super) trait Row: Serialize + DeserializeOwned {
     const WHAT: &'static str;
 
     fn encode(&self) -> Result<Vec<u8>> {
-        let mut bytes = vec![VERSION];
-        serde_json::to_writer(&mut bytes, self).map_err(|error| damaged::<Self>(&error))?;
-        Ok(bytes)
+        let json = serde_json::to_vec(self).map_err(|error| damaged::<Self>(&error))?;
+        Ok([&[VERSION][..], &checksum(&json), &json].concat())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
-        match bytes.split_first() {
-            Some((&VERSION, json)) => {
-                longhaul_protocol::wire::from_json(json).map_err(|error| damaged::<Self>(&error))
+        let json = match bytes.split_first() {
+            Some((&VERSION, rest)) => checked(rest).ok_or("its checksum is another"),
+            Some((&VERSION_UNCHECKED, json)) => Ok(json),
+            Some((version, _)) => {
+                return Err(damaged::<Self>(&format!("its version is {version}")));
             }
-            Some((version, _)) => Err(damaged::<Self>(&format!("its version is {version}"))),
-            None => Err(damaged::<Self>(&"it is empty")),
-        }
+            None => Err("it is empty"),
+        };
+        let json = json.map_err(|what| damaged::<Self>(&what))?;
+        longhaul_protocol::wire::from_json(json).map_err(|error| damaged::<Self>(&error))
     }
+}
+
+fn checksum(json: &[u8]) -> [u8; CHECKSUM_LEN] {
+    let Digest(digest) = Digest::of(json);
+    std::array::from_fn(|at| digest.get(at).copied().unwrap_or_default())
+}
+
+fn checked(bytes: &[u8]) -> Option<&[u8]> {
+    let (found, json) = bytes.split_first_chunk()?;
+    (*found == checksum(json)).then_some(json)
 }
 
 fn damaged<R: Row>(detail: &dyn std::fmt::Display) -> StoreError {
@@ -126,7 +145,8 @@ pub(super) struct BlobRow {
     /// How many files it is the bytes of. Without any it is garbage.
     #[serde(default = "one")]
     pub(super) files: u64,
-    /// The root of those files; none only in rows that a migration has still to see.
+    /// The root of those files; none once it has rotten, and in rows that a migration has still to
+    /// see. Without it the blob is taken for no other file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) root: Option<Digest>,
 }
@@ -163,12 +183,22 @@ mod tests {
     #[test]
     fn a_damaged_row_is_an_error_that_names_it() {
         let mut bytes = blob().encode().unwrap();
-        for damaged in [&b""[..], &b"\x02{}"[..], &bytes[..bytes.len() - 1]] {
+        for damaged in [&b""[..], &b"\x02{}"[..], &b"\x03{}"[..], &bytes[..bytes.len() - 1]] {
             let error = BlobRow::decode(damaged).unwrap_err();
             assert!(error.to_string().contains("the row of a blob"), "{error}");
         }
-        bytes[1] = b'[';
-        assert!(matches!(BlobRow::decode(&bytes), Err(StoreError::Damaged(_))));
+        for bit in 0..bytes.len() * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(matches!(BlobRow::decode(&bytes), Err(StoreError::Damaged(_))), "bit {bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert!(BlobRow::decode(&bytes).is_ok());
+    }
+
+    #[test]
+    fn a_row_of_an_earlier_server_is_read() {
+        let row = BlobRow::decode(b"\x01{\"len\":5,\"chunk_len\":65536}").unwrap();
+        assert_eq!(row, BlobRow { len: 5, chunk_len: 1 << 16, files: 1, root: None });
     }
 
     #[test]

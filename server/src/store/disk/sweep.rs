@@ -85,6 +85,10 @@ impl Inner {
         }
         let synced = self.disk.sync_dir(&self.layout.dir_of(blob));
         synced.map_err(disk_error("syncing the folder of a blob that was unlinked"))?;
+        if self.verified.is_read(blob) {
+            // Who reads it still needs the digests; a later sweep drops them.
+            return Ok(());
+        }
         self.index.drop_garbage(blob)
     }
 
@@ -109,6 +113,7 @@ impl Inner {
             }
         }
         self.forget_idle();
+        self.verified.forget();
         self.index.forget_expired(now)?;
         self.finish_garbage()?;
         Ok(swept)

@@ -2,9 +2,9 @@
 //! nobody's way: one file at a time, [`WRITE_BYTES`] at a time on a thread of its own, and slowly
 //! while chunks come or files go out.
 //!
-//! Every byte passes by, so each chunk is compared with its digest too: a file that has rotten is
-//! named, and gets no digest. How far it has come is saved now and then; a restart goes on from
-//! there.
+//! Every byte passes by, so each chunk is compared with its digest too, and downloads need not do
+//! that again (`verified`): a file that has rotten is named, and gets no digest. How far it has come
+//! is saved now and then; a restart goes on from there.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -20,6 +20,8 @@ use super::disk_error;
 use super::index::{Index, Unhashed};
 use super::layout::{BlobId, Layout};
 use super::medium::{Disk, DiskFile, OpenHow};
+use super::rot;
+use super::verified::Verified;
 use super::work::{Repeat, Work};
 use crate::store::{Result, StoreError};
 
@@ -44,6 +46,7 @@ struct Worker {
     index: Arc<Index>,
     disk: Arc<dyn Disk>,
     layout: Layout,
+    verified: Arc<Verified>,
     work: Arc<dyn Work>,
     save_bytes: u64,
     bodies: Bodies,
@@ -70,16 +73,18 @@ struct Current {
 impl Wholes {
     /// Goes on where the last process stopped.
     pub(super) fn start(
-        index: Arc<Index>,
-        disk: Arc<dyn Disk>,
-        layout: Layout,
+        index: &Arc<Index>,
+        disk: &Arc<dyn Disk>,
+        layout: &Layout,
+        verified: &Arc<Verified>,
         config: &Config,
     ) -> io::Result<Self> {
         let bodies = Bodies::default();
         let mut worker = Worker {
-            index,
-            disk,
-            layout,
+            index: Arc::clone(index),
+            disk: Arc::clone(disk),
+            layout: layout.clone(),
+            verified: Arc::clone(verified),
             work: Arc::clone(&config.work),
             save_bytes: config.whole_save_bytes,
             bodies: bodies.clone(),
@@ -189,18 +194,14 @@ impl Worker {
     /// Compares a chunk that was read to its end with its row.
     fn compare(&self, current: &mut Current, index: ChunkIndex) -> Result<()> {
         let (blob, found) = (current.blob, std::mem::take(&mut current.chunk).finish());
-        if self.index.chunk_digest(blob, index)? == Some(found) || !self.index.is_unhashed(blob)? {
+        if self.index.chunk_digest(blob, index)? == Some(found) {
+            self.verified.of(blob, current.plan).insert(index);
             return Ok(());
         }
-        let range = current.plan.range(index);
-        for file in self.index.files_on(blob)? {
-            tracing::error!(
-                %file, blob = %blob.0, chunk = index.0, offset = range.start,
-                bytes = range.end - range.start,
-                "a sealed file has ROTTEN: a chunk no longer has its digest"
-            );
+        if !self.index.is_unhashed(blob)? {
+            return Ok(());
         }
-        Err(StoreError::Damaged(format!("chunk {index} of blob {} has rotten", blob.0)))
+        Err(rot::found(&self.index, blob, index, current.plan.range(index)))
     }
 }
 

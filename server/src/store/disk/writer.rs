@@ -12,7 +12,7 @@ use bytes::Bytes;
 use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
-use longhaul_protocol::{Digest, Millis};
+use longhaul_protocol::{ChunkIndex, Digest, Millis};
 
 use super::block::Block;
 use super::claims::{Begin, Grant, Seen};
@@ -64,8 +64,8 @@ impl Inner {
         chunk: ChunkHeaders,
     ) -> Result<ChunkBegin<DiskWriter>> {
         let live = self.live(owner, id).await?;
-        self.index.check_writable()?;
         self.touch(&live)?;
+        self.scrub_once(&live);
         let Some(claim) = self.claim(&live, chunk).await? else { return Ok(ChunkBegin::Already) };
         // Bytes of its own: it is none of the files that are here.
         self.become_own(&live);
@@ -89,6 +89,8 @@ impl Inner {
         chunk: ChunkHeaders,
     ) -> Result<Option<Claim>> {
         loop {
+            // What was waited for may have failed.
+            self.index.check_writable()?;
             let seen = self.look(live, chunk).await?;
             if chunk.replace.is_some() && chunk.replace == seen.digest {
                 self.call_in(live, chunk.index).await?;
@@ -99,7 +101,7 @@ impl Inner {
                 Begin::Write(grant) => return Ok(Some(Claim::new(self, live, grant))),
                 Begin::Replace(grant, digest) => {
                     let claim = Claim::new(self, live, grant);
-                    if let Some(claim) = self.remove_row(claim, digest).await? {
+                    if self.remove_row(live, chunk.index, digest).await? {
                         return Ok(Some(claim));
                     }
                 }
@@ -123,17 +125,23 @@ impl Inner {
     }
 
     /// The row goes before the first byte is written over: at no time does a row name other bytes.
-    /// `None` if it stays, because others have come to need the bytes.
-    async fn remove_row(self: &Arc<Self>, claim: Claim, digest: Digest) -> Result<Option<Claim>> {
-        let store = Arc::clone(self);
+    /// Not if it stays, because others have come to need the bytes.
+    pub(super) async fn remove_row(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        index: ChunkIndex,
+        digest: Digest,
+    ) -> Result<bool> {
+        let (store, live) = (Arc::clone(self), Arc::clone(live));
         self.blocking(move || {
-            let (id, index) = (claim.live.id, claim.grant.index);
-            let removed = store.index.remove_chunk(id, index, digest);
-            let is_out = matches!(removed, Ok(Removed::Done));
-            claim.live.change(|state| state.chunks.end_removal(index, is_out));
+            let removed = store.index.remove_chunk(live.id, index, digest);
+            // After a commit that failed nobody knows, and nothing is held that may not be.
+            let unknown = |_: &StoreError| store.index.is_read_only();
+            let is_out = removed.as_ref().map_or_else(unknown, |it| *it == Removed::Done);
+            live.change(|state| state.chunks.end_removal(index, is_out));
             removed?;
-            tracing::debug!(upload = %id, chunk = index.0, is_out, "chunk to be replaced");
-            Ok(is_out.then_some(claim))
+            tracing::debug!(upload = %live.id, chunk = index.0, is_out, "chunk to be taken out");
+            Ok(is_out)
         })
         .await
     }

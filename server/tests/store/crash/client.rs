@@ -62,7 +62,7 @@ impl Client {
             (31..=33, _, Some(file)) => self.again(file).await,
             (34..=36, _, Some(file)) => self.grown(file).await,
             (37..=38, Some(id), _) => self.offer_what_another_has(id).await,
-            _ => check::lists(&self.store, &self.world, self.excuses()).await,
+            _ => check::lists(&self.store, &self.world, || self.excuses()).await,
         }
     }
 

@@ -101,10 +101,9 @@ impl Chunks {
     /// The source of a borrowed chunk no longer has its bytes: whether its reference is to be taken
     /// out, and then [`Chunks::end_removal`] told.
     pub(in crate::store::disk) fn begin_loss(&mut self, index: ChunkIndex) -> bool {
-        let is_lost = self.is_borrowed(index) && self.held.remove(index);
+        let is_lost = self.is_borrowed(index) && self.is_held(index);
         if is_lost {
-            self.removing.insert(index);
-            self.removals += 1;
+            self.take_out(index);
         }
         is_lost
     }

@@ -83,6 +83,46 @@ fn a_held_chunk_is_replaced_only_by_naming_its_digest() {
 }
 
 #[test]
+fn nobody_begins_a_chunk_while_the_commit_that_takes_its_row_out_is_under_way() {
+    let mut chunks = three_chunks("1");
+    let replace = request(b"new", Some(b"old"));
+    let Begin::Replace(older, _) = begin(&mut chunks, replace, Some(b"old")).unwrap() else {
+        panic!()
+    };
+    chunks.release(older);
+    let newer = request(b"newer", None);
+    let begun = begin(&mut chunks, newer, None).unwrap();
+    assert_eq!(begun, Begin::Wait, "the row names what lies there");
+    assert_eq!(chunks.is_settled(INDEX), None);
+    chunks.end_removal(INDEX, true);
+    assert_eq!(chunks.is_settled(INDEX), Some(()));
+    granted(&mut chunks, b"newer");
+}
+
+#[test]
+fn a_rotten_chunk_is_taken_out_only_if_it_is_still_the_one_that_was_looked_at() {
+    let mut chunks = three_chunks("0-1");
+    let seen = chunks.removals();
+    assert!(!chunks.begin_removal(ChunkIndex(2), seen), "it is not held");
+    begin(&mut chunks, request(b"new", Some(b"old")), Some(b"old")).unwrap();
+    assert!(!chunks.begin_removal(ChunkIndex(0), seen), "something was replaced since");
+    assert!(chunks.begin_removal(ChunkIndex(0), chunks.removals()));
+    assert!(!chunks.is_held(ChunkIndex(0)));
+    assert!(matches!(chunks.begin_seal(), Err(StoreError::ChunksMissing { .. })));
+    chunks.end_removal(ChunkIndex(0), false);
+    assert!(chunks.is_held(ChunkIndex(0)), "its row could not be taken out");
+}
+
+#[test]
+fn a_rotten_chunk_that_a_seal_counts_on_or_that_is_borrowed_is_left_alone() {
+    let mut chunks = three_chunks("0-2");
+    assert_eq!(chunks.begin_seal().unwrap(), SealStep::Go);
+    assert!(!chunks.begin_removal(INDEX, chunks.removals()));
+    let mut chunks = two_borrowed();
+    assert!(!chunks.begin_removal(INDEX, chunks.removals()));
+}
+
+#[test]
 fn a_chunk_that_is_there_already_is_not_written() {
     let mut chunks = three_chunks("1");
     let again = begin(&mut chunks, request(b"a", None), Some(b"a")).unwrap();

@@ -148,7 +148,7 @@ fn blob_for(
     Ok(Some(blob))
 }
 
-fn put_blob(txn: &WriteTransaction, blob: BlobId, row: BlobRow) -> Result<()> {
+pub(super) fn put_blob(txn: &WriteTransaction, blob: BlobId, row: BlobRow) -> Result<()> {
     txn.open_table(BLOBS)?.insert(blob.bytes(), row.encode()?.as_slice())?;
     Ok(())
 }

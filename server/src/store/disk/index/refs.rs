@@ -188,7 +188,7 @@ impl Lender<'_> {
     /// A sealed file of the same plan that has all that is wanted and all that the upload has.
     fn twin(&self, to: &Borrower, wanted: &[(ChunkIndex, Digest)]) -> Result<Option<BlobId>> {
         if let Some(twin) = to.twin
-            && self.sealed_plan(twin)? == Some(to.plan)
+            && self.is_whole(twin, to.plan)?
             && self.has_all(twin, wanted)?
         {
             return Ok(Some(twin));
@@ -196,7 +196,7 @@ impl Lender<'_> {
         let Some(&(_, first)) = wanted.first() else { return Ok(None) };
         let had = references(self.txn, to.upload)?;
         for (blob, _) in self.candidates(first)? {
-            let fits = self.sealed_plan(blob)? == Some(to.plan);
+            let fits = self.is_whole(blob, to.plan)?;
             if fits && self.has_all(blob, wanted)? && self.has_all(blob, &had)? {
                 return Ok(Some(blob));
             }
@@ -273,6 +273,13 @@ impl Lender<'_> {
             Some(row) if row.files > 0 => row.plan().map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// Whether a blob is that of a sealed file of this plan, and as far as is known none of it has
+    /// rotten.
+    fn is_whole(&self, blob: BlobId, plan: Plan) -> Result<bool> {
+        let row = get_blob(self.txn, blob)?.filter(|row| row.files > 0 && row.root.is_some());
+        row.map_or(Ok(false), |row| Ok(row.plan()? == plan))
     }
 
     fn pin(&self, to: UploadId, at: ChunkIndex, digest: Digest, source: Source) -> Result<()> {

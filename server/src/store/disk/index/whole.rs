@@ -1,11 +1,11 @@
 //! Transactions about the SHA-256 of whole files. It belongs to the blob, so files on the same blob
 //! share it; a blob has a row in [`HASHING`] from the seal on until it has one in [`WHOLES`].
 
-use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{Digest, Plan};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
-use super::{BLOBS, CHUNKS, FILES, GARBAGE, HASHING, Index, WHOLES};
+use super::{BLOBS, CHUNKS, GARBAGE, HASHING, Index, WHOLES};
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, FileRow, Row as _};
 use crate::store::{Result, StoreError};
@@ -84,20 +84,6 @@ impl Index {
                 txn.open_table(WHOLES)?.insert(blob.bytes(), digest.0)?;
             }
             Ok(())
-        })
-    }
-
-    /// The files that have a blob. Walks through all of them: for alarms.
-    pub(in crate::store::disk) fn files_on(&self, blob: BlobId) -> Result<Vec<FileId>> {
-        self.read(|txn| {
-            let mut files = Vec::new();
-            for row in txn.open_table(FILES)?.iter()? {
-                let (id, row) = row?;
-                if FileRow::decode(row.value()).is_ok_and(|row| row.blob == blob) {
-                    files.push(FileId(id.value()));
-                }
-            }
-            Ok(files)
         })
     }
 }
