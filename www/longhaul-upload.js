@@ -354,7 +354,9 @@ class LonghaulUpload extends HTMLElement {
 
   // A link cannot carry a token; where one is needed the page has to fetch.
   async #showLink(row, detail) {
-    if (!await this.#uploader?.authorization()) showLink(row, detail);
+    const authorization = this.#uploader?.authorization();
+    // A page whose function has no token now had one when it uploaded.
+    if (!await authorization?.catch(() => true)) showLink(row, detail);
   }
 
   // The seconds until the next try run down by themselves.

@@ -371,7 +371,7 @@ fn bytes_that_this_device_lost_are_read_again() {
 
 fn renew(actions: &[Action]) -> Option<Ticket> {
     actions.iter().find_map(|action| match action {
-        Action::Renew { ticket } => Some(*ticket),
+        Action::Renew { ticket, .. } => Some(*ticket),
         _ => None,
     })
 }

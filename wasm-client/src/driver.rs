@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use gloo_timers::callback::Timeout;
 use longhaul_protocol::Millis;
 use longhaul_protocol::progress::Progress;
-use longhaul_protocol::upload::{Action, BufferId, Config, Input, Phase, Upload};
+use longhaul_protocol::upload::{Action, BufferId, Config, Input, Phase, Ticket, Upload};
 use longhaul_protocol::wire::header::{AUTHORIZATION, ChunkHeaders};
 use longhaul_protocol::wire::path;
 use web_sys::File;
@@ -140,7 +140,7 @@ impl Driver {
                 slot: self.slot(buffer),
                 ticket,
                 url: self.transport.address(&path::chunks(upload)),
-                headers: self.written(&headers),
+                headers: self.written(ticket, &headers),
                 offset: headers.offset,
             }),
             Action::Prove { ticket, buffer, nonce } => {
@@ -148,9 +148,9 @@ impl Driver {
             }
             Action::Stop { buffer } => self.page.order(Order::Stop { slot: self.slot(buffer) }),
             Action::Free { buffer } => self.page.order(Order::Free { slot: self.slot(buffer) }),
-            Action::Renew { ticket } => {
+            Action::Renew { ticket, refused } => {
                 let this = self.this.clone();
-                self.transport.renew(move |is_fresh| {
+                self.transport.renew(refused, move |is_fresh| {
                     tell(&this, Input::Renewed { ticket, is_fresh });
                 });
             }
@@ -163,8 +163,9 @@ impl Driver {
         Slot { upload: self.upload, buffer }
     }
 
-    fn written(&self, headers: &ChunkHeaders) -> Vec<(String, String)> {
-        let authorization = self.transport.authorization().map(|value| (AUTHORIZATION, value));
+    fn written(&self, ticket: Ticket, headers: &ChunkHeaders) -> Vec<(String, String)> {
+        let authorization =
+            self.transport.authorization(ticket).map(|value| (AUTHORIZATION, value));
         let all = headers.write().into_iter().chain(authorization);
         all.map(|(name, value)| (name.to_owned(), value)).collect()
     }

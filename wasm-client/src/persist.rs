@@ -1,4 +1,4 @@
-//! What is remembered over a reload: one small record per file, in `localStorage`.
+//! What is remembered over a reload, in `localStorage`: a small record per file, and a guest's token.
 //!
 //! The server's status is the truth; a record only says which upload to ask about. So nothing here
 //! fails: where there is no storage, or no room in it, a file picked again is only begun anew.
@@ -14,6 +14,8 @@ use crate::number::whole;
 
 /// What our keys begin with: the storage is the whole site's.
 const PREFIX: &str = "longhaul:";
+/// What a guest's token is kept under; not below [`PREFIX`], which is swept.
+const GUEST_PREFIX: &str = "longhaul-guest:";
 
 /// What makes a file the same file when it is picked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,24 +56,28 @@ pub(crate) fn save(fingerprint: &Fingerprint, record: &Record) {
     }
 }
 
-/// A text that is kept beside the records.
-pub(crate) fn text(key: &str) -> Option<String> {
-    storage()?.get_item(key).ok()?
-}
+/// Where the token of a server's guest is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Guest(String);
 
-/// Keeps it, if there is room.
-pub(crate) fn set_text(key: &str, text: &str) {
-    if let Some(Err(error)) = storage().map(|storage| storage.set_item(key, text)) {
-        let text = "Longhaul could not keep its guest token (the site's storage is full): after a \
-                    reload this upload cannot be gone on with";
-        web_sys::console::warn_2(&text.into(), &error);
+impl Guest {
+    /// The guest of that server.
+    pub(crate) fn of(endpoint: &Endpoint) -> Self {
+        Self(format!("{GUEST_PREFIX}{}", Digest::of(endpoint.as_str().as_bytes())))
     }
 }
 
-/// Forgets it.
-pub(crate) fn remove_text(key: &str) {
-    if let Some(storage) = storage() {
-        remove(&storage, key);
+/// The token that he was given last, by this tab or another.
+pub(crate) fn load_guest(guest: &Guest) -> Option<String> {
+    storage()?.get_item(&guest.0).ok()?
+}
+
+/// Remembers it, in place of the one before.
+pub(crate) fn save_guest(guest: &Guest, token: &str) {
+    if let Some(Err(error)) = storage().map(|storage| storage.set_item(&guest.0, token)) {
+        let text = "Longhaul could not keep its guest token (the site's storage is full): what is \
+                    uploaded now can neither be gone on with nor seen after a reload";
+        web_sys::console::warn_2(&text.into(), &error);
     }
 }
 

@@ -191,9 +191,10 @@ impl Station {
 }
 
 impl Asked {
-    /// Whether it is a read that was given up because nothing came of it.
+    /// Whether it is a read or a proof that was given up because nothing came of it.
     fn is_silent(&self) -> bool {
-        matches!(self.order, Order::Read { .. }) && clock::now() >= self.at + READ_TIMEOUT
+        matches!(self.order, Order::Read { .. } | Order::Prove { .. })
+            && clock::now() >= self.at + READ_TIMEOUT
     }
 }
 

@@ -1,23 +1,28 @@
 //! The token that requests carry: the page's own, or a guest's that the server gave.
 //!
+//! A guest is the same in all uploaders of a page, as his files are in one list; a page's own token
+//! is its uploader's. Requests know which token they carried, because one that is refused late must
+//! not cost the fresh one.
+//!
 //! What is sent with it and what a refusal means is decided elsewhere; here it is only had, kept and
 //! handed out. It is in no event, no log and no record of an upload.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
 
 use js_sys::{Function, Promise};
-use longhaul_protocol::Digest;
-use longhaul_protocol::upload::Failure;
+use longhaul_protocol::upload::{Failure, Ticket};
 use longhaul_protocol::wire::header::{bearer, read_bearer};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::endpoint::Endpoint;
-use crate::persist;
+use crate::persist::{self, Guest};
 
-/// What a guest's token is kept under; not below what is swept with the records of uploads.
-const GUEST_PREFIX: &str = "longhaul-guest:";
+thread_local! {
+    static GUESTS: RefCell<BTreeMap<String, Weak<Inner>>> = const { RefCell::new(BTreeMap::new()) };
+}
 
 /// Where a page has its tokens from.
 #[derive(Clone, Debug, Default)]
@@ -31,15 +36,20 @@ pub(crate) enum Source {
     Page(Function),
 }
 
-/// The tokens of one uploader. Clones share them.
+/// The tokens of an uploader, one after the other. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens(Rc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     source: Source,
-    guest_key: String,
+    /// What a guest's token is remembered by.
+    guest: Guest,
     token: RefCell<Option<String>>,
+    /// How often it changed.
+    generation: Cell<u32>,
+    /// What a guest was refused with; another tab may have remembered a better one since.
+    refused: RefCell<Option<String>>,
     /// What the page was asked and has not answered yet: one question for all who wait.
     asking: RefCell<Option<Promise>>,
     /// A first request without a token is under way; others wait, or each would be a guest of his own.
@@ -57,16 +67,34 @@ pub(crate) struct Introduction {
 impl Tokens {
     /// Tokens of this source; a guest's as it was kept.
     pub(crate) fn new(source: Source, endpoint: &Endpoint) -> Self {
-        let guest_key = format!("{GUEST_PREFIX}{}", Digest::of(endpoint.as_str().as_bytes()));
+        match source {
+            Source::None => Self::of_guest(endpoint),
+            source => Self::fresh(source, endpoint),
+        }
+    }
+
+    fn of_guest(endpoint: &Endpoint) -> Self {
+        GUESTS.with_borrow_mut(|guests| {
+            let there = guests.get(endpoint.as_str()).and_then(Weak::upgrade);
+            there.map(Self).unwrap_or_else(|| {
+                let fresh = Self::fresh(Source::None, endpoint);
+                guests.insert(endpoint.as_str().to_owned(), Rc::downgrade(&fresh.0));
+                fresh
+            })
+        })
+    }
+
+    fn fresh(source: Source, endpoint: &Endpoint) -> Self {
         let token = match &source {
-            Source::None => persist::text(&guest_key),
             Source::Fixed(token) => Some(token.clone()),
-            Source::Page(_) => None,
+            Source::None | Source::Page(_) => None,
         };
         Self(Rc::new(Inner {
             source,
-            guest_key,
+            guest: Guest::of(endpoint),
             token: RefCell::new(token),
+            generation: Cell::new(0),
+            refused: RefCell::default(),
             asking: RefCell::default(),
             introducing: RefCell::default(),
             gives_none: Cell::new(false),
@@ -74,8 +102,25 @@ impl Tokens {
     }
 
     /// The `Authorization` of the token that is known.
-    pub(crate) fn known(&self) -> Option<String> {
+    fn known(&self) -> Option<String> {
+        if self.0.token.borrow().is_none() {
+            self.remember();
+        }
         self.0.token.borrow().as_deref().map(bearer)
+    }
+
+    /// A guest's token is also what another tab was given.
+    fn remember(&self) {
+        let is_guest = matches!(self.0.source, Source::None);
+        let kept = is_guest.then(|| persist::load_guest(&self.0.guest)).flatten();
+        if kept.is_some() && kept != *self.0.refused.borrow() {
+            self.change(kept);
+        }
+    }
+
+    fn change(&self, token: Option<String>) {
+        self.0.token.replace(token);
+        self.0.generation.set(self.0.generation.get() + 1);
     }
 
     /// The `Authorization` to send, after asking the page where it has not been asked yet.
@@ -112,27 +157,23 @@ impl Tokens {
     pub(crate) fn given(&self, token: Option<String>) {
         match (token, &self.0.source) {
             (Some(token), Source::None) => {
-                persist::set_text(&self.0.guest_key, &token);
-                self.0.token.replace(Some(token));
+                persist::save_guest(&self.0.guest, &token);
+                self.change(Some(token));
             }
             (None, _) if self.known().is_none() => self.0.gives_none.set(true),
             _ => {}
         }
     }
 
-    /// After a refusal: whether there is another token now.
-    pub(crate) async fn renew(&self) -> bool {
-        let refused = self.0.token.take();
+    /// After the token of that generation was refused: whether there is another one now. A guest
+    /// becomes another guest; what was his is out of reach.
+    async fn renew(&self, generation: u32) -> bool {
+        if generation != self.0.generation.get() {
+            return true;
+        }
         match &self.0.source {
-            Source::None => {
-                persist::remove_text(&self.0.guest_key);
-                self.0.gives_none.set(false);
-                refused.is_some()
-            }
-            Source::Fixed(_) => {
-                self.0.token.replace(refused);
-                false
-            }
+            Source::None => self.be_another_guest(),
+            Source::Fixed(_) => false,
             Source::Page(function) => match self.ask(function).await {
                 Ok(()) => true,
                 Err(failure) => {
@@ -141,6 +182,15 @@ impl Tokens {
                 }
             },
         }
+    }
+
+    fn be_another_guest(&self) -> bool {
+        let refused = self.0.token.borrow().clone();
+        let is_fresh = refused.is_some();
+        self.0.refused.replace(refused);
+        self.0.gives_none.set(false);
+        self.change(None);
+        is_fresh
     }
 
     async fn ask(&self, function: &Function) -> Result<(), Failure> {
@@ -160,8 +210,67 @@ impl Tokens {
         if read_bearer(&bearer(&token)).is_none() {
             return Err(none(&"it is no string that a header can carry".into()));
         }
-        self.0.token.replace(Some(token));
+        self.change(Some(token));
         Ok(())
+    }
+}
+
+/// The tokens as the requests of one upload carry them. Clones share what they remember.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    tokens: Tokens,
+    /// From which ticket on which generation was carried.
+    carried: Rc<RefCell<Vec<(Ticket, u32)>>>,
+}
+
+/// How many changes of the token an upload remembers: a refusal comes late by one or two.
+const CARRIED_MAX: usize = 8;
+
+impl Bearer {
+    /// An upload that has sent nothing.
+    pub(crate) fn new(tokens: Tokens) -> Self {
+        Self { tokens, carried: Rc::default() }
+    }
+
+    /// The tokens.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The `Authorization` that is known, for the request of this ticket.
+    pub(crate) fn known(&self, ticket: Ticket) -> Option<String> {
+        let known = self.tokens.known();
+        self.carries(ticket);
+        known
+    }
+
+    /// The `Authorization` for the request of this ticket, after asking the page if need be.
+    pub(crate) async fn authorization(&self, ticket: Ticket) -> Result<Option<String>, Failure> {
+        let authorization = self.tokens.authorization().await;
+        self.carries(ticket);
+        authorization
+    }
+
+    /// After the request of this ticket was refused: whether there is another token now.
+    pub(crate) async fn renew(&self, refused: Ticket) -> bool {
+        let generation = self.carried_by(refused);
+        self.tokens.renew(generation).await
+    }
+
+    fn carries(&self, ticket: Ticket) {
+        let generation = self.tokens.0.generation.get();
+        let mut carried = self.carried.borrow_mut();
+        if carried.last().is_none_or(|(_, last)| *last != generation) {
+            carried.push((ticket, generation));
+            let excess = carried.len().saturating_sub(CARRIED_MAX);
+            carried.drain(..excess);
+        }
+    }
+
+    fn carried_by(&self, ticket: Ticket) -> u32 {
+        let carried = self.carried.borrow();
+        let since = carried.iter().rev().find(|(first, _)| *first <= ticket);
+        since.or(carried.first()).map_or(0, |(_, generation)| *generation)
     }
 }
 

@@ -14,7 +14,7 @@ use web_sys::{AbortController, AbortSignal, RequestCache};
 
 use crate::clock;
 use crate::endpoint::Endpoint;
-use crate::token::Tokens;
+use crate::token::{Bearer, Tokens};
 
 /// A browser does not tell a page what a server of another origin says to it that does not have the
 /// page's origin on its list.
@@ -24,14 +24,14 @@ const UNREACHED_OR_REFUSED: &str =
 /// The control calls of one upload.
 pub(crate) struct Transport {
     endpoint: Endpoint,
-    tokens: Tokens,
+    bearer: Bearer,
     waiting: Rc<RefCell<BTreeMap<Ticket, AbortController>>>,
 }
 
 impl Transport {
     /// Calls to this server.
     pub(crate) fn new(endpoint: Endpoint, tokens: Tokens) -> Self {
-        Self { endpoint, tokens, waiting: Rc::default() }
+        Self { endpoint, bearer: Bearer::new(tokens), waiting: Rc::default() }
     }
 
     /// Where chunks go.
@@ -40,14 +40,14 @@ impl Transport {
     }
 
     /// What a chunk's request says of who sends it: what the create before it found out.
-    pub(crate) fn authorization(&self) -> Option<String> {
-        self.tokens.known()
+    pub(crate) fn authorization(&self, ticket: Ticket) -> Option<String> {
+        self.bearer.known(ticket)
     }
 
     /// Has a fresh token after a refusal, and tells whether there is one.
-    pub(crate) fn renew(&self, told: impl FnOnce(bool) + 'static) {
-        let tokens = self.tokens.clone();
-        spawn_local(async move { told(tokens.renew().await) });
+    pub(crate) fn renew(&self, refused: Ticket, told: impl FnOnce(bool) + 'static) {
+        let bearer = self.bearer.clone();
+        spawn_local(async move { told(bearer.renew(refused).await) });
     }
 
     /// Makes a call and tells what came of it, unless [`Transport::hang_up`] comes first.
@@ -59,13 +59,20 @@ impl Transport {
     ) {
         let controller = AbortController::new().ok();
         let signal = controller.as_ref().map(AbortController::signal);
-        let (endpoint, tokens) = (self.endpoint.clone(), self.tokens.clone());
+        let (endpoint, bearer) = (self.endpoint.clone(), self.bearer.clone());
         let waiting = Rc::clone(&self.waiting);
         if let Some(controller) = controller {
             self.waiting.borrow_mut().insert(ticket, controller);
         }
         spawn_local(async move {
-            let result = ask(&endpoint, &tokens, &call, signal.as_ref()).await;
+            let authorization = bearer.authorization(ticket).await;
+            let result = match authorization {
+                Ok(authorization) => {
+                    let tokens = bearer.tokens();
+                    ask(&endpoint, tokens, authorization, &call, signal.as_ref()).await
+                }
+                Err(failure) => Err(failure),
+            };
             waiting.borrow_mut().remove(&ticket);
             told(result);
         });
@@ -83,12 +90,12 @@ impl Transport {
 async fn ask(
     endpoint: &Endpoint,
     tokens: &Tokens,
+    authorization: Option<String>,
     call: &Call,
     signal: Option<&AbortSignal>,
 ) -> Result<Answer, Failure> {
-    let authorization = tokens.authorization().await?;
     let may_be_given = matches!(call, Call::Create { .. }) && authorization.is_none();
-    let introduction = may_be_given.then(|| tokens.introduce());
+    let introduction = may_be_given.then(|| tokens.introduce()).flatten();
     let request = request(endpoint, call, authorization.as_deref(), signal)?;
     let (raw, given) = fetch(request, endpoint.is_foreign()).await?;
     if given.is_some() || (may_be_given && raw.is_good()) {

@@ -85,6 +85,8 @@ pub enum Action {
     Renew {
         /// Names this attempt.
         ticket: Ticket,
+        /// The attempt whose token was refused.
+        refused: Ticket,
     },
     /// Remember this for after a reload.
     Save(Record),

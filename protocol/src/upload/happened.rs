@@ -24,7 +24,7 @@ impl Upload {
         let Some(calling) = self.calling.filter(|calling| calling.ticket == ticket) else { return };
         self.calling = None;
         if result.is_ok() {
-            self.token.proved_by(ticket);
+            self.token.accepted_by(ticket);
         }
         match (calling.kind, result) {
             (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
@@ -130,7 +130,7 @@ impl Upload {
         match result {
             Ok(()) => {
                 *buffer = Buffer::Empty;
-                self.token.proved_by(ticket);
+                self.token.accepted_by(ticket);
                 self.outbox.push_back(Action::Free { buffer: id });
                 let body = self.ledger.plan().chunk_bytes(chunk).saturating_sub(sending.offset);
                 let rest = body.saturating_sub(sending.moved);

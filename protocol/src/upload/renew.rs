@@ -10,7 +10,7 @@ pub(super) struct Token {
     /// The first ticket of the token in use; what has an earlier one carried an earlier token.
     since: u64,
     /// Whether nothing has been answered well since the token is in use.
-    unproved: bool,
+    untried: bool,
     /// A fresh one is awaited.
     asked: Option<Asked>,
 }
@@ -34,12 +34,12 @@ impl Token {
 
     /// A person tries again: the token may have become good elsewhere.
     pub(super) fn trust(&mut self) {
-        self.unproved = false;
+        self.untried = false;
     }
 
     /// A request was answered well.
-    pub(super) fn proved_by(&mut self, ticket: Ticket) {
-        self.unproved &= ticket.0 < self.since;
+    pub(super) fn accepted_by(&mut self, ticket: Ticket) {
+        self.untried &= ticket.0 < self.since;
     }
 }
 
@@ -53,20 +53,20 @@ impl Upload {
         if self.token.is_awaited() || refused.0 < self.token.since {
             return;
         }
-        if self.token.unproved {
+        if self.token.untried {
             return self.not_renewed(problem);
         }
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.token.asked = Some(Asked { ticket, until: now + RENEW_TIMEOUT, why: problem });
-        self.outbox.push_back(Action::Renew { ticket });
+        self.outbox.push_back(Action::Renew { ticket, refused });
     }
 
     /// There is a fresh token, or there is none to be had.
     pub(super) fn on_renewed(&mut self, ticket: Ticket, is_fresh: bool) {
         let Some(asked) = self.token.asked.take_if(|asked| asked.ticket == ticket) else { return };
         if is_fresh {
-            (self.token.since, self.token.unproved) = (self.next_ticket, true);
+            (self.token.since, self.token.untried) = (self.next_ticket, true);
         } else {
             self.not_renewed(asked.why);
         }

@@ -84,7 +84,11 @@ async fn an_element_that_is_taken_out_goes_on_and_can_be_put_back() {
             (server.api().files().await.len() == 1).then_some(())
         })
         .await;
-        sleep(Duration::from_millis(300)).await;
+        let shown = "return !!window.out.shadowRoot.querySelector('[data-state=done]')";
+        wait::until("the element has heard of it", SOON, async || {
+            (browser.run(shown, &[]).await == json!(true)).then_some(())
+        })
+        .await;
         browser.run("document.querySelector('main').append(window.out);", &[]).await;
         page.comes_to(&["done"], SOON).await;
         newest_is(&server, &file).await;

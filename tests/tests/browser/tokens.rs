@@ -104,32 +104,77 @@ async fn a_guest_uploads_sees_what_is_his_after_a_reload_and_nobody_else_does() 
     .await;
 }
 
+/// Another element, before the one there is.
+const ANOTHER: &str = r#"
+    const first = document.querySelector('longhaul-upload');
+    first.before(document.createElement('longhaul-upload'));
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_elements_of_one_page_are_one_guest() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let more = vec!["--allow-anonymous".to_owned()];
+        let server = Server::start(Options { more, ..Options::demo() }).await;
+        let relay = Relay::start(server.addr(), Hold::AfterChunks(0)).await;
+        let page = Page::open(browser, &relay.origin()).await;
+        browser.run(ANOTHER, &[]).await;
+        for (seed, name) in (76..).zip(["one.bin", "two.bin"]) {
+            page.pick(&folder.random(name, 9 * MIB, seed)).await;
+            browser.run(ANOTHER, &[]).await;
+        }
+        relay.release();
+        wait::until("both files are sealed", UPLOAD, async || {
+            let sealed = server.requests().into_iter().filter(|seen| seen.path.ends_with("/seal"));
+            (sealed.count() == 2).then_some(())
+        })
+        .await;
+        page.reload().await;
+        let mut names: Vec<_> = listed(browser).await.as_array().unwrap().clone();
+        names.sort_by_key(Value::to_string);
+        assert_eq!(names, [json!("one.bin"), json!("two.bin")]);
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+async fn all_done(page: &Page<'_>, files: usize) {
+    wait::until("all files are done", UPLOAD, async || {
+        let rows = page.rows().await;
+        (rows.len() == files && rows.iter().all(|row| row.state == "done")).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_midway_is_asked_for_anew_and_the_upload_goes_on() {
     in_every_engine(async |browser| {
         let folder = Folder::new();
         let file = folder.random("renewed.bin", 64 * MIB, 72);
+        let other = folder.random("other.bin", 40 * MIB, 75);
         let (key, next_key) = (new_key(&folder, "key", 'a'), new_key(&folder, "next", 'b'));
         let tokens = [token(&key, "alice"), token(&next_key, "alice")];
         let mut server = keyed(&key).await;
         let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
         let page = Page::open(browser, &relay.origin()).await;
+        let two = "document.querySelector('longhaul-upload').setAttribute('files-at-once', 2)";
+        browser.run(two, &[]).await;
         browser.run(HAND_OUT, &[json!(tokens)]).await;
         page.pick(&file).await;
+        page.pick(&other).await;
         let alice = server.api().bearing(&tokens[0]);
-        wait::until("an upload is under way", SOON, async || {
-            alice.uploads().await.first().map(|_| ())
+        wait::until("both uploads are under way", SOON, async || {
+            (alice.uploads().await.len() == 2).then_some(())
         })
         .await;
-        page.comes_to(&["uploading"], SOON).await;
 
         server.kill().await;
         write_key(&key, 'b');
         server.restart().await;
         relay.release();
-        page.comes_to(&["done"], UPLOAD).await;
-        assert_eq!(asked(browser).await, json!(2));
-        only_file_is(&server.api().bearing(&tokens[1]), &file).await;
+        all_done(&page, 2).await;
+        assert_eq!(asked(browser).await, json!(2), "once at first, once for both");
+        assert_eq!(server.api().bearing(&tokens[1]).files().await.len(), 2);
         server.assert_no_fault();
     })
     .await;
