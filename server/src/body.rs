@@ -45,12 +45,23 @@ pub enum BodyError {
 }
 
 impl From<BodyError> for Refusal {
+    /// What it means of the bytes of a file.
     fn from(error: BodyError) -> Self {
         let code = match error {
             BodyError::Stalled { .. } => ProblemCode::Stalled,
             BodyError::Broken { .. } => ProblemCode::WrongLength,
         };
         Self::new(code, format!("While reading: {error}."))
+    }
+}
+
+/// Half of a JSON body is no JSON; the advice about chunks that broke off is not for it.
+fn unread_json(error: BodyError) -> Refusal {
+    match error {
+        BodyError::Broken { .. } => {
+            Refusal::new(ProblemCode::InvalidJson, format!("While reading: {error}."))
+        }
+        BodyError::Stalled { .. } => error.into(),
     }
 }
 
@@ -129,7 +140,7 @@ impl RequestBody {
             return Err(too_large());
         }
         let mut bytes = BytesMut::new();
-        while let Some(data) = self.next().await? {
+        while let Some(data) = self.next().await.map_err(unread_json)? {
             bytes.extend_from_slice(&data);
             if bytes.len() as u64 > max {
                 return Err(too_large());

@@ -51,6 +51,9 @@ pub struct Limits {
     pub buffer_bytes_max: usize,
     /// How long a body may go without a byte.
     pub idle_body_timeout: Duration,
+    /// How long an answer may go without its reader taking a byte. Linux counts it; elsewhere the
+    /// system has its own idea of it.
+    pub idle_answer_timeout: Duration,
     /// How long an answer is held back while the rest of a body nobody wants is discarded.
     pub drain_timeout: Duration,
     /// How long the rest of such a body is discarded after the answer.
@@ -72,6 +75,8 @@ impl Default for Limits {
             buffer_bytes_max: 256 * 1024,
             // Longer than a Wi-Fi handover, shorter than a person's patience.
             idle_body_timeout: Duration::from_secs(30),
+            // As long: who reads slowly takes a byte now and then, who has paused asks again by range.
+            idle_answer_timeout: Duration::from_secs(30),
             // One chunk at 7 Mbit/s. See `body` for why it is read at all.
             drain_timeout: Duration::from_secs(10),
             // nginx's `lingering_time`: a slower line has the answer in its buffer by then.

@@ -145,6 +145,7 @@ async fn converse<S: Store>(socket: TcpStream, app: Arc<App<S>>, watcher: Watche
     // Answers are small and written at once: to hold one back for more only delays it.
     let _ = socket.set_nodelay(true);
     let limits = app.config.limits;
+    bound_idle_answers(&socket, limits.idle_answer_timeout);
     let service = service_fn(move |request| {
         let app = Arc::clone(&app);
         async move { Ok::<_, Infallible>(handle(&app, request).await) }
@@ -161,6 +162,20 @@ async fn converse<S: Store>(socket: TcpStream, app: Arc<App<S>>, watcher: Watche
         tracing::debug!("a connection ended early: {error}");
     }
 }
+
+/// Ends the connection when its other side takes no byte of what is to be sent. Only the system
+/// knows: it may keep megabytes that count as written, and a slow reader who takes a while for them
+/// is not one who takes none.
+#[cfg(target_os = "linux")]
+fn bound_idle_answers(socket: &TcpStream, idle: Duration) {
+    let ms = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(socket, ms) {
+        tracing::warn!(%error, "who does not read an answer is not cut off");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound_idle_answers(_socket: &TcpStream, _idle: Duration) {}
 
 /// Answers one request.
 async fn handle<S: Store>(app: &App<S>, request: Request<Incoming>) -> Response<Followed> {

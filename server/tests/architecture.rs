@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use longhaul_server::access::GUEST_TOKEN_LASTS;
+use longhaul_server::config::Limits;
 use longhaul_server::owner::OWNER_BYTES_MAX;
 use longhaul_server::route::Target;
 use longhaul_server::store::disk::{PROOFS_OPEN_MAX, PROOFS_WRONG_MAX};
@@ -53,6 +54,10 @@ fn the_table_of_bounds_has_the_bounds_of_the_server() {
         ("a token", format!("{} KiB", TOKEN_BYTES_MAX / 1024)),
         ("a token's key", format!("{KEY_BYTES_MIN} bytes at least")),
         ("a clock's error", format!("{} s", LEEWAY.as_secs())),
+        (
+            "an answer that nobody reads",
+            format!("{} s", Limits::default().idle_answer_timeout.as_secs()),
+        ),
         ("a guest's token", format!("{} days", GUEST_TOKEN_LASTS.as_secs() / 86_400)),
     ] {
         let row = of_page.iter().find(|cells| cells.first().is_some_and(|first| first == name));

@@ -57,7 +57,7 @@ use live::{Live, lock};
 use lock::{DirLock, LockError};
 use medium::{Disk, OpenHow};
 pub use open_error::OpenError;
-use open_error::lost_index;
+use open_error::{lost_blobs, lost_index};
 pub use prove::{PROOFS_OPEN_MAX, PROOFS_WRONG_MAX};
 pub use reader::DiskReader;
 pub use real::RealDisk;
@@ -86,7 +86,7 @@ struct Inner {
     fills: Arc<Semaphore>,
     blocks: Blocks,
     verified: Arc<Verified>,
-    space: Space,
+    space: Arc<Space>,
     index: Arc<Index>,
     disk: Arc<dyn Disk>,
     layout: Layout,
@@ -110,8 +110,8 @@ impl DiskStore {
             LockError::Taken { holder } => OpenError::InUse { dir: dir.to_owned(), holder },
             LockError::Io(source) => OpenError::Disk { path, source },
         })?;
-        lost_index(&Layout::new(dir))?;
-        Self::open_locked(disk, dir, config, Some(lock))
+        let has_blobs = lost_index(&Layout::new(dir))?;
+        Self::open_locked(disk, dir, config, Some(lock), has_blobs)
     }
 
     /// The same on any disk, for tests; nothing keeps a second store off it.
@@ -119,7 +119,7 @@ impl DiskStore {
     /// # Errors
     /// [`OpenError`].
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, config: Config) -> Result<Self, OpenError> {
-        Self::open_locked(disk, dir, config, None)
+        Self::open_locked(disk, dir, config, None, true)
     }
 
     fn open_locked(
@@ -127,17 +127,21 @@ impl DiskStore {
         dir: &Path,
         config: Config,
         lock: Option<DirLock>,
+        has_blobs: bool,
     ) -> Result<Self, OpenError> {
         let layout = Layout::new(dir);
-        make_dirs(&*disk, &layout)?;
         let index = Arc::new(open_index(&*disk, &layout, &config)?);
+        if !has_blobs {
+            lost_blobs(&layout, &index)?;
+        }
+        make_dirs(&*disk, &layout)?;
         let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max, &*config.work)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
         let verified = Arc::new(Verified::default());
         let wholes = Wholes::start(&index, &disk, &layout, &verified, &config)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
         let unreadable = |source| OpenError::Index { path: layout.index(), source };
-        let space = Space::of(index.promised().map_err(unreadable)?);
+        let space = Arc::new(Space::of(index.promised().map_err(unreadable)?));
         let inner = Inner {
             syncer,
             wholes,
@@ -416,6 +420,7 @@ fn make_dirs(disk: &dyn Disk, layout: &Layout) -> Result<(), OpenError> {
         disk.create_dir(&dir).map_err(at(dir))?;
     }
     disk.sync_dir(&layout.blobs()).map_err(at(layout.blobs()))?;
+    disk.sync_dir(layout.dir()).map_err(at(layout.dir().to_owned()))?;
     for dir in layout.dir().ancestors().skip(1) {
         match disk.sync_dir(dir) {
             // Whoever may not read a folder did not make it.
@@ -427,11 +432,12 @@ fn make_dirs(disk: &dyn Disk, layout: &Layout) -> Result<(), OpenError> {
 }
 
 /// A new index is made under another name, and renamed once it is whole: after a crash half of one
-/// could not be told from one that is damaged. The index's name is synced with that of `blobs`,
-/// before the first row promises anything.
+/// could not be told from one that is damaged. Its name is synced with that of `blobs`, before the
+/// first row promises anything.
 fn open_index(disk: &dyn Disk, layout: &Layout, config: &Config) -> Result<Index, OpenError> {
     let path = layout.index();
     let at = |source| OpenError::Disk { path: path.clone(), source };
+    disk.create_dir(layout.dir()).map_err(at)?;
     let open = |file| {
         Index::open(file, config.index_cache_bytes).map_err(|error| match error {
             IndexOpenError::Newer { found } => {
@@ -440,18 +446,16 @@ fn open_index(disk: &dyn Disk, layout: &Layout, config: &Config) -> Result<Index
             IndexOpenError::Index(source) => OpenError::Index { path: path.clone(), source },
         })
     };
-    let index = match disk.open(&path, OpenHow::Write) {
+    match disk.open(&path, OpenHow::Write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let file = disk.open(&layout.new_index(), OpenHow::Create).map_err(at)?;
             file.set_len(0).map_err(at)?;
             let index = open(file)?;
             disk.rename(&layout.new_index(), &path).map_err(at)?;
-            index
+            Ok(index)
         }
-        other => open(other.map_err(at)?)?,
-    };
-    disk.sync_dir(layout.dir()).map_err(at)?;
-    Ok(index)
+        other => open(other.map_err(at)?),
+    }
 }
 
 /// A cursor that this store did not give out names nothing.

@@ -81,6 +81,31 @@ fn a_chunk_of_the_wrong_length_is_refused() {
 }
 
 #[test]
+fn json_that_breaks_off_is_told_to_be_no_json_and_a_chunk_to_be_too_short() {
+    let (server, upload, _) = half_done();
+    let broken_off = |request: Request, body: &[u8]| {
+        let mut connection = server.connect();
+        connection.send_head(&request.header("content-length", &(body.len() + 1).to_string()));
+        connection.write(body).unwrap();
+        connection.half_close();
+        connection.answer("POST")
+    };
+    let json = |path: &str| {
+        let request = Request::new("POST", path).header("content-type", "application/json");
+        broken_off(request, b"{\"root\":").problem(ProblemCode::InvalidJson)
+    };
+    for path in [path::UPLOADS, &path::digests(upload.id), &path::seal(upload.id)] {
+        let problem = json(path);
+        assert!(problem.detail.contains("the body broke off after 8 bytes"), "{}", problem.detail);
+    }
+    let short = chunk(upload.id, 1, &vec![5; CHUNK as usize]);
+    broken_off(short, &[5; CHUNK as usize - 1]).problem(ProblemCode::WrongLength);
+    broken_off(one_request(&create_request(6), b"hello!"), b"hello")
+        .problem(ProblemCode::WrongLength);
+    assert_first_is_held(&server, upload.id);
+}
+
+#[test]
 fn a_chunk_without_a_length_of_its_own_is_counted() {
     let (server, upload, _) = half_done();
     let second = vec![5; CHUNK as usize];

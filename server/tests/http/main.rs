@@ -22,4 +22,5 @@ mod retried;
 mod reuse;
 mod space;
 mod support;
+mod unread;
 mod uploads;

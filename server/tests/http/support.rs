@@ -267,7 +267,16 @@ impl Connection {
         answer
     }
 
-    fn read_head(&mut self) -> (u16, Vec<(String, String)>) {
+    /// At most `max` bytes; none when the connection is over.
+    pub fn read(&mut self, max: usize) -> Vec<u8> {
+        let mut bytes = vec![0; max];
+        let len = self.0.read(&mut bytes).unwrap_or_default();
+        bytes.truncate(len);
+        bytes
+    }
+
+    /// Status and headers of the next answer.
+    pub fn read_head(&mut self) -> (u16, Vec<(String, String)>) {
         let status = self.line();
         let status = status.split(' ').nth(1).expect("a status line").parse().unwrap();
         let mut headers = Vec::new();

@@ -106,6 +106,61 @@ async fn blobs_without_the_index_that_knows_them_are_not_taken_for_an_empty_stor
 }
 
 #[tokio::test]
+async fn an_index_without_the_blobs_that_it_knows_is_not_taken_for_a_store() {
+    for is_sealed in [false, true] {
+        for lose in [
+            |blobs: &Path| std::fs::rename(blobs, blobs.with_extension("kept")).unwrap(),
+            |blobs: &Path| {
+                std::fs::rename(blobs, blobs.with_extension("kept")).unwrap();
+                std::fs::create_dir(blobs).unwrap();
+            },
+        ] {
+            let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+            let store = place.open();
+            let id = sent.create(&store).await;
+            sent.put_all(&store, id).await;
+            if is_sealed {
+                store.seal(&alice(), id, sent.root()).await.unwrap();
+            }
+            store.shutdown().await;
+            drop(store);
+            let blobs = place.dir.path().join("blobs");
+            lose(&blobs);
+            let left = std::fs::read_dir(place.dir.path()).unwrap().count();
+            let error = place.try_open().unwrap_err();
+            assert!(matches!(error, OpenError::BlobsGone { .. }), "{error}");
+            assert!(error.to_string().contains("restore both from the same backup"), "{error}");
+            assert_eq!(std::fs::read_dir(place.dir.path()).unwrap().count(), left, "untouched");
+            let _ = std::fs::remove_dir(&blobs);
+            std::fs::rename(blobs.with_extension("kept"), &blobs).unwrap();
+            assert_eq!(held(&place.open(), id).await, "0-1");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_needs_no_blob_gets_the_folders_again() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = place.open();
+    let (deleted, _) = sent.upload(&store).await;
+    store.shutdown().await;
+    drop(store);
+    put_into_garbage(&place, deleted.0);
+    let blobs = place.dir.path().join("blobs");
+    std::fs::remove_dir_all(&blobs).unwrap();
+    drop(place.open());
+    assert_eq!(rows_of_chunks(&place), 0, "the deletion is finished");
+    let store = place.open();
+    let id = sent.create(&store).await;
+    drop(store);
+    std::fs::remove_dir_all(&blobs).unwrap();
+    let store = place.open();
+    sent.put_all(&store, id).await;
+    let info = store.seal(&alice(), id, sent.root()).await.unwrap();
+    assert_eq!(read(&store, info.id).await, sent.data);
+}
+
+#[tokio::test]
 async fn a_directory_that_cannot_be_had_is_told_with_what_to_do() {
     let place = Place::new();
     let file = place.dir.path().join("a file");
@@ -166,6 +221,7 @@ async fn a_blob_that_is_gone_is_not_taken_for_zeroes() {
     let store = place.open();
     let id = sent.create(&store).await;
     sent.put(&store, id, 0).await.unwrap();
+    Sent::new(CHUNK, 2).upload(&store).await;
     store.shutdown().await;
     drop(store);
     std::fs::remove_file(place.blob_path(id)).unwrap();

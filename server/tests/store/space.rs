@@ -1,7 +1,7 @@
 //! Room: what is promised to whom, and that it comes back.
 
 use longhaul_server::store::disk::{Config, DiskStore};
-use longhaul_server::store::{Owner, Result, Store as _, StoreError};
+use longhaul_server::store::{FileReader as _, Owner, Result, Store as _, StoreError};
 use tempfile::TempDir;
 
 use super::fixture::*;
@@ -51,6 +51,29 @@ async fn all_owners_together_may_keep_so_much() {
     assert!(matches!(ask(&store, &bob(), CHUNK + 1).await, Err(StoreError::NoSpace { .. })));
     ask(&store, &bob(), CHUNK).await.unwrap();
     assert_eq!(place.blob_count(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_is_deleted_while_it_is_read_counts_until_the_last_reader_is_gone() {
+    let place = Place::new();
+    let store = open(&place, |config| {
+        config.bytes_per_owner_max = Some(3 * CHUNK);
+        config.bytes_total_max = Some(4 * CHUNK);
+    });
+    let sent = Sent::new(2 * CHUNK, 1);
+    let (_, info) = sent.upload(&store).await;
+    let (_, first) = store.open(&alice(), info.id).await.unwrap();
+    let (_, second) = store.open(&alice(), info.id).await.unwrap();
+    store.delete(&alice(), info.id).await.unwrap();
+    assert!(store.open(&alice(), info.id).await.is_err());
+    drop(first);
+    let refused = ask(&store, &alice(), 2 * CHUNK).await;
+    assert!(matches!(refused, Err(StoreError::OwnerFull { .. })), "the disk has its bytes");
+    assert!(matches!(ask(&store, &bob(), 3 * CHUNK).await, Err(StoreError::NoSpace { .. })));
+    assert_eq!(second.read_at(0, 2 * CHUNK as usize).await.unwrap(), sent.data);
+    drop(second);
+    ask(&store, &alice(), 2 * CHUNK).await.unwrap();
+    ask(&store, &bob(), 2 * CHUNK).await.unwrap();
 }
 
 #[tokio::test]

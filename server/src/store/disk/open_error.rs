@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::index::SCHEMA_VERSION;
+use super::index::{Index, SCHEMA_VERSION};
 use super::layout::Layout;
 use crate::store::StoreError;
 
@@ -55,6 +55,18 @@ pub enum OpenError {
         /// The folder of blobs.
         blobs: PathBuf,
     },
+    /// Its blobs are gone, all of them, and its index knows some.
+    #[error(
+        "{} knows chunks of uploads and files, but in {} there is not one blob. If they lie on \
+         another disk, mount it; else restore both from the same backup. To begin with an empty \
+         store, give --data another directory", .index.display(), .blobs.display()
+    )]
+    BlobsGone {
+        /// The index.
+        index: PathBuf,
+        /// Where the blobs should be.
+        blobs: PathBuf,
+    },
     /// The disk.
     #[error("{}: {source}{}", .path.display(), advice(source))]
     Disk {
@@ -82,15 +94,23 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// Refuses a directory with blobs and without an index, or with an empty one.
-pub(super) fn lost_index(layout: &Layout) -> Result<(), OpenError> {
+/// Refuses a directory with blobs and without an index, or with an empty one. Whether there are
+/// blobs.
+pub(super) fn lost_index(layout: &Layout) -> Result<bool, OpenError> {
     let index = layout.index();
-    if std::fs::metadata(&index).is_ok_and(|found| found.len() > 0) {
-        return Ok(());
-    }
     let has_any = |dir: PathBuf| std::fs::read_dir(dir).is_ok_and(|mut dir| dir.next().is_some());
-    match layout.blob_dirs().any(has_any) {
-        true => Err(OpenError::IndexGone { index, blobs: layout.blobs() }),
+    let has_blobs = layout.blob_dirs().any(has_any);
+    if has_blobs && !std::fs::metadata(&index).is_ok_and(|found| found.len() > 0) {
+        return Err(OpenError::IndexGone { index, blobs: layout.blobs() });
+    }
+    Ok(has_blobs)
+}
+
+/// Refuses a directory without a blob if its index needs one.
+pub(super) fn lost_blobs(layout: &Layout, index: &Index) -> Result<(), OpenError> {
+    let unreadable = |source| OpenError::Index { path: layout.index(), source };
+    match index.needs_a_blob().map_err(unreadable)? {
+        true => Err(OpenError::BlobsGone { index: layout.index(), blobs: layout.blobs() }),
         false => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ use super::layout::BlobId;
 use super::medium::{DiskFile, OpenHow};
 use super::rot;
 use super::row::FileRow;
+use super::space::Reading;
 use super::verified::Marks;
 use super::whole::Bodies;
 use super::work::{self, Work};
@@ -28,6 +29,7 @@ pub struct DiskReader {
     sealed: Option<Arc<Sealed>>,
     work: Arc<dyn Work>,
     _body: Bodies,
+    _reading: Arc<Reading>,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,7 @@ impl Inner {
         owner: &Owner,
         id: FileId,
     ) -> Result<(FileInfo, DiskReader)> {
+        let reading = Arc::new(self.space.reading(id));
         let row = self.index.file(owner, id)?;
         let info = row.info(id)?;
         let sealed = match row.len {
@@ -54,7 +57,7 @@ impl Inner {
             _ => Some(Arc::new(self.open_sealed(owner, id, &row)?)),
         };
         let work = Arc::clone(&self.config.work);
-        Ok((info, DiskReader { sealed, work, _body: self.wholes.body() }))
+        Ok((info, DiskReader { sealed, work, _body: self.wholes.body(), _reading: reading }))
     }
 
     /// The rows of its chunks stay for as long as somebody has the marks, so these are taken before

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{Advice, FallocateFlags, OFlags};
+use rustix::fs::{FallocateFlags, OFlags};
 
 use super::block::whole_pages;
 use super::medium::{Disk, DiskFile, OpenHow};
@@ -118,7 +118,10 @@ impl DiskFile for RealFile {
     }
 
     /// Not `DontNeed` after each piece: that takes the pages from whoever downloads meanwhile.
+    #[cfg(target_os = "linux")]
     fn will_read_once(&self) {
+        use rustix::fs::Advice;
+
         if let Err(error) = rustix::fs::fadvise(&self.file, 0, None, Advice::NoReuse) {
             tracing::debug!(%error, "the system takes no hints");
         }

@@ -1,10 +1,13 @@
 //! How much room is promised: to each owner, in all, and to blobs that are just being made.
 //!
 //! An upload counts with its whole length from its creation on and goes on counting as a file, so
-//! that what is begun can be finished. The counts are rebuilt from the index at a start.
+//! that what is begun can be finished. A file that is deleted while somebody reads it counts until
+//! he is done: until then the disk has its bytes. The counts are rebuilt from the index at a start.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+
+use longhaul_protocol::wire::ids::FileId;
 
 use super::live::lock;
 use crate::store::{Result, StoreError};
@@ -30,6 +33,22 @@ struct Promised {
     total: u64,
     /// To blobs that are not made yet: the disk does not know of it.
     unmade: u64,
+    /// Of the files that are being read.
+    read: HashMap<FileId, Read>,
+}
+
+#[derive(Debug, Default)]
+struct Read {
+    readers: usize,
+    /// Whose it was, and its length, bytes, once it is deleted.
+    deleted: Option<(String, u64)>,
+}
+
+/// Somebody reads a file.
+#[derive(Debug)]
+pub(super) struct Reading {
+    space: Arc<Space>,
+    file: FileId,
 }
 
 /// Room for a blob that is being made. Dropped before it is [kept](Room::keep), it is given back.
@@ -69,9 +88,40 @@ impl Space {
         Ok(Room { space: self, owner: owner.to_owned(), bytes, kept: false })
     }
 
-    /// An upload or a file is gone.
+    /// An upload is gone.
     pub(super) fn give_back(&self, owner: &str, bytes: u64) {
         lock(&self.0).subtract(owner, bytes);
+    }
+
+    /// A file is deleted: its bytes come back with its last reader.
+    pub(super) fn give_back_file(&self, file: FileId, owner: &str, bytes: u64) {
+        let mut promised = lock(&self.0);
+        match promised.read.get_mut(&file) {
+            Some(read) => read.deleted = Some((owner.to_owned(), bytes)),
+            None => promised.subtract(owner, bytes),
+        }
+    }
+
+    /// Somebody is about to read a file, for as long as what is returned lives. To be told before
+    /// its row is looked at, so that no deletion falls between.
+    pub(super) fn reading(self: &Arc<Self>, file: FileId) -> Reading {
+        lock(&self.0).read.entry(file).or_default().readers += 1;
+        Reading { space: Arc::clone(self), file }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut promised = lock(&self.space.0);
+        let Some(read) = promised.read.get_mut(&self.file) else { return };
+        read.readers -= 1;
+        if read.readers > 0 {
+            return;
+        }
+        let deleted = promised.read.remove(&self.file).and_then(|read| read.deleted);
+        if let Some((owner, bytes)) = deleted {
+            promised.subtract(&owner, bytes);
+        }
     }
 }
 
@@ -141,6 +191,24 @@ mod tests {
         assert!(matches!(reserve("c", 41, 1000), Err(StoreError::NoSpace { needed: 41 })));
         assert!(matches!(reserve("c", 40, 49), Err(StoreError::NoSpace { .. })));
         reserve("c", 40, 50).unwrap();
+    }
+
+    #[test]
+    fn a_deleted_file_counts_until_its_last_reader_is_gone() {
+        let (file, other) = (FileId([1; 16]), FileId([2; 16]));
+        let space = Arc::new(Space::of([("a".to_owned(), 60), ("b".to_owned(), 30)]));
+        let room = |owner| space.reserve(owner, 70, BOUNDS, 1000).is_ok();
+        let (first, second) = (space.reading(file), space.reading(file));
+        space.give_back_file(other, "b", 30);
+        assert!(room("b"), "nobody reads it");
+        space.give_back_file(file, "a", 60);
+        drop(first);
+        assert!(!room("a"), "the other still reads");
+        drop(second);
+        assert!(room("a"));
+        drop(space.reading(file));
+        assert!(space.reserve("a", 101, BOUNDS, 1000).is_err(), "given back once");
+        assert!(lock(&space.0).read.is_empty());
     }
 
     #[test]

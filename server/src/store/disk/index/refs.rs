@@ -382,9 +382,9 @@ pub(super) fn refs_of(upload: UploadId) -> std::ops::RangeInclusive<(Id, u64)> {
     (upload.0, 0)..=(upload.0, u64::MAX)
 }
 
-type LentKey = (Id, u64, Id, u64);
+pub(super) type LentKey = (Id, u64, Id, u64);
 
-fn lent_of(blob: BlobId) -> std::ops::RangeInclusive<LentKey> {
+pub(super) fn lent_of(blob: BlobId) -> std::ops::RangeInclusive<LentKey> {
     (blob.bytes(), 0, [0; 16], 0)..=(blob.bytes(), u64::MAX, [u8::MAX; 16], u64::MAX)
 }
 

@@ -1,8 +1,12 @@
-//! What a start reads of the rows: who keeps how much.
+//! What a start reads of the rows: who keeps how much, and whether there have to be blobs.
 
+use std::ops::Bound;
+
+use longhaul_protocol::wire::ids::UploadId;
 use redb::ReadableTable as _;
 
-use super::{FILES, Id, Index, UPLOADS};
+use super::{CHUNKS, FILES, GARBAGE, Id, Index, LENT, UPLOADS, refs};
+use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{FileRow, Row as _, UploadRow};
 use crate::store::{Result, StoreError};
 
@@ -26,6 +30,26 @@ impl Index {
                 promised.extend(told.ok().map(|row| (row.owner, row.len)));
             }
             Ok(promised)
+        })
+    }
+}
+
+impl Index {
+    /// Whether any chunk is held: garbage needs no bytes, unless others have references to them.
+    pub(in crate::store::disk) fn needs_a_blob(&self) -> Result<bool> {
+        self.read(|txn| {
+            let (chunks, garbage) = (txn.open_table(CHUNKS)?, txn.open_table(GARBAGE)?);
+            let lent = txn.open_table(LENT)?;
+            let mut from = Bound::Unbounded;
+            while let Some(row) = chunks.range((from, Bound::Unbounded))?.next() {
+                let (id, _) = row?.0.value();
+                let mut pins = lent.range(refs::lent_of(BlobId(UploadId(id))))?;
+                if garbage.get(id)?.is_none() || pins.next().is_some() {
+                    return Ok(true);
+                }
+                from = Bound::Excluded((id, u64::MAX));
+            }
+            Ok(false)
         })
     }
 }
