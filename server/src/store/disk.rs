@@ -4,6 +4,7 @@
 //! its bytes where they will stay and hashes them, the `syncer` makes them durable and commits
 //! their row, `seal` commits the file. The index never names bytes that are not durable.
 
+mod ahead;
 mod block;
 mod claims;
 mod config;

@@ -224,6 +224,11 @@ impl Chunks {
         self.removals
     }
 
+    /// The same; none while one is being taken out, when a reader might still find it.
+    pub(super) fn settled_removals(&self) -> Option<u64> {
+        self.removing.is_empty().then_some(self.removals)
+    }
+
     /// A request for a chunk. It takes over from an older one.
     pub(super) fn begin(&mut self, chunk: &ChunkHeaders, seen: Seen) -> Result<Begin> {
         let index = chunk.index;

@@ -7,6 +7,7 @@ use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{ChunkSet, Millis, Plan};
 use tokio::sync::Notify;
 
+use super::ahead::Ahead;
 use super::claims::{Chunks, Grant};
 use super::layout::BlobId;
 use super::medium::DiskFile;
@@ -48,6 +49,7 @@ struct Blob {
 pub(super) struct State {
     pub(super) chunks: Chunks,
     pub(super) reuse: Reuse,
+    pub(super) ahead: Ahead,
     pub(super) last_activity: Millis,
     pub(super) expires_at: Millis,
     /// What the upload's row has for `expires_at`.
@@ -81,6 +83,7 @@ impl Live {
         let state = State {
             chunks: Chunks::new(plan, own, borrowed, file),
             reuse: Reuse::default(),
+            ahead: Ahead::default(),
             last_activity: row.last_activity,
             expires_at: row.expires_at,
             saved_expires_at: row.expires_at,

@@ -78,9 +78,9 @@ impl Inner {
     }
 
     fn try_publish(&self, live: &Live, root: Digest) -> Result<Published> {
-        let (found, count) = self.index.root(live.blob_id())?;
+        let (found, count) = live.root(&self.index)?;
         if count != live.plan.chunk_count() {
-            let told = format!("upload {} has {count} rows of chunks", live.id);
+            let told = format!("upload {} has {count} rows of chunks one after the other", live.id);
             return Err(StoreError::Damaged(told));
         }
         if found != root {

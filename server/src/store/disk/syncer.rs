@@ -205,7 +205,12 @@ impl Shared {
             return;
         }
         match self.index.insert_chunks(&durable.iter().map(row).collect::<Vec<_>>()) {
-            Ok(()) => durable.iter().for_each(hold),
+            Ok(()) => {
+                durable.iter().for_each(hold);
+                let of_each = durable.chunk_by(|a, b| a.live.id == b.live.id);
+                let lives = of_each.filter_map(|chunks| chunks.first());
+                lives.for_each(|chunk| chunk.live.go_ahead(&self.index));
+            }
             Err(error) => {
                 tracing::error!(%error, chunks = durable.len(), "received chunks are dropped");
                 durable.iter().for_each(|chunk| {

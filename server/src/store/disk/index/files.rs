@@ -1,6 +1,5 @@
 //! Transactions about sealed files.
 
-use longhaul_protocol::digest;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{Digest, Millis};
@@ -8,6 +7,7 @@ use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
 use super::{BLOBS, CHUNKS, Cursor, FILES, FILES_BY_OWNER, GARBAGE, Index, ROOTS};
 use super::{newest_first, refs, uploads, whole};
+use crate::store::disk::ahead::Ahead;
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, FileRow, Row as _, UploadRow};
 use crate::store::{Owner, Result, StoreError};
@@ -26,22 +26,24 @@ pub(in crate::store::disk) enum Published {
 }
 
 impl Index {
-    /// The root over the chunks of an upload, references included, and how many there are.
-    pub(in crate::store::disk) fn root(&self, blob: BlobId) -> Result<(Digest, u64)> {
+    /// Goes on with a root over the chunks of an upload, references included, as long as they follow
+    /// each other, with `count` at most.
+    pub(in crate::store::disk) fn root_ahead(
+        &self,
+        blob: BlobId,
+        mut ahead: Ahead,
+        count: u64,
+    ) -> Result<Ahead> {
+        let start = ahead.chunks();
         self.read(|txn| {
-            let (mut count, mut failed) = (0, None);
-            let rows = super::chunks::digests_from(txn, blob, 0..u64::MAX)?;
-            let root = digest::root(rows.map_while(|row| match row {
-                Ok((_, digest)) => {
-                    count += 1;
-                    Some(digest)
+            for row in super::chunks::digests_from(txn, blob, start..start.saturating_add(count))? {
+                let (index, digest) = row?;
+                if index != ahead.chunks() {
+                    break;
                 }
-                Err(error) => {
-                    failed = Some(error);
-                    None
-                }
-            }));
-            failed.map_or(Ok((root, count)), Err)
+                ahead.push(digest);
+            }
+            Ok(ahead)
         })
     }
 
