@@ -10,6 +10,7 @@ use crate::report::Report;
 mod ingest;
 mod memory;
 mod seal;
+mod seal_huge;
 
 /// Where a bench finds what it needs, and how much it may do.
 #[derive(Clone, Debug)]
@@ -68,4 +69,5 @@ pub struct Bench {
 }
 
 /// All of them, in the order they are run.
-pub const BENCHES: &[Bench] = &[ingest::BENCH, seal::BENCH, memory::BENCH];
+pub const BENCHES: &[Bench] =
+    &[ingest::BENCH, seal::BENCH, seal::BENCH_ROWS, seal_huge::BENCH, memory::BENCH];

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, io};
 use crate::payload::Piece;
 
 /// What is left free, bytes: a full disk is slow, and other people's programs need some.
-const SPARE_BYTES: u64 = 8 << 30;
+const SPARE_BYTES: u64 = 4 << 30;
 
 /// Waits until the file system has nothing left to write, so that nobody pays for the one before.
 ///

@@ -15,6 +15,7 @@ mod payload;
 mod peers;
 mod process;
 mod report;
+mod sparse;
 mod warm;
 
 use std::path::{Path, PathBuf};
@@ -91,7 +92,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let chosen = choose(&args.names)?;
     if args.list {
-        chosen.iter().for_each(|bench| println!("{:8} {}", bench.name, bench.about));
+        chosen.iter().for_each(|bench| println!("{:9} {}", bench.name, bench.about));
         return Ok(());
     }
     let setup = setup(args);
