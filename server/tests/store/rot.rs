@@ -103,7 +103,7 @@ async fn a_rotten_chunk_of_an_upload_is_asked_for_again_when_its_sender_comes_ba
     assert_eq!(read(&store, info.id).await, sent.data);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn that_a_chunk_is_rotten_is_remembered_over_a_restart() {
     let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));
     let id = staged_and_rotten(&place, &sent).await;
