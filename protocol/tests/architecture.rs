@@ -105,6 +105,7 @@ fn the_table_of_bounds_has_the_bounds_of_the_code() {
         ("lanes", plan::LANES_MAX.to_string()),
         ("a stalled body", format!("{} s", longhaul_protocol::upload::STALL_TIMEOUT.0 / 1000)),
         ("a silent read", format!("{} s", longhaul_protocol::upload::READ_TIMEOUT.0 / 1000)),
+        ("a fresh token", format!("{} s", longhaul_protocol::upload::RENEW_TIMEOUT.0 / 1000)),
         ("digests in a request", longhaul_protocol::wire::DIGESTS_PER_PAGE_MAX.to_string()),
         ("proofs in a request", longhaul_protocol::wire::proof::PROOFS_PER_REQUEST_MAX.to_string()),
         ("a JSON body", format!("{} KiB", longhaul_protocol::wire::JSON_BYTES_MAX >> 10)),

@@ -38,11 +38,11 @@ impl Upload {
         }
     }
 
-    /// Whoever was to hash the buffer is silent: its chunk is read again.
+    /// Whoever was to hash the buffer is as silent as one who was to read.
     pub(super) fn proofs_time_out(&mut self, now: Millis) {
         let silent = self.buffers.proofs_end().find(|(_, until)| *until <= now);
         if let Some((buffer, _)) = silent {
-            self.free(buffer);
+            self.read_timed_out(now, buffer);
         }
     }
 
