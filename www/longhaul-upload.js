@@ -159,6 +159,12 @@ class LonghaulUpload extends HTMLElement {
     drop.addEventListener("dragover", (event) => this.#over(event, true));
     drop.addEventListener("dragleave", (event) => this.#over(event, false));
     drop.addEventListener("drop", (event) => this.#dropped(event));
+    // Given before this class was there, it hides the property of that name.
+    if (Object.hasOwn(this, "token")) {
+      const { token } = this;
+      delete this.token;
+      this.token = token;
+    }
     this.attributeChangedCallback();
   }
 

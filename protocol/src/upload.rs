@@ -238,15 +238,16 @@ impl Upload {
             (_, Input::Moved { ticket, bytes }) => self.on_moved(now, ticket, bytes),
             (_, Input::Sent { ticket, result }) => self.on_sent(now, ticket, result),
             (_, Input::Renewed { ticket, is_fresh }) => self.on_renewed(ticket, is_fresh),
-            (_, Input::Sharing { files }) => self.share_with(files),
+            (_, Input::Sharing { files }) => self.share_with(now, files),
             (State::Opening | State::Moving, Input::Pause) => self.stop(State::Paused),
             (State::Paused | State::Ended(End::Failed(_)), Input::Resume) => self.reopen(),
-            (State::Opening | State::Moving, Input::Resume | Input::Online) => self.link.try_now(),
+            (State::Opening | State::Moving, Input::Resume | Input::Online)
+            | (State::Closing { .. }, Input::Online) => self.link.try_now(),
             (
                 State::Ended(End::Done(_) | End::Cancelled) | State::Closing { .. },
                 Input::Cancel,
             ) => {}
-            (_, Input::Cancel) => self.stop(State::Closing { tries: 0 }),
+            (_, Input::Cancel) => self.cancel(),
             (_, Input::Pause | Input::Resume | Input::Online) => {}
         }
     }
@@ -368,16 +369,19 @@ impl Upload {
         }
     }
 
-    /// What is sent beyond this file's share is stopped, because the others could not begin before it
-    /// ended; the server keeps what came of it, and is asked how much that is.
-    fn share_with(&mut self, files: u64) {
+    /// As many sends are stopped as the files that come have lanes, which could not begin before they
+    /// ended; the rest beyond this file's share end as they would have. What was stopped is left alone
+    /// for a while, because much of it is still on its way; then the server is asked how much came.
+    fn share_with(&mut self, now: Millis, files: u64) {
+        let newcomers = files.saturating_sub(self.config.sharing);
         self.config.sharing = files;
         self.buffers.set_count(share(self.ledger.plan().buffers(), files));
-        let stopped = self.buffers.stop_beyond(self.lanes());
-        if !stopped.is_empty() && self.state == State::Moving {
-            self.state = State::Opening;
+        let beyond = self.buffers.sending_count().saturating_sub(self.lanes());
+        for (buffer, chunk) in self.buffers.stop_least(beyond.min(newcomers * self.lanes())) {
+            let until = self.link.superseded_until(now);
+            self.yielded.insert(chunk, until);
+            self.outbox.push_back(Action::Stop { buffer });
         }
-        self.outbox.extend(stopped.into_iter().map(|buffer| Action::Stop { buffer }));
     }
 
     /// This file's share of the lanes.
@@ -417,6 +421,13 @@ impl Upload {
         self.link.try_now();
         self.meter.reset();
         self.state = state;
+    }
+
+    /// What is just being begun is waited for: only its answer says what to delete.
+    fn cancel(&mut self) {
+        let begins = self.calling.take_if(|calling| calling.kind == CallKind::Create);
+        self.stop(State::Closing { tries: 0 });
+        self.calling = begins;
     }
 
     fn free(&mut self, wanted: BufferId) {

@@ -43,6 +43,8 @@ enum StartError {
     Data(#[from] OpenError),
     #[error("--www {}: there is no such folder. Build the page first, or leave --www out.", .dir.display())]
     Www { dir: PathBuf },
+    #[error("--www {} and --data {} lie one within the other: whoever opens the page could fetch every file and the key of the tokens. Give two folders apart.", .www.display(), .data.display())]
+    WwwIsData { www: PathBuf, data: PathBuf },
     #[error("the system: {0}")]
     System(#[from] io::Error),
 }
@@ -87,6 +89,7 @@ async fn run(args: ServeArgs) -> Result<(), StartError> {
     };
     let clock = disk_config.clock.clone();
     let store = Arc::new(DiskStore::open(&args.data, disk_config)?);
+    keep_apart(args.www.as_deref(), &args.data)?;
     let config = Config {
         chunk_len: args.chunk_size,
         access: access(key, args.allow_anonymous, &args.data)?,
@@ -100,6 +103,16 @@ async fn run(args: ServeArgs) -> Result<(), StartError> {
     serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop).await;
     sweeping.abort();
     store.shutdown().await;
+    Ok(())
+}
+
+/// What lies below `--www` is anybody's.
+fn keep_apart(www: Option<&Path>, data: &Path) -> Result<(), StartError> {
+    let Some(www) = www else { return Ok(()) };
+    let (page, bytes) = (www.canonicalize()?, data.canonicalize()?);
+    if page.starts_with(&bytes) || bytes.starts_with(&page) {
+        return Err(StartError::WwwIsData { www: www.to_owned(), data: data.to_owned() });
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
-use longhaul_protocol::upload::{BufferId, Input};
+use longhaul_protocol::upload::{BufferId, Input, Phase};
 
 use crate::driver::Driver;
 use crate::order::{Order, Report, Slot};
@@ -154,10 +154,18 @@ impl Page {
         let started: Vec<u32> = std::iter::from_fn(next).collect();
         started.iter().for_each(|upload| self.tell(*upload, Input::Resume));
         let moving = self.queue.borrow().moving();
-        if self.sharing.replace(moving.len()) != moving.len() || !started.is_empty() {
-            let files = moving.len() as u64;
+        let sending = moving.iter().filter(|upload| self.needs_lanes(**upload)).count().max(1);
+        if self.sharing.replace(sending) != sending || !started.is_empty() {
+            let files = sending as u64;
             moving.into_iter().for_each(|upload| self.tell(upload, Input::Sharing { files }));
         }
+    }
+
+    /// One that waits for its server or its token takes nobody's lanes.
+    fn needs_lanes(&self, upload: u32) -> bool {
+        let driver = self.drivers.borrow().get(&upload).and_then(Weak::upgrade);
+        let waits = |phase| matches!(phase, Phase::Waiting { .. } | Phase::Renewing);
+        driver.is_some_and(|driver| !waits(driver.phase()))
     }
 }
 

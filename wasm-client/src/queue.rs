@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use longhaul_protocol::plan::LANES_MAX;
 
-/// The files of a page: a line for each uploader, and no more of all that move than there are lanes,
-/// because they share them and each needs one.
+/// The files of a page: a line for each uploader, and but for the first of each line no more of all that
+/// move than there are lanes, because they share them and each needs one.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     lines: BTreeMap<u32, Line>,
@@ -50,7 +50,9 @@ impl Queue {
     /// one of which the fewest move.
     pub(crate) fn next(&mut self) -> Option<u32> {
         let moving = self.moving().len() as u64;
-        let ready = self.lines.values_mut().filter(|line| line.is_ready() && moving < LANES_MAX);
+        let lines = self.lines.values_mut().filter(|line| line.is_ready());
+        // However many files of others move or wait for their server: one of each line does.
+        let ready = lines.filter(|line| moving < LANES_MAX || line.moving.is_empty());
         let line = ready.min_by_key(|line| line.moving.len())?;
         let next = line.waiting.pop_front()?;
         line.moving.insert(next);
@@ -125,6 +127,9 @@ mod tests {
         let moved: Vec<u32> = std::iter::from_fn(|| queue.next()).collect();
         assert_eq!(moved, [10, 20, 11, 21, 12]);
         assert_eq!(queue.moving_of(1), [20, 21]);
+        queue.open(2, 1);
+        queue.enter(2, 30);
+        assert_eq!((queue.next(), queue.next()), (Some(30), None), "nobody waits for all others");
         queue.close(0);
         assert_eq!(queue.next(), Some(22));
         assert!(!queue.waits(13));

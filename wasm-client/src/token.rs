@@ -11,8 +11,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
-use js_sys::{Function, Promise};
-use longhaul_protocol::upload::{Failure, Ticket};
+use gloo_timers::callback::Timeout;
+use js_sys::{Array, Function, Object, Promise};
+use longhaul_protocol::upload::{Failure, RENEW_TIMEOUT, Ticket};
 use longhaul_protocol::wire::header::{bearer, read_bearer};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -184,13 +185,17 @@ impl Tokens {
         }
     }
 
+    /// A person tries again: who has not answered yet may answer a new question.
+    pub(crate) fn ask_again(&self) {
+        self.0.asking.replace(None);
+    }
+
     fn be_another_guest(&self) -> bool {
-        let refused = self.0.token.borrow().clone();
-        let is_fresh = refused.is_some();
-        self.0.refused.replace(refused);
+        let Some(refused) = self.0.token.borrow().clone() else { return false };
+        self.0.refused.replace(Some(refused));
         self.0.gives_none.set(false);
         self.change(None);
-        is_fresh
+        true
     }
 
     async fn ask(&self, function: &Function) -> Result<(), Failure> {
@@ -199,13 +204,13 @@ impl Tokens {
             Some(promise) => promise,
             None => {
                 let answer = function.call0(&JsValue::UNDEFINED).map_err(|error| none(&error))?;
-                let promise = Promise::resolve(&answer);
+                let promise = in_time(&Promise::resolve(&answer));
                 self.0.asking.replace(Some(promise.clone()));
                 promise
             }
         };
-        let answer = JsFuture::from(promise).await;
-        self.0.asking.replace(None);
+        let answer = JsFuture::from(promise.clone()).await;
+        self.0.asking.borrow_mut().take_if(|asking| is_same(asking, &promise));
         let token = answer.map_err(|error| none(&error))?.as_string().unwrap_or_default();
         if read_bearer(&bearer(&token)).is_none() {
             return Err(none(&"it is no string that a header can carry".into()));
@@ -222,6 +227,8 @@ pub(crate) struct Bearer {
     /// From which ticket on which generation was carried.
     carried: Rc<RefCell<Vec<(Ticket, u32)>>>,
 }
+
+const NO_ANSWER: &str = "its function did not answer within five minutes";
 
 /// How many changes of the token an upload remembers: a refusal comes late by one or two.
 const CARRIED_MAX: usize = 8;
@@ -280,6 +287,20 @@ impl Drop for Introduction {
         // Resolving a promise does not throw.
         drop(self.done.call0(&JsValue::UNDEFINED));
     }
+}
+
+/// A page's function may never answer; then the next request asks it anew.
+fn in_time(promise: &Promise) -> Promise {
+    let ms = u32::try_from(RENEW_TIMEOUT.0).unwrap_or(u32::MAX);
+    let late = Promise::new(&mut |_, reject| {
+        let reject = move || drop(reject.call1(&JsValue::UNDEFINED, &NO_ANSWER.into()));
+        Timeout::new(ms, reject).forget();
+    });
+    Promise::race(&Array::of2(promise, &late))
+}
+
+fn is_same(one: &Promise, other: &Promise) -> bool {
+    Object::is(one, other)
 }
 
 fn none(error: &JsValue) -> Failure {

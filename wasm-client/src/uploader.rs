@@ -119,6 +119,7 @@ impl Uploader {
 
     /// Goes on when its turn comes, or tries at once what waits for its next try.
     pub(crate) fn resume(&self, upload: u32) {
+        self.tokens.ask_again();
         if self.page.moves(upload) {
             return self.tell(upload, Input::Resume);
         }
@@ -196,7 +197,7 @@ impl Uploader {
         if self.page.waits(upload) {
             return self.show(upload, &driver, Standing::Queued);
         }
-        if rests(&phase) {
+        if rests(&phase) || phase == Phase::Cancelling {
             self.page.leave(upload);
         }
         if matches!(phase, Phase::Ended(End::Done(_) | End::Cancelled)) {

@@ -175,21 +175,19 @@ impl Buffers {
         self.slots.iter().filter(|buffer| buffer.sending().is_some()).count() as u64
     }
 
-    /// Stops all but so many sends, those first of which the least has gone, and names them.
-    pub(super) fn stop_beyond(&mut self, lanes: u64) -> Vec<BufferId> {
-        let excess = usize::try_from(self.sending_count().saturating_sub(lanes)).unwrap_or(0);
+    /// Stops so many sends, those of which the least has gone, and names them.
+    pub(super) fn stop_least(&mut self, count: u64) -> Vec<(BufferId, ChunkIndex)> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
         let mut sending: Vec<_> = self
             .iter_mut()
             .filter_map(|(id, buffer)| Some((buffer.sending()?.moved, id, buffer)))
             .collect();
         sending.sort_unstable_by_key(|(moved, id, _)| (*moved, *id));
-        let stopped = sending.into_iter().take(excess);
-        stopped
-            .map(|(_, id, buffer)| {
-                buffer.stop_sending();
-                id
-            })
-            .collect()
+        let stop = |(_, id, buffer): (u64, BufferId, &mut Buffer)| {
+            buffer.stop_sending();
+            Some((id, buffer.chunk()?))
+        };
+        sending.into_iter().take(count).filter_map(stop).collect()
     }
 
     /// The chunks in the buffers.

@@ -67,9 +67,10 @@ impl Upload {
                 self.begin_anew();
                 self.retry_later(now, failure);
             }
+            // Nothing failed: more or less of it came than was known. It is begun from 0 now.
             Retry::Reconcile if is(&failure, &[ProblemCode::OffsetMismatch]) => {
                 self.ledger.distrust_offset(chunk);
-                self.retry_later(now, failure);
+                self.ask_again();
             }
             Retry::Later if matches!(failure, Failure::Local(_)) => {
                 self.free(buffer);
@@ -98,6 +99,11 @@ impl Upload {
         if retry == Retry::Renew {
             return self.on_unauthorized(now, ticket, failure);
         }
+        if is(&failure, &[ProblemCode::Sealed]) && self.ledger.root().is_some() {
+            // The seal that was under way came first: the file is there, and the status tells it.
+            self.state = State::Opening;
+            return;
+        }
         let gone = retry == Retry::Restart;
         match &mut self.state {
             State::Closing { tries } if !gone => {
@@ -110,6 +116,11 @@ impl Upload {
 
     pub(super) fn retry_later(&mut self, now: Millis, failure: Failure) {
         self.link.failed(now, failure);
+        self.ask_again();
+    }
+
+    /// What the server has is no longer known.
+    pub(super) fn ask_again(&mut self) {
         if self.state == State::Moving {
             self.state = State::Opening;
         }

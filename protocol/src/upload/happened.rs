@@ -23,8 +23,11 @@ impl Upload {
     ) {
         let Some(calling) = self.calling.filter(|calling| calling.ticket == ticket) else { return };
         self.calling = None;
-        if result.is_ok() {
+        if result.is_ok() && calling.kind != CallKind::Status {
             self.token.accepted_by(ticket);
+        }
+        if matches!(self.state, State::Closing { .. }) && calling.kind == CallKind::Create {
+            return self.begun_in_vain(result);
         }
         match (calling.kind, result) {
             (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
@@ -37,6 +40,15 @@ impl Upload {
             (_, Ok(_)) => self.nonsense("it does not fit the question"),
             (CallKind::Cancel, Err(failure)) => self.on_cancel_failed(now, ticket, failure),
             (kind, Err(failure)) => self.on_call_failed(now, kind, ticket, failure),
+        }
+    }
+
+    /// The upload was given up while it was being begun. What came of a call that failed, the server
+    /// sweeps by itself, as nothing arrives for it.
+    fn begun_in_vain(&mut self, result: Result<Answer, Failure>) {
+        match result {
+            Ok(Answer::Upload(status)) => self.id = Some(status.id),
+            _ => self.end(End::Cancelled),
         }
     }
 

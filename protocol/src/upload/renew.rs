@@ -9,7 +9,8 @@ use crate::time::Millis;
 pub(super) struct Token {
     /// The first ticket of the token in use; what has an earlier one carried an earlier token.
     since: u64,
-    /// Whether nothing has been answered well since the token is in use.
+    /// Whether nothing has come forward since the token is in use: a status that is answered well says
+    /// little, when chunks are refused all the same.
     untried: bool,
     /// A fresh one is awaited.
     asked: Option<Asked>,
@@ -47,9 +48,7 @@ impl Upload {
     /// A request was refused for its token. Others that carried the same one may follow.
     pub(super) fn on_unauthorized(&mut self, now: Millis, refused: Ticket, failure: Failure) {
         let Failure::Refused { problem, .. } = failure else { return };
-        if self.state == State::Moving {
-            self.state = State::Opening;
-        }
+        self.ask_again();
         if self.token.is_awaited() || refused.0 < self.token.since {
             return;
         }

@@ -223,3 +223,15 @@ fn a_server_told_to_stop_ends_idle_connections() {
     server.stop();
     assert!(connection.is_closed());
 }
+
+#[test]
+fn it_does_not_serve_a_page_from_where_its_data_lies() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let page = data.join("page");
+    std::fs::create_dir_all(&page).unwrap();
+    for www in [place.path(), data.as_path(), page.as_path()] {
+        let said = refused(command(&data).arg("--www").arg(www));
+        assert!(said.contains("Give two folders apart"), "{said}");
+    }
+}

@@ -55,7 +55,7 @@ async fn two_elements_of_a_page_share_its_lanes() {
         on_the_way(&relay, LANES_MAX).await;
         browser.run(ANOTHER, &[json!({})]).await;
         page.pick(&second).await;
-        on_the_way(&relay, LANES_MAX / 2 * 2).await;
+        on_the_way(&relay, LANES_MAX).await;
         relay.release();
         wait::until("both files are sealed", UPLOAD, async || {
             (server.api().files().await.len() == 2).then_some(())
