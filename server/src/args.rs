@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -93,7 +94,7 @@ pub struct ServeArgs {
 
     /// What to log on standard error, such as `warn` or `longhaul_server=debug`. At `info` there is
     /// a line for each request.
-    #[arg(long, value_name = "FILTER", default_value = "info")]
+    #[arg(long, value_name = "FILTER", default_value = "info", value_parser = EnvFilter::from_str)]
     pub log: EnvFilter,
 }
 

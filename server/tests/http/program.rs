@@ -235,3 +235,10 @@ fn it_does_not_serve_a_page_from_where_its_data_lies() {
         assert!(said.contains("Give two folders apart"), "{said}");
     }
 }
+
+#[test]
+fn a_log_filter_that_is_none_is_refused_like_any_other_option() {
+    let data = tempfile::tempdir().unwrap();
+    let said = refused(command(data.path()).args(["--log", "a=b=c"]));
+    assert!(said.contains("invalid value 'a=b=c' for '--log <FILTER>'"), "{said}");
+}

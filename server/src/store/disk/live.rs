@@ -190,6 +190,7 @@ impl Live {
         state.saved_expires_at >= state.expires_at
             && !state.chunks.is_busy()
             && !state.chunks.has_partials()
+            && !state.reuse.proofs.has_wrong()
     }
 }
 

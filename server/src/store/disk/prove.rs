@@ -41,6 +41,11 @@ struct Wanted {
 }
 
 impl Proofs {
+    /// Whether there were wrong ones: that is not forgotten while the server runs.
+    pub(super) fn has_wrong(&self) -> bool {
+        self.wrong > 0
+    }
+
     /// Nobody will prove what has come in another way.
     fn forget(&mut self, is_settled: impl Fn(ChunkIndex) -> bool) {
         self.open.retain(|&index, _| !is_settled(ChunkIndex(index)));
