@@ -4,6 +4,7 @@
 
 mod store {
     mod chunks;
+    mod conformance;
     mod crash;
     mod ends;
     mod everyone;
@@ -12,6 +13,7 @@ mod store {
     mod lists;
     mod opening;
     mod partial;
+    mod races;
     mod reuse;
     mod rot;
     mod round_trip;

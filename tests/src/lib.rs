@@ -23,4 +23,5 @@ pub mod page;
 pub mod process;
 pub mod relay;
 pub mod server;
+pub mod strace;
 pub mod wait;

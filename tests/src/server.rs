@@ -105,6 +105,15 @@ impl Server {
         command
     }
 
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.process.as_ref().expect("a running server").pid()
+    }
+
     /// Its data folder.
     #[must_use]
     pub fn data(&self) -> &Path {

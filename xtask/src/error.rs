@@ -60,6 +60,20 @@ pub(crate) enum Error {
         "cargo-fuzz or a nightly toolchain is missing; run\n  rustup toolchain install nightly --profile minimal\n  cargo install cargo-fuzz --locked"
     )]
     NoFuzzer,
+    /// The tests let something wrong pass.
+    #[error("nobody noticed these mutants: {names}; write tests that do")]
+    Survivors {
+        /// Which.
+        names: String,
+    },
+    /// The code that a mutant changes has changed.
+    #[error(
+        "the mutant `{name}` finds its place no more, or two; mend it in xtask/src/mutants/table.rs"
+    )]
+    StaleMutant {
+        /// Which.
+        name: &'static str,
+    },
     /// `--trunk` by hand.
     #[error("`--trunk` is for trunk, which names its folder; `cargo xtask wasm` builds into dist/")]
     NoTrunk,

@@ -5,6 +5,7 @@ mod browser;
 mod demo;
 mod error;
 mod fuzz;
+mod mutants;
 mod purity;
 mod run;
 mod tally;
@@ -29,6 +30,9 @@ cargo xtask <command>
   fuzz [TARGET]   Feed the parsers what nobody would think of, from fuzz/corpus, and keep there what
                   reaches further. Needs rustup's nightly and cargo-fuzz.
     --minutes N     for each target; 10 if it is not said
+  mutants [NAME…] Make the store wrong in one named way after the other (xtask/src/mutants/table.rs),
+                  and fail if the crash histories and the store's tests do not notice.
+    --histories N   how many of each kind; 400 if it is not said
   wasm            Build the site (client, element, demo page) into dist/.
     --dev           without optimising: seconds instead of a minute, and ten times the size
     --out DIR       into another folder, which is not cleared first
@@ -56,6 +60,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         ("test", []) => test::run_tests(),
         ("bench", rest) => bench::run_bench(rest),
         ("fuzz", rest) => fuzz::run_fuzz(&fuzz::Options::parse(rest)?),
+        ("mutants", rest) => mutants::run_mutants(&mutants::Options::parse(rest)?),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())

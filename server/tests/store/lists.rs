@@ -1,31 +1,9 @@
 //! Who sees what, in which order, and which key names what.
 
-use longhaul_protocol::{ChunkIndex, Digest};
+use longhaul_protocol::Digest;
 use longhaul_server::store::{NewUpload, Store as _, StoreError};
 
 use super::fixture::*;
-
-#[tokio::test]
-async fn nobody_sees_or_touches_what_belongs_to_another() {
-    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
-    let store = place.open();
-    let open = sent.create(&store).await;
-    let (_, info) = sent.upload(&store).await;
-    let not_found = |error: StoreError| assert!(matches!(error, StoreError::NotFound), "{error}");
-    not_found(store.upload(&bob(), open).await.unwrap_err());
-    not_found(store.held_digests(&bob(), open, ChunkIndex(0), 1).await.unwrap_err());
-    not_found(store.offer(&bob(), open, sent.run()).await.unwrap_err());
-    not_found(store.begin_chunk(&bob(), open, sent.headers(0)).await.unwrap_err());
-    not_found(store.seal(&bob(), open, sent.root()).await.unwrap_err());
-    not_found(store.cancel(&bob(), open).await.unwrap_err());
-    not_found(store.open(&bob(), info.id).await.unwrap_err());
-    not_found(store.manifest(&bob(), info.id, ChunkIndex(0), 1).await.unwrap_err());
-    not_found(store.delete(&bob(), info.id).await.unwrap_err());
-    assert!(store.uploads(&bob(), None, 10).await.unwrap().rows.is_empty());
-    assert!(store.files(&bob(), None, 10).await.unwrap().rows.is_empty());
-    assert_eq!(read(&store, info.id).await, sent.data);
-    status(&store, open).await;
-}
 
 #[tokio::test]
 async fn uploads_are_listed_newest_first_and_a_page_goes_on_where_the_last_ended() {

@@ -1,7 +1,6 @@
 //! Bytes in, the same bytes out.
 
-use longhaul_protocol::ChunkIndex;
-use longhaul_server::store::{FileReader as _, Store as _};
+use longhaul_server::store::Store as _;
 
 use super::fixture::*;
 
@@ -18,17 +17,6 @@ async fn what_is_sent_is_served_at_every_edge_of_a_chunk() {
     }
 }
 
-#[tokio::test]
-async fn any_range_is_served() {
-    let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));
-    let store = place.open();
-    let (_, info) = sent.upload(&store).await;
-    let (_, reader) = store.open(&alice(), info.id).await.unwrap();
-    let part = reader.read_at(CHUNK - 5, 10).await.unwrap();
-    assert_eq!(part, sent.data[CHUNK as usize - 5..][..10]);
-    assert!(reader.read_at(3 * CHUNK, 0).await.unwrap().is_empty());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixty_four_chunks_at_once_in_any_order_make_the_file() {
     let place = Place::new();
@@ -43,19 +31,6 @@ async fn sixty_four_chunks_at_once_in_any_order_make_the_file() {
     tasks.join_all().await;
     let info = store.seal(&alice(), id, sent.root()).await.unwrap();
     assert_eq!(read(&store, info.id).await, sent.data);
-}
-
-#[tokio::test]
-async fn the_manifest_tells_the_digests_by_the_page() {
-    let (place, sent) = (Place::new(), Sent::new(4 * CHUNK + 1, 3));
-    let store = place.open();
-    let (_, info) = sent.upload(&store).await;
-    let (_, run) = store.manifest(&alice(), info.id, ChunkIndex(1), 2).await.unwrap();
-    assert_eq!(run.digests, sent.digests()[1..3]);
-    let (_, rest) = store.manifest(&alice(), info.id, ChunkIndex(3), 100).await.unwrap();
-    assert_eq!(rest.digests, sent.digests()[3..]);
-    let (_, none) = store.manifest(&alice(), info.id, ChunkIndex(99), 100).await.unwrap();
-    assert!(none.digests.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

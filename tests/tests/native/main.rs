@@ -9,4 +9,5 @@
 
 mod bad_input;
 mod crash;
+mod faults;
 mod rot;

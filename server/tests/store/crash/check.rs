@@ -11,11 +11,11 @@ use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, digest};
 use longhaul_server::store::disk::DiskStore;
 use longhaul_server::store::{
-    ChunkBegin, ChunkWriter as _, FileReader as _, Store as _, StoreError, Upload,
+    ChunkBegin, ChunkWriter as _, FileReader as _, Owner, Store as _, StoreError, Upload,
 };
 
 use super::world::{Known, KnownFile, Told, World, content, is_content};
-use crate::store::fixture::{alice, named};
+use crate::store::fixture::{alice, bob, named};
 use crate::store::sim::SimDisk;
 
 /// Where the data directory is. What is above it is there from the start.
@@ -46,9 +46,9 @@ impl From<Fault> for String {
 
 /// A file: complete, with the root that its digests make, each that of its bytes, and each of bytes
 /// that somebody sent as that chunk; and if the digest of all of them is told, it is that.
-pub(super) async fn file(store: &DiskStore, id: FileId) -> Result<FileInfo, Fault> {
-    let (info, reader) = store.open(&alice(), id).await?;
-    let (_, run) = store.manifest(&alice(), id, ChunkIndex(0), u64::MAX).await?;
+pub(super) async fn file(store: &DiskStore, owner: &Owner, id: FileId) -> Result<FileInfo, Fault> {
+    let (info, reader) = store.open(owner, id).await?;
+    let (_, run) = store.manifest(owner, id, ChunkIndex(0), u64::MAX).await?;
     let wrong = |what: &str| Err(Fault::Wrong(format!("file {id}: {what}")));
     if run.digests.len() as u64 != info.chunk_count {
         return wrong("it is not complete");
@@ -82,11 +82,11 @@ pub(super) struct Listed {
     uploads: BTreeMap<UploadId, Upload>,
 }
 
-async fn listed(store: &DiskStore) -> Result<Listed, StoreError> {
+async fn listed(store: &DiskStore, owner: &Owner) -> Result<Listed, StoreError> {
     let (mut files, mut uploads) = (BTreeMap::new(), BTreeMap::new());
     let mut after = None;
     loop {
-        let page = store.files(&alice(), after, 2).await?;
+        let page = store.files(owner, after, 2).await?;
         files.extend(page.rows.into_iter().map(|info| (info.id, info)));
         after = page.next;
         if after.is_none() {
@@ -94,7 +94,7 @@ async fn listed(store: &DiskStore) -> Result<Listed, StoreError> {
         }
     }
     loop {
-        let page = store.uploads(&alice(), after, 2).await?;
+        let page = store.uploads(owner, after, 2).await?;
         uploads.extend(page.rows.into_iter().map(|upload| (upload.id, upload)));
         after = page.next;
         if after.is_none() {
@@ -103,14 +103,25 @@ async fn listed(store: &DiskStore) -> Result<Listed, StoreError> {
     }
 }
 
+impl Listed {
+    /// Nobody has more than he may.
+    fn fits(&self) -> Told {
+        let files = self.files.values().map(|info| info.size);
+        let all = files.chain(self.uploads.values().map(|upload| upload.plan.len())).sum::<u64>();
+        let fits = all <= super::history::OWNER_BYTES_MAX;
+        fits.then_some(()).ok_or_else(|| format!("{all} bytes are more than an owner may have"))
+    }
+}
+
 /// Nothing is missing in the lists that nobody has begun to remove.
 pub(super) async fn lists(
     store: &DiskStore,
+    owner: &Owner,
     world: &Mutex<World>,
     excused: impl Fn() -> bool,
 ) -> Told {
     let before: Vec<_> = world.lock().unwrap().files.keys().copied().collect();
-    let listed = match listed(store).await {
+    let listed = match listed(store, owner).await {
         Ok(listed) => listed,
         Err(_) if excused() => return Ok(()),
         Err(error) => return Err(format!("list: {error}")),
@@ -132,11 +143,16 @@ fn is_same(was: &FileInfo, is: &FileInfo) -> bool {
 }
 
 /// What was told before a crash is true after it.
-pub(super) async fn promises(store: &DiskStore, world: &Mutex<World>) -> Told<Listed> {
-    let listed = listed(store).await.map_err(|error| format!("list: {error}"))?;
+pub(super) async fn promises(
+    store: &DiskStore,
+    owner: &Owner,
+    world: &Mutex<World>,
+) -> Told<Listed> {
+    let listed = listed(store, owner).await.map_err(|error| format!("list: {error}"))?;
     for id in listed.files.keys() {
-        file(store, *id).await.map_err(String::from)?;
+        file(store, owner, *id).await.map_err(String::from)?;
     }
+    listed.fits()?;
     let world = world.lock().unwrap();
     for (id, known) in &world.files {
         match listed.files.get(id) {
@@ -190,33 +206,40 @@ pub(super) fn begin_again(world: &mut World, listed: Listed) {
 /// The store works: every upload can be finished, whereupon the bytes of all that was held come to
 /// light; everything can be removed, and then nothing is left on the disk.
 pub(super) async fn goes_on(store: &DiskStore, disk: &SimDisk) -> Told {
+    for owner in [alice(), bob()] {
+        ends(store, &owner).await?;
+    }
+    let now = super::history::DAYS_LATER;
+    store.sweep(now).await.map_err(|error| format!("after the crash: {error}"))?;
+    let left = disk.files(&Path::new(DIR).join("blobs"));
+    if left.is_empty() { Ok(()) } else { Err(format!("these blobs have leaked: {left:?}")) }
+}
+
+async fn ends(store: &DiskStore, owner: &Owner) -> Told {
     let said = |error: StoreError| format!("after the crash: {error}");
-    let another = store.create(&alice(), named("another", 100)).await.map_err(said)?;
-    let listed = listed(store).await.map_err(said)?;
+    let another = store.create(owner, named("another", 100)).await.map_err(said)?;
+    let listed = listed(store, owner).await.map_err(said)?;
     for (id, upload) in &listed.uploads {
-        let info = finish(store, upload).await.map_err(|wrong| format!("{id}: {wrong}"))?;
-        file(store, info.id).await.map_err(String::from)?;
-        store.delete(&alice(), info.id).await.map_err(said)?;
+        let info = finish(store, owner, upload).await.map_err(|wrong| format!("{id}: {wrong}"))?;
+        file(store, owner, info.id).await.map_err(String::from)?;
+        store.delete(owner, info.id).await.map_err(said)?;
     }
     if !listed.uploads.contains_key(&another.id) {
         return Err("a new upload is not listed".to_owned());
     }
     for id in listed.files.keys() {
-        store.delete(&alice(), *id).await.map_err(said)?;
+        store.delete(owner, *id).await.map_err(said)?;
     }
-    let now = super::history::DAYS_LATER;
-    store.sweep(now).await.map_err(said)?;
-    let left = disk.files(&Path::new(DIR).join("blobs"));
-    if left.is_empty() { Ok(()) } else { Err(format!("these blobs have leaked: {left:?}")) }
+    Ok(())
 }
 
 /// Sends what is missing and seals.
-async fn finish(store: &DiskStore, upload: &Upload) -> Told<FileInfo> {
+async fn finish(store: &DiskStore, owner: &Owner, upload: &Upload) -> Told<FileInfo> {
     let (id, plan) = (upload.id, upload.plan);
     for index in ChunkSet::all(plan).without(&upload.holding.held).iter() {
         let (body, digest) = content(plan, index, 0);
         let chunk = ChunkHeaders { index, offset: 0, digest, replace: None };
-        let begun = store.begin_chunk(&alice(), id, chunk).await;
+        let begun = store.begin_chunk(owner, id, chunk).await;
         match begun.map_err(|error| format!("chunk {index}: {error}"))? {
             ChunkBegin::Already => {}
             ChunkBegin::Write(mut writer) => {
@@ -228,17 +251,17 @@ async fn finish(store: &DiskStore, upload: &Upload) -> Told<FileInfo> {
             }
         }
     }
-    store.upload(&alice(), id).await.map_err(|error| error.to_string())?;
-    sealed(store, id).await.map_err(|error| format!("seal: {error}"))
+    store.upload(owner, id).await.map_err(|error| error.to_string())?;
+    sealed(store, owner, id).await.map_err(|error| format!("seal: {error}"))
 }
 
 /// Seals once everything is held.
-async fn sealed(store: &DiskStore, id: UploadId) -> Result<FileInfo, StoreError> {
+async fn sealed(store: &DiskStore, owner: &Owner, id: UploadId) -> Result<FileInfo, StoreError> {
     store.shutdown().await;
-    let digests = store.held_digests(&alice(), id, ChunkIndex(0), u64::MAX).await?;
+    let digests = store.held_digests(owner, id, ChunkIndex(0), u64::MAX).await?;
     let root = digest::root(digests.into_iter().flatten());
     loop {
-        match store.seal(&alice(), id, root).await {
+        match store.seal(owner, id, root).await {
             Err(StoreError::StillFilling { .. }) => tokio::task::yield_now().await,
             other => return other,
         }

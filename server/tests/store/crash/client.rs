@@ -8,18 +8,23 @@ use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan, digest};
 use longhaul_server::store::disk::DiskStore;
-use longhaul_server::store::{ChunkBegin, ChunkWriter as _, NewUpload, Store as _, StoreError};
+use longhaul_server::store::{
+    ChunkBegin, ChunkWriter as _, NewUpload, Owner, Store as _, StoreError,
+};
 
 use super::check;
 use super::world::{Known, KnownFile, Told, VARIANTS, World, content, is_content};
-use crate::store::fixture::{CHUNK, HOUR, alice, named};
+use crate::store::fixture::{CHUNK, HOUR, named};
 use crate::store::sim::SimDisk;
 
 /// A client, and what it knows together with the others.
 pub(super) struct Client {
     pub(super) store: DiskStore,
     pub(super) disk: SimDisk,
+    pub(super) owner: Owner,
     pub(super) world: Arc<Mutex<World>>,
+    /// What others were told.
+    pub(super) others: Arc<Mutex<World>>,
     pub(super) rng: Rng,
 }
 
@@ -48,7 +53,7 @@ impl Client {
     async fn deed(&mut self) -> Told {
         let upload = self.any_upload();
         let file = self.any_file();
-        match (self.rng.u8(..40), upload, file) {
+        match (self.rng.u8(..46), upload, file) {
             (0..=2, ..) | (_, None, None) => self.create().await,
             (3..=12, Some(id), _) => self.put(id).await,
             (13..=15, Some(id), _) => self.replace(id).await,
@@ -62,7 +67,9 @@ impl Client {
             (31..=33, _, Some(file)) => self.again(file).await,
             (34..=36, _, Some(file)) => self.grown(file).await,
             (37..=38, Some(id), _) => self.offer_what_another_has(id).await,
-            _ => check::lists(&self.store, &self.world, || self.excuses()).await,
+            (39..=42, Some(id), _) => self.go_on(id).await,
+            (43, ..) => self.trespass().await,
+            _ => check::lists(&self.store, &self.owner, &self.world, || self.excuses()).await,
         }
     }
 
@@ -83,10 +90,15 @@ impl Client {
 
     /// Whether an error is one that the others or the disk explain.
     fn explained(&self, doing: &str, error: StoreError) -> Told {
-        use StoreError::{ChunkHeld, ChunksMissing, Disk, Expired, Index, NoSpace, NotFound};
-        use StoreError::{ReadOnly, RootMismatch, Sealed, StillFilling, Superseded};
+        use StoreError::{
+            ChunkHeld, ChunksMissing, Disk, Expired, Index, NoSpace, NotFound, Offset,
+        };
+        use StoreError::{OwnerFull, ReadOnly, RootMismatch, Sealed, StillFilling, Superseded};
         match error {
             NotFound | Expired | Sealed { .. } | Superseded { .. } | ChunkHeld { .. } => Ok(()),
+            Offset { .. } => Ok(()),
+            // How much there is of whose is compared after the history.
+            OwnerFull { .. } => Ok(()),
             ChunksMissing { .. } | StillFilling { .. } | RootMismatch => Ok(()),
             Disk { .. } | Index(_) | ReadOnly | NoSpace { .. } if self.excuses() => Ok(()),
             other => Err(format!("{doing}: {other}")),
@@ -104,7 +116,7 @@ impl Client {
         let request = Digest::of(&size.to_le_bytes());
         let idempotency = key.clone().map(|key| (key, request));
         let new = NewUpload { idempotency, ..named("a file", size) };
-        match self.store.create(&alice(), new).await {
+        match self.store.create(&self.owner, new).await {
             Ok(upload) => {
                 let mut world = self.world();
                 // By its key it may be one that was sealed or ended meanwhile.
@@ -139,9 +151,44 @@ impl Client {
         self.send(id, plan, chunk, true).await
     }
 
+    /// Goes on with a chunk that broke off, where the status says; what came before and since is
+    /// verified together.
+    async fn go_on(&mut self, id: UploadId) -> Told {
+        let Some(plan) = self.plan(id) else { return Ok(()) };
+        let kept = match self.store.upload(&self.owner, id).await {
+            Ok(upload) => upload.holding.partial,
+            Err(error) => return self.explained("status", error),
+        };
+        let Some(kept) = self.rng.choice(kept) else { return self.put(id).await };
+        let (index, offset, digest) = (kept.index, kept.offset, kept.digest);
+        let chunk = ChunkHeaders { index, offset, digest, replace: None };
+        self.send(id, plan, chunk, true).await
+    }
+
+    /// Asks for what is another's.
+    async fn trespass(&mut self) -> Told {
+        let (upload, file) = {
+            let others = self.others.lock().unwrap();
+            (others.uploads.keys().next().copied(), others.files.keys().next().copied())
+        };
+        let mut seen = None;
+        if let Some(id) = upload {
+            let told = self.store.upload(&self.owner, id).await;
+            seen = told.is_ok().then(|| format!("upload {id} is another's and was shown"));
+        }
+        if let Some(id) = file {
+            let opened = self.store.open(&self.owner, id).await;
+            seen = seen.or(opened.is_ok().then(|| format!("file {id} is another's and was shown")));
+            if self.store.delete(&self.owner, id).await.is_ok() {
+                seen = Some(format!("file {id} is another's and was deleted"));
+            }
+        }
+        seen.map_or(Ok(()), Err)
+    }
+
     async fn replace(&mut self, id: UploadId) -> Told {
         let Some((plan, index)) = self.any_chunk(id) else { return Ok(()) };
-        let old = match self.store.held_digests(&alice(), id, index, 1).await {
+        let old = match self.store.held_digests(&self.owner, id, index, 1).await {
             Ok(digests) => digests.first().copied().flatten(),
             Err(error) => return self.explained("digests", error),
         };
@@ -167,23 +214,27 @@ impl Client {
         may_break_off: bool,
     ) -> Told {
         let ChunkHeaders { index, digest, .. } = chunk;
-        let mut writer = match self.store.begin_chunk(&alice(), id, chunk).await {
+        let mut writer = match self.store.begin_chunk(&self.owner, id, chunk).await {
             Ok(ChunkBegin::Write(writer)) => writer,
             Ok(ChunkBegin::Already) => return Ok(()),
             Err(error) => return self.explained("begin of a chunk", error),
         };
         let mut all = (0..VARIANTS).map(|variant| content(plan, index, variant));
         let (mut body, _) = all.find(|(_, made)| *made == digest).expect("a content");
-        let is_wrong = self.rng.u8(..10) == 0;
+        let is_wrong = chunk.offset == 0 && self.rng.u8(..10) == 0;
         if is_wrong {
             let mut bytes = body.to_vec();
             let at = self.rng.usize(..bytes.len());
             bytes[at] ^= 1;
             body = bytes.into();
         }
+        drop(body.split_to(chunk.offset as usize));
         while !body.is_empty() {
             let piece = body.split_to(self.rng.usize(1..=body.len()));
-            if may_break_off && self.rng.u8(..30) == 0 {
+            if may_break_off && self.rng.u8(..20) == 0 {
+                if self.rng.bool() {
+                    writer.break_off().await;
+                }
                 return Ok(());
             }
             if let Err(error) = writer.write(piece).await {
@@ -196,6 +247,8 @@ impl Client {
         match writer.finish().await {
             Ok(()) if is_wrong => Err(format!("{id} took wrong bytes as chunk {index}")),
             Err(StoreError::DigestMismatch { .. }) if is_wrong => Ok(()),
+            // What came before may have been another's, who sent wrong bytes.
+            Err(StoreError::DigestMismatch { .. }) if chunk.offset > 0 => Ok(()),
             Ok(()) => Ok(()),
             Err(error) => self.explained("finish", error),
         }
@@ -205,7 +258,7 @@ impl Client {
         let Some(before) = self.world().uploads.get(&id).map(|known| known.replaces.clone()) else {
             return Ok(());
         };
-        match self.store.upload(&alice(), id).await {
+        match self.store.upload(&self.owner, id).await {
             Ok(upload) => {
                 let mut world = self.world();
                 match world.uploads.get_mut(&id) {
@@ -232,7 +285,7 @@ impl Client {
         let mut tries = 0;
         let digests = loop {
             let start = ChunkIndex(0);
-            let digests = match self.store.held_digests(&alice(), id, start, 100).await {
+            let digests = match self.store.held_digests(&self.owner, id, start, 100).await {
                 Ok(digests) => digests,
                 Err(error) => return self.explained("digests", error),
             };
@@ -253,7 +306,7 @@ impl Client {
         }
         let mut waits = 0;
         let answer = loop {
-            match self.store.seal(&alice(), id, root).await {
+            match self.store.seal(&self.owner, id, root).await {
                 Err(StoreError::StillFilling { .. }) if waits < 200 => waits += 1,
                 other => break other,
             }
@@ -280,7 +333,7 @@ impl Client {
         let all = ChunkSet::all(plan);
         let digests = all.iter().map(|index| content(plan, index, variant).1);
         let run = DigestRun { start: ChunkIndex(0), digests: digests.collect() };
-        match self.store.offer(&alice(), id, run).await {
+        match self.store.offer(&self.owner, id, run).await {
             Ok(offered) => {
                 let known = |differing: &longhaul_protocol::wire::DifferingChunk| {
                     is_content(plan, differing.index, differing.digest)
@@ -298,7 +351,7 @@ impl Client {
     /// Begins an upload and offers digests at once; tells what the store says it has.
     async fn begin_with(&mut self, size: u64, digests: Vec<Digest>) -> Told<Option<UploadId>> {
         let new = named("a file", size);
-        let upload = match self.store.create(&alice(), new).await {
+        let upload = match self.store.create(&self.owner, new).await {
             Ok(upload) => upload,
             Err(error) => return self.explained("create", error).map(|()| None),
         };
@@ -309,7 +362,7 @@ impl Client {
             world.uploads.entry(upload.id).or_insert(known);
         }
         let run = DigestRun { start: ChunkIndex(0), digests };
-        if let Err(error) = self.store.offer(&alice(), upload.id, run).await {
+        if let Err(error) = self.store.offer(&self.owner, upload.id, run).await {
             return self.explained("offer", error).map(|()| None);
         }
         self.status(upload.id).await?;
@@ -317,7 +370,7 @@ impl Client {
     }
 
     async fn digests_of(&self, file: FileId) -> Option<(u64, Vec<Digest>)> {
-        let manifest = self.store.manifest(&alice(), file, ChunkIndex(0), u64::MAX).await;
+        let manifest = self.store.manifest(&self.owner, file, ChunkIndex(0), u64::MAX).await;
         manifest.ok().map(|(info, run)| (info.size, run.digests))
     }
 
@@ -350,7 +403,7 @@ impl Client {
         let Some(plan) = self.plan(id) else { return Ok(()) };
         let Some(other) = self.any_upload() else { return Ok(()) };
         let count = plan.chunk_count();
-        let held = self.store.held_digests(&alice(), other, ChunkIndex(0), count).await;
+        let held = self.store.held_digests(&self.owner, other, ChunkIndex(0), count).await;
         let known = held.unwrap_or_default().into_iter().map_while(|digest| digest);
         let digests: Vec<_> = known
             .enumerate()
@@ -359,7 +412,7 @@ impl Client {
             })
             .collect();
         let run = DigestRun { start: ChunkIndex(0), digests };
-        match self.store.offer(&alice(), id, run).await {
+        match self.store.offer(&self.owner, id, run).await {
             Ok(_) => self.status(id).await,
             Err(error) => self.explained("offer", error),
         }
@@ -369,7 +422,7 @@ impl Client {
         if let Some(known) = self.world().uploads.get_mut(&id) {
             known.may_be_gone = true;
         }
-        match self.store.cancel(&alice(), id).await {
+        match self.store.cancel(&self.owner, id).await {
             Ok(()) => {
                 let mut world = self.world();
                 world.uploads.remove(&id);
@@ -382,7 +435,7 @@ impl Client {
 
     async fn delete(&mut self, id: FileId) -> Told {
         self.world().begin_delete(id);
-        match self.store.delete(&alice(), id).await {
+        match self.store.delete(&self.owner, id).await {
             Ok(()) => {
                 let mut world = self.world();
                 world.files.remove(&id);
@@ -400,7 +453,7 @@ impl Client {
         let Some(root) = self.world().files.get(&id).map(|file| file.info.root) else {
             return Ok(());
         };
-        match check::file(&self.store, id).await {
+        match check::file(&self.store, &self.owner, id).await {
             Ok(info) if info.root == root => Ok(()),
             Ok(_) => Err(format!("file {id} has another root now")),
             Err(check::Fault::Wrong(wrong)) => Err(wrong),
@@ -418,6 +471,7 @@ impl Client {
     async fn clean_up(&mut self) -> Told {
         if self.rng.u8(..4) == 0 {
             self.world().pass(25 * HOUR);
+            self.others.lock().unwrap().pass(0);
         }
         let now = self.world().now();
         match self.store.sweep(now).await {

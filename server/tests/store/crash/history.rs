@@ -5,17 +5,21 @@ use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
 use longhaul_protocol::Millis;
+use longhaul_server::store::Owner;
 use longhaul_server::store::disk::medium::Disk as _;
 use longhaul_server::store::disk::{Clock, Config, DiskStore, Ids};
 
 use super::check::{self, DIR};
 use super::client::Client;
 use super::world::{Told, World};
-use crate::store::fixture::CHUNK;
+use crate::store::fixture::{CHUNK, alice, bob};
 use crate::store::sim::{Fault, Kept, Lie, SimDisk, Stage};
 
 /// When everything has expired.
 pub(super) const DAYS_LATER: Millis = Millis(u64::MAX / 2);
+
+/// What an owner may have, bytes: some histories come to it.
+pub(super) const OWNER_BYTES_MAX: u64 = 24 * CHUNK;
 
 /// What kind of history it is to be.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,7 +44,8 @@ struct History {
     rng: Rng,
     stage: Stage,
     disk: SimDisk,
-    world: Arc<Mutex<World>>,
+    /// What each owner was told.
+    worlds: [(Owner, Arc<Mutex<World>>); 2],
     config: Config,
     came: Came,
 }
@@ -56,13 +61,15 @@ pub(super) fn play(seed: u64, kind: Kind) -> Told<Came> {
     let stage = Stage::new(rng.u64(..));
     let config = config(&world, &stage, &mut rng);
     let came = Came { crashes: 0, answers: 0, failures: 0, trace: 0 };
-    let world = Arc::new(Mutex::new(world));
-    let mut history = History { kind, rng, stage, disk, world, config, came };
+    let others = World { now: Arc::clone(&world.now), ..World::new() };
+    let worlds = [(alice(), Arc::new(Mutex::new(world))), (bob(), Arc::new(Mutex::new(others)))];
+    let mut history = History { kind, rng, stage, disk, worlds, config, came };
     for _ in 0..history.rng.u8(1..=3) {
         history.until_a_crash()?;
         history.recover()?;
     }
-    history.came.answers = history.world.lock().unwrap().answers;
+    let answers = history.worlds.iter().map(|(_, world)| world.lock().unwrap().answers);
+    history.came.answers = answers.sum();
     Ok(history.came)
 }
 
@@ -72,6 +79,7 @@ fn config(world: &World, stage: &Stage, rng: &mut Rng) -> Config {
     Config {
         chunk_len: CHUNK,
         index_cache_bytes: 1 << 20,
+        bytes_per_owner_max: Some(OWNER_BYTES_MAX),
         unsynced_bytes_max: if rng.bool() { 1 << 30 } else { CHUNK },
         clock: Clock::new(move || Millis(now.load(std::sync::atomic::Ordering::SeqCst))),
         ids: Ids::new(move || Ok(ids.lock().unwrap().u128(..).to_le_bytes())),
@@ -82,8 +90,11 @@ fn config(world: &World, stage: &Stage, rng: &mut Rng) -> Config {
 
 impl History {
     fn open(&self, disk: &SimDisk) -> Result<DiskStore, String> {
-        let opened =
-            DiskStore::open_on(Arc::new(disk.clone()), Path::new(DIR), self.config.clone());
+        self.open_with(disk, self.config.clone())
+    }
+
+    fn open_with(&self, disk: &SimDisk, config: Config) -> Result<DiskStore, String> {
+        let opened = DiskStore::open_on(Arc::new(disk.clone()), Path::new(DIR), config);
         opened.map_err(|error| format!("the store does not open: {error}"))
     }
 
@@ -125,17 +136,21 @@ impl History {
             }
             drop(store);
         });
-        match self.world.lock().unwrap().wrong.first() {
-            None => Ok(()),
-            Some(wrong) => Err(wrong.clone()),
-        }
+        let wrong = self.worlds.iter().find_map(|(_, world)| world.lock().unwrap().wrong.pop());
+        wrong.map_or(Ok(()), Err)
     }
 
     fn client(&mut self, store: &DiskStore) -> Client {
+        // Most of them the first owner's, so that they meet.
+        let whose = usize::from(self.rng.u8(..4) == 0);
+        let (owner, world) = self.worlds[whose].clone();
+        let others = Arc::clone(&self.worlds[1 - whose].1);
         Client {
+            owner,
+            world,
+            others,
             store: store.clone(),
             disk: self.disk.clone(),
-            world: Arc::clone(&self.world),
             rng: self.rng.fork(),
         }
     }
@@ -158,20 +173,26 @@ impl History {
             }
         }
         let store = self.open(&self.disk)?;
-        let (stage, world) = (self.stage.clone(), Arc::clone(&self.world));
+        let (stage, worlds) = (self.stage.clone(), self.worlds.clone());
         let listed = stage.run(async {
-            let listed = check::promises(&store, &world).await?;
+            let mut all = Vec::new();
+            for (owner, world) in &worlds {
+                all.push(check::promises(&store, owner, world).await?);
+            }
             drop(store);
-            Ok::<_, String>(listed)
+            Ok::<_, String>(all)
         })?;
         let copy = self.disk.copy();
-        let store = self.open(&copy)?;
+        let store =
+            self.open_with(&copy, Config { bytes_per_owner_max: None, ..self.config.clone() })?;
         stage.run(async {
             let goes_on = check::goes_on(&store, &copy).await;
             drop(store);
             goes_on
         })?;
-        check::begin_again(&mut world.lock().unwrap(), listed);
+        for ((_, world), listed) in worlds.iter().zip(listed) {
+            check::begin_again(&mut world.lock().unwrap(), listed);
+        }
         Ok(())
     }
 }

@@ -65,6 +65,9 @@ struct State {
     off_at: Option<u64>,
     is_off: bool,
     fault: Option<(Range<u64>, Fault)>,
+    /// Whether calls to the index do not fail, and whether this is one.
+    fault_spares_index: bool,
+    is_index: bool,
     failures: u64,
 }
 
@@ -96,12 +99,16 @@ impl SimDisk {
             off_at: None,
             is_off: false,
             fault: None,
+            fault_spares_index: false,
+            is_index: false,
             failures: 0,
         })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        let mut state = self.0.lock().unwrap();
+        state.is_index = false;
+        state
     }
 
     pub(in crate::store) fn lie(&self, lie: Option<Lie>) {
@@ -127,6 +134,12 @@ impl SimDisk {
         let mut state = self.state();
         let ops = state.ops;
         state.fault = Some((ops + changes.start..ops + changes.end, fault));
+    }
+
+    /// The same, but for calls to the index.
+    pub(in crate::store) fn fail_blobs(&self, changes: Range<u64>, fault: Fault) {
+        self.fail(changes, fault);
+        self.state().fault_spares_index = true;
     }
 
     pub(in crate::store) fn failures(&self) -> u64 {
@@ -176,10 +189,10 @@ impl State {
         for late in std::mem::take(&mut self.due) {
             self.tree.file(late)?.sync();
         }
-        match &self.fault {
-            Some((when, fault)) if when.contains(&self.ops) && *fault != Fault::Read => {
+        match self.fault() {
+            Some(fault) if fault != Fault::Read => {
                 self.failures += 1;
-                Ok(Go::Fail(*fault))
+                Ok(Go::Fail(fault))
             }
             _ => Ok(Go::On),
         }
@@ -203,13 +216,19 @@ impl State {
         if self.is_off {
             return Err(off());
         }
-        match &self.fault {
-            Some((when, Fault::Read)) if when.contains(&self.ops) => {
+        match self.fault() {
+            Some(Fault::Read) => {
                 self.failures += 1;
                 Err(Fault::Read.error())
             }
             _ => Ok(()),
         }
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        let is_spared = self.is_index && self.fault_spares_index;
+        let now = self.fault.as_ref().filter(|(when, _)| when.contains(&self.ops) && !is_spared);
+        now.map(|(_, fault)| *fault)
     }
 
     fn sync_file(&mut self, ino: Ino, is_index: bool) -> io::Result<()> {
@@ -261,6 +280,8 @@ impl Disk for SimDisk {
 
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state();
+        let is_index = path.to_string_lossy().contains("index.redb");
+        state.is_index = is_index;
         let creates = how == OpenHow::Create && state.tree.find(path).is_err();
         if creates {
             let make = |state: &mut State| state.tree.open(path, true).map(drop);
@@ -271,7 +292,6 @@ impl Disk for SimDisk {
         let ino = state.tree.open(path, false)?;
         state.tree.file(ino)?;
         *state.open.entry(ino).or_default() += 1;
-        let is_index = path.to_string_lossy().contains("index.redb");
         Ok(Arc::new(SimFile { disk: self.clone(), ino, is_index }))
     }
 
@@ -304,13 +324,19 @@ struct SimFile {
 }
 
 impl SimFile {
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.disk.state();
+        state.is_index = self.is_index;
+        state
+    }
+
     /// Does something to the file. Where it is a blob, others may have their turn before and after:
     /// the store promises to hold no lock over that. Over the index's file it has to.
     fn act<T>(&self, act: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
         if !self.is_index {
             stage::pause();
         }
-        let done = act(&mut self.disk.state());
+        let done = act(&mut self.state());
         if !self.is_index {
             stage::pause();
         }
@@ -330,14 +356,14 @@ impl Drop for SimFile {
 
 impl DiskFile for SimFile {
     fn size(&self) -> io::Result<u64> {
-        let mut state = self.disk.state();
+        let mut state = self.state();
         state.read()?;
         state.tree.file(self.ino).map(|file| file.len())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let resize = |state: &mut State| state.tree.file(self.ino).map(|file| file.set_len(len));
-        self.disk.state().whole("set length", (self.ino, len), resize)
+        self.state().whole("set length", (self.ino, len), resize)
     }
 
     fn preallocate(&self, len: u64) -> io::Result<()> {
@@ -346,7 +372,7 @@ impl DiskFile for SimFile {
             file.set_len(len.max(file.len()));
             Ok(())
         };
-        self.disk.state().whole("reserve", (self.ino, len), grow)
+        self.state().whole("reserve", (self.ino, len), grow)
     }
 
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {

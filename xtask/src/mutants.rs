@@ -1,0 +1,229 @@
+//! `cargo xtask mutants`: makes the store wrong in one named way after the other, and fails if the
+//! tests do not notice.
+//!
+//! All mutants go into one copy of the workspace, each behind a question that an environment
+//! variable answers, so that it is compiled once; the copy shares the build folder, so that only our
+//! own crates are.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::Error;
+use crate::run::{heading, output, run};
+use crate::workspace::{root, target};
+use table::{MUTANTS, Mutant};
+
+/// Which mutant is to be alive, for the copy.
+const VARIABLE: &str = "LONGHAUL_MUTANT";
+/// How many crash histories of each kind it gets, if it is not said.
+const HISTORIES_DEFAULT: u64 = 400;
+/// After how long the tests are taken to hang, seconds: many times what they need.
+const PATIENCE_SECONDS: u64 = 300;
+
+/// What the copy asks.
+const QUESTION: &str = "
+
+/// Whether this mutant is to be alive.
+pub fn mutated(number: usize) -> bool {
+    static WANTED: std::sync::OnceLock<Option<usize>> = std::sync::OnceLock::new();
+    let wanted = || std::env::var(\"LONGHAUL_MUTANT\").ok()?.parse().ok();
+    *WANTED.get_or_init(wanted) == Some(number)
+}
+";
+
+/// Which to run, and how long.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Parts of names; none: every mutant.
+    names: Vec<String>,
+    histories: u64,
+}
+
+impl Options {
+    /// `[NAME…] [--histories N]`
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, Error> {
+        let mut options = Self { names: Vec::new(), histories: HISTORIES_DEFAULT };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            if argument == "--histories" {
+                let number = arguments.next().and_then(|number| number.parse().ok());
+                let usage = || Error::Usage { given: format!("mutants {argument}") };
+                options.histories = number.ok_or_else(usage)?;
+            } else {
+                options.names.push(argument.clone());
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, mutant: &Mutant) -> bool {
+        self.names.is_empty() || self.names.iter().any(|name| mutant.name.contains(name.as_str()))
+    }
+}
+
+/// What noticed a mutant.
+#[derive(Debug, PartialEq, Eq)]
+enum Noticed {
+    /// These tests, and what the first of the histories says.
+    By(Vec<String>),
+    /// The tests came to no end.
+    Hung,
+    Nobody,
+}
+
+/// Tries each mutant; an error if one survives or if the tests fail without any.
+pub(crate) fn run_mutants(options: &Options) -> Result<(), Error> {
+    let copy = target().join("mutants");
+    heading("copying the workspace");
+    copy_workspace(&copy)?;
+    mutate(&copy)?;
+    heading("compiling it with all mutants");
+    run(tests(&copy).arg("--no-run"))?;
+    heading("without a mutant");
+    run(histories(&copy, options).env_remove(VARIABLE))?;
+    heading("with one at a time");
+    let mut survivors = Vec::new();
+    for (number, mutant) in MUTANTS.iter().enumerate().filter(|(_, it)| options.wants(it)) {
+        let noticed = try_one(&copy, number, options)?;
+        println!("{:<60} {}", mutant.name, tell(&noticed));
+        if noticed == Noticed::Nobody {
+            survivors.push(mutant.name);
+        }
+    }
+    if survivors.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Survivors { names: survivors.join("; ") })
+    }
+}
+
+/// The crash histories first, because they say in which seed; the other tests if those see nothing.
+fn try_one(copy: &Path, number: usize, options: &Options) -> Result<Noticed, Error> {
+    let number = number.to_string();
+    let noticed = look(histories(copy, options).env(VARIABLE, &number))?;
+    if noticed != Noticed::Nobody {
+        return Ok(noticed);
+    }
+    let mut others = tests(copy);
+    others.args(["--no-fail-fast", "--", "--skip", "crash::"]);
+    look(others.env(VARIABLE, &number))
+}
+
+fn look(command: &mut Command) -> Result<Noticed, Error> {
+    let output = command
+        .output()
+        .map_err(|source| Error::Start { command: crate::run::line(command), source })?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    Ok(match (output.status.success(), output.status.code()) {
+        (true, _) => Noticed::Nobody,
+        (_, Some(124 | 137)) => Noticed::Hung,
+        _ => Noticed::By(failures(&text)),
+    })
+}
+
+/// The names of the tests that failed, and the seed of a history.
+fn failures(text: &str) -> Vec<String> {
+    let failed = text.lines().filter_map(|line| {
+        let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+        Some(name.trim_start_matches("store::").to_owned())
+    });
+    let seed = text.lines().find(|line| line.starts_with("LONGHAUL_SEED="));
+    failed.chain(seed.map(str::to_owned)).collect()
+}
+
+fn tell(noticed: &Noticed) -> String {
+    match noticed {
+        Noticed::By(tests) => format!("red: {}", tests.join(", ")),
+        Noticed::Hung => format!("red: no end within {PATIENCE_SECONDS} s"),
+        Noticed::Nobody => "SURVIVED".to_owned(),
+    }
+}
+
+fn tests(copy: &Path) -> Command {
+    let mut command = Command::new("timeout");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    command.args(["--kill-after=5", &PATIENCE_SECONDS.to_string()]).arg(cargo);
+    command.args(["test", "-p", "longhaul-server", "--lib", "--test", "store"]);
+    command.current_dir(copy).env("CARGO_TARGET_DIR", target()).env("RUST_BACKTRACE", "0");
+    command
+}
+
+fn histories(copy: &Path, options: &Options) -> Command {
+    let mut command = tests(copy);
+    command.args(["--no-fail-fast", "--", "crash::after"]);
+    command.env("LONGHAUL_HISTORIES", options.histories.to_string());
+    command
+}
+
+/// What git knows of; files that did not change stay as they are, for cargo's sake.
+fn copy_workspace(copy: &Path) -> Result<(), Error> {
+    let listed = output(Command::new("git").args(["ls-files", "-z"]).current_dir(root()))?;
+    for name in listed.split_terminator('\0').filter(|name| !name.starts_with("www/")) {
+        let from = root().join(name);
+        if from.is_file() {
+            put(&copy.join(name), &read(&from)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn mutate(copy: &Path) -> Result<(), Error> {
+    let mut files = BTreeMap::<&str, String>::new();
+    for (number, mutant) in MUTANTS.iter().enumerate() {
+        let text = match files.get(mutant.file) {
+            Some(text) => text.clone(),
+            None => String::from_utf8_lossy(&read(&root().join(mutant.file))?).into_owned(),
+        };
+        let question = format!("longhaul_protocol::mutated({number})");
+        let mutated =
+            mutant.apply(&text, &question).ok_or(Error::StaleMutant { name: mutant.name })?;
+        files.insert(mutant.file, mutated);
+    }
+    let library = "protocol/src/lib.rs";
+    let text = String::from_utf8_lossy(&read(&root().join(library))?).into_owned();
+    files.insert(library, text + QUESTION);
+    files.iter().try_for_each(|(name, text)| put(&copy.join(name), text.as_bytes()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(at(path))
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if fs::read(path).is_ok_and(|found| found == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(at(folder))?;
+    }
+    fs::write(path, bytes).map_err(at(path))
+}
+
+fn at(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    let path: PathBuf = path.to_owned();
+    move |source| Error::File { path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mutant_still_finds_its_place() {
+        for mutant in MUTANTS {
+            let text = fs::read_to_string(root().join(mutant.file)).unwrap();
+            assert!(mutant.apply(&text, "x").is_some(), "{}", mutant.name);
+        }
+    }
+
+    #[test]
+    fn what_failed_is_read_from_what_cargo_prints() {
+        let text = "test store::rot::a ... FAILED\ntest b ... ok\nLONGHAUL_SEED=3 Kind: gone\n";
+        assert_eq!(failures(text), ["rot::a", "LONGHAUL_SEED=3 Kind: gone"]);
+    }
+}

@@ -1,0 +1,274 @@
+//! The mutants: what is made wrong, and where.
+
+/// One way to be wrong.
+#[derive(Debug)]
+pub(super) struct Mutant {
+    pub(super) name: &'static str,
+    /// From the root of the workspace.
+    pub(super) file: &'static str,
+    /// Stands in the file once.
+    right: &'static str,
+    /// What stands there instead; `@M` asks whether the mutant is alive.
+    wrong: &'static str,
+}
+
+impl Mutant {
+    /// The file's text with the mutant in it; `None` if it has no place there any more.
+    pub(super) fn apply(&self, text: &str, question: &str) -> Option<String> {
+        let is_there_once = text.matches(self.right).count() == 1;
+        is_there_once.then(|| text.replace(self.right, &self.wrong.replace("@M", question)))
+    }
+}
+
+const fn mutant(
+    name: &'static str,
+    file: &'static str,
+    right: &'static str,
+    wrong: &'static str,
+) -> Mutant {
+    Mutant { name, file, right, wrong }
+}
+
+const DISK: &str = "server/src/store/disk.rs";
+const CHUNKS: &str = "server/src/store/disk/index/chunks.rs";
+const CLAIMS: &str = "server/src/store/disk/claims.rs";
+const CREATE: &str = "server/src/store/disk/create.rs";
+const FILES: &str = "server/src/store/disk/index/files.rs";
+const INDEX: &str = "server/src/store/disk/index.rs";
+const READER: &str = "server/src/store/disk/reader.rs";
+const REFS: &str = "server/src/store/disk/index/refs.rs";
+const ROT: &str = "server/src/store/disk/rot.rs";
+const ROW: &str = "server/src/store/disk/row.rs";
+const SCRUB: &str = "server/src/store/disk/scrub.rs";
+const SWEEP: &str = "server/src/store/disk/sweep.rs";
+const SYNCER: &str = "server/src/store/disk/syncer.rs";
+const VERIFIED: &str = "server/src/store/disk/verified.rs";
+const WRITER: &str = "server/src/store/disk/writer.rs";
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    // Durability.
+    mutant(
+        "data sync removed",
+        SYNCER,
+        "    let Err(source) = dirty.blob.sync_data() else { return };\n",
+        "    if @M {\n        return;\n    }\n    let Err(source) = dirty.blob.sync_data() else { return };\n",
+    ),
+    mutant(
+        "commit before sync",
+        SYNCER,
+        "        group.blobs.iter().for_each(sync_blob);\n",
+        "        if @M {\n            let rows = group.received.iter().map(row).collect::<Vec<_>>();\n            let _ = self.index.insert_chunks(&rows);\n        }\n        group.blobs.iter().for_each(sync_blob);\n",
+    ),
+    mutant(
+        "index sync weakened",
+        INDEX,
+        "txn.set_durability(Durability::Immediate)",
+        "txn.set_durability(if @M { Durability::None } else { Durability::Immediate })",
+    ),
+    mutant(
+        "index sync removed",
+        "server/src/store/disk/index/backend.rs",
+        "        self.0.sync_data()\n",
+        "        if @M { Ok(()) } else { self.0.sync_data() }\n",
+    ),
+    mutant(
+        "unlink before commit: cancel",
+        SWEEP,
+        "        let removed = self.index.remove_upload(live.id, expired);\n",
+        "        if @M {\n            let _ = self.disk.unlink(&self.layout.blob(live.blob_id()));\n        }\n        let removed = self.index.remove_upload(live.id, expired);\n",
+    ),
+    mutant(
+        "unlink before commit: delete",
+        SWEEP,
+        "        self.index.file(owner, id)?;\n",
+        "        let found = self.index.file(owner, id)?;\n        if @M {\n            let _ = self.disk.unlink(&self.layout.blob(found.blob));\n        }\n",
+    ),
+    mutant(
+        "directory sync removed: a new blob",
+        CREATE,
+        "        self.disk.sync_dir(&self.layout.dir_of(blob)).map_err(making)?;\n",
+        "        if !@M {\n            self.disk.sync_dir(&self.layout.dir_of(blob)).map_err(making)?;\n        }\n",
+    ),
+    mutant(
+        "directory sync removed: an unlinked blob",
+        SWEEP,
+        "        let synced = self.disk.sync_dir(&self.layout.dir_of(blob));\n",
+        "        let synced = if @M { Ok(()) } else { self.disk.sync_dir(&self.layout.dir_of(blob)) };\n",
+    ),
+    mutant(
+        "directory sync removed: a new index",
+        DISK,
+        "    disk.sync_dir(layout.dir()).map_err(at(layout.dir().to_owned()))?;\n",
+        "    if !@M {\n        disk.sync_dir(layout.dir()).map_err(at(layout.dir().to_owned()))?;\n    }\n",
+    ),
+    mutant(
+        "rows of garbage dropped before the unlink",
+        SWEEP,
+        "        match self.disk.unlink(&self.layout.blob(blob)) {\n",
+        "        if @M {\n            self.index.drop_garbage(blob)?;\n        }\n        match self.disk.unlink(&self.layout.blob(blob)) {\n",
+    ),
+    mutant(
+        "garbage not finished at a start",
+        SWEEP,
+        "        let garbage = self.index.garbage()?;\n",
+        "        let garbage = if @M { Vec::new() } else { self.index.garbage()? };\n",
+    ),
+    mutant(
+        "a failed sync believed",
+        SYNCER,
+        "\"unsynced chunks are dropped\");\n    dirty.live.change(|state| state.chunks.sync_failed());\n",
+        "\"unsynced chunks are dropped\");\n    if !@M {\n        dirty.live.change(|state| state.chunks.sync_failed());\n    }\n",
+    ),
+    mutant(
+        "a held chunk written over before its row is out",
+        WRITER,
+        "                    if self.remove_row(live, chunk.index, digest).await? {\n",
+        "                    if @M {\n                        live.change(|state| state.chunks.end_removal(chunk.index, true));\n                        return Ok(Some(claim));\n                    }\n                    if self.remove_row(live, chunk.index, digest).await? {\n",
+    ),
+    mutant(
+        "a chunk held after a commit that may have removed it",
+        WRITER,
+        "            let unknown = |_: &StoreError| store.index.is_read_only();\n",
+        "            let unknown = |_: &StoreError| !@M && store.index.is_read_only();\n",
+    ),
+    mutant(
+        "pending told as held",
+        CLAIMS,
+        "            held: self.held.clone(),\n",
+        "            held: if @M {\n                let mut all = self.pending_chunks();\n                all.union_with(&self.held);\n                all\n            } else {\n                self.held.clone()\n            },\n",
+    ),
+    mutant(
+        "a body taken without its digest compared",
+        WRITER,
+        "if hasher.finish() != self.digest {",
+        "if hasher.finish() != self.digest && !@M {",
+    ),
+    mutant(
+        "a newer request writes beside an older one",
+        WRITER,
+        "        let &ChunkHeaders { digest, offset, .. } = chunk;\n        claim.until_nobody_writes().await;\n",
+        "        let &ChunkHeaders { digest, offset, .. } = chunk;\n        if !@M {\n            claim.until_nobody_writes().await;\n        }\n",
+    ),
+    // References and shared blobs.
+    mutant(
+        "a reference without a pin",
+        REFS,
+        "        self.txn.open_table(LENT)?.insert((blob.bytes(), index.0, to.0, at.0), ())?;\n",
+        "        if !@M {\n            self.txn.open_table(LENT)?.insert((blob.bytes(), index.0, to.0, at.0), ())?;\n        }\n",
+    ),
+    mutant(
+        "a pinned blob unlinked",
+        REFS,
+        "Ok(is_garbage && pins.next().transpose()?.is_none())",
+        "Ok(is_garbage && (@M || pins.next().transpose()?.is_none()))",
+    ),
+    mutant(
+        "a pinned chunk replaced",
+        CHUNKS,
+        "if refs::is_lent(txn, blob, index)? {",
+        "if !@M && refs::is_lent(txn, blob, index)? {",
+    ),
+    mutant(
+        "a replacement calls nobody in",
+        WRITER,
+        "                self.call_in(live, chunk.index).await?;\n",
+        "                if !@M {\n                    self.call_in(live, chunk.index).await?;\n                }\n",
+    ),
+    mutant(
+        "a blob goes with its first file",
+        FILES,
+        "            if left == 0 {\n",
+        "            if left == 0 || @M {\n",
+    ),
+    mutant(
+        "a blob outlives its last file",
+        FILES,
+        "BlobRow { files: blob.files.saturating_sub(1), ..blob }",
+        "BlobRow { files: if @M { blob.files } else { blob.files.saturating_sub(1) }, ..blob }",
+    ),
+    mutant(
+        "garbage lent",
+        REFS,
+        "if garbage.get(blob)?.is_none() {",
+        "if @M || garbage.get(blob)?.is_none() {",
+    ),
+    mutant(
+        "sealed with references",
+        FILES,
+        "    let Some((blob, other)) = same else { return Ok(None) };\n",
+        "    if @M && same.is_none() {\n        let row =\n            BlobRow { len: row.len, chunk_len: row.chunk_len, files: 1, root: Some(root) };\n        put_blob(txn, own, row)?;\n        return Ok(Some(own));\n    }\n    let Some((blob, other)) = same else { return Ok(None) };\n",
+    ),
+    mutant(
+        "the garbage row of a blob that is needed again stays",
+        FILES,
+        "    garbage.remove(blob.bytes())?;\n",
+        "    if !@M {\n        garbage.remove(blob.bytes())?;\n    }\n",
+    ),
+    mutant(
+        "the own blob of a shared file stays",
+        FILES,
+        "    garbage.insert(own.bytes(), row.owner.as_str())?;\n",
+        "    if !@M {\n        garbage.insert(own.bytes(), row.owner.as_str())?;\n    }\n",
+    ),
+    mutant(
+        "references outlive their upload",
+        SWEEP,
+        "            unneeded.extend(self.index.drop_references(blob)?);\n",
+        "            if !@M {\n                unneeded.extend(self.index.drop_references(blob)?);\n            }\n",
+    ),
+    mutant(
+        "a pin outlives its reference",
+        REFS,
+        "    txn.open_table(LENT)?.remove((blob, at, upload.0, index.0))?;\n",
+        "    if !@M {\n        txn.open_table(LENT)?.remove((blob, at, upload.0, index.0))?;\n    }\n",
+    ),
+    mutant(
+        "a reference outlives the copy",
+        CHUNKS,
+        "        refs::release(txn, chunk.upload, chunk.index)?;\n        table",
+        "        if !@M {\n            refs::release(txn, chunk.upload, chunk.index)?;\n        }\n        table",
+    ),
+    // Rot.
+    mutant(
+        "served without comparing",
+        READER,
+        "        if self.digest(index)? != Some(found) {\n",
+        "        if !@M && self.digest(index)? != Some(found) {\n",
+    ),
+    mutant(
+        "believed for ever",
+        VERIFIED,
+        "            marks.clear();\n",
+        "            if !@M {\n                marks.clear();\n            }\n",
+    ),
+    mutant(
+        "the rows of a deleted file go while it is read",
+        SWEEP,
+        "        if self.verified.is_read(blob) {\n",
+        "        if !@M && self.verified.is_read(blob) {\n",
+    ),
+    mutant(
+        "held chunks never looked at",
+        SCRUB,
+        "        if let Some(held) = live.take_unseen() {\n",
+        "        if let Some(held) = live.take_unseen().filter(|_| !@M) {\n",
+    ),
+    mutant(
+        "a rotten chunk still lent",
+        ROT,
+        "    index.withdraw(blob, chunk, &files)\n",
+        "    if @M { Ok(()) } else { index.withdraw(blob, chunk, &files) }\n",
+    ),
+    mutant(
+        "the checksum of a row not compared",
+        ROW,
+        "(*found == checksum(json)).then_some(json)",
+        "(@M || *found == checksum(json)).then_some(json)",
+    ),
+    mutant(
+        "the index's pages not compared at a start",
+        INDEX,
+        "    if !was_checked.load(Ordering::Relaxed) && ",
+        "    if !@M && !was_checked.load(Ordering::Relaxed) && ",
+    ),
+];
