@@ -3,12 +3,17 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, io};
 use crate::payload::Piece;
 
 /// What is left free, bytes: a full disk is slow, and other people's programs need some.
 const SPARE_BYTES: u64 = 4 << 30;
+/// How long room is waited for, and how often it is looked for.
+const ROOM_PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Waits until the file system has nothing left to write, so that nobody pays for the one before.
 ///
@@ -48,6 +53,22 @@ pub fn fresh_dir(dir: &Path) -> Result<()> {
         fs::remove_dir_all(dir).map_err(io(format!("clearing {}", dir.display())))?;
     }
     fs::create_dir_all(dir).map_err(io(format!("making {}", dir.display())))
+}
+
+/// Waits for room: what a server deleted is free a moment later.
+///
+/// # Errors
+/// [`Error::NoRoom`], [`Error::Io`].
+pub fn wait_for_room(dir: &Path, needed: u64) -> Result<()> {
+    let since = Instant::now();
+    loop {
+        let room = check_room(dir, needed);
+        if room.is_ok() || since.elapsed() > ROOM_PATIENCE {
+            return room;
+        }
+        settle(dir)?;
+        thread::sleep(LOOK_EVERY);
+    }
 }
 
 /// Refuses what would fill the disk.

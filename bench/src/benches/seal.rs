@@ -112,6 +112,7 @@ impl<'a> SealBench<'a> {
     /// Uploads, seals, deletes.
     fn seal(&self, plan: Plan, at: &At) -> Result<Duration> {
         disk::settle(&self.setup.dir)?;
+        disk::wait_for_room(&self.setup.dir, plan.len())?;
         calm::wait(self.setup.patience)?;
         let digests = self.payload.digests(plan)?;
         let id = self.longhaul.create(plan)?;
