@@ -11,6 +11,7 @@ mod ingest;
 mod memory;
 mod seal;
 mod seal_huge;
+mod start;
 
 /// Where a bench finds what it needs, and how much it may do.
 #[derive(Clone, Debug)]
@@ -70,4 +71,4 @@ pub struct Bench {
 
 /// All of them, in the order they are run.
 pub const BENCHES: &[Bench] =
-    &[ingest::BENCH, seal::BENCH, seal::BENCH_ROWS, seal_huge::BENCH, memory::BENCH];
+    &[ingest::BENCH, seal::BENCH, seal::BENCH_ROWS, seal_huge::BENCH, memory::BENCH, start::BENCH];

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::Advice;
+
 use crate::error::{Error, Result, io};
 use crate::payload::Piece;
 
@@ -31,6 +33,17 @@ pub fn settle(dir: &Path) -> Result<()> {
 pub fn sync_file(path: &Path) -> Result<()> {
     let file = File::open(path).map_err(io(format!("opening {}", path.display())))?;
     file.sync_data().map_err(io(format!("syncing {}", path.display())))
+}
+
+/// Leaves nothing of a file in memory, as a restart of the machine would.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn forget(path: &Path) -> Result<()> {
+    sync_file(path)?;
+    let doing = || io(format!("forgetting {}", path.display()));
+    let file = File::open(path).map_err(doing())?;
+    rustix::fs::fadvise(&file, 0, None, Advice::DontNeed).map_err(|error| doing()(error.into()))
 }
 
 /// Writes a file, and syncs nothing.

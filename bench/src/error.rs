@@ -73,6 +73,12 @@ pub enum Error {
         /// The line.
         marker: String,
     },
+    /// Rows could not be written into an index.
+    #[error("the index of the server that is measured: {reason}")]
+    Index {
+        /// What the database says.
+        reason: String,
+    },
     /// A thread of the client ended by a panic.
     #[error("a thread of the load client panicked")]
     Panicked,

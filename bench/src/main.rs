@@ -15,6 +15,7 @@ mod payload;
 mod peers;
 mod process;
 mod report;
+mod rows;
 mod sparse;
 mod warm;
 

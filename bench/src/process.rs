@@ -59,6 +59,15 @@ impl Server {
         Ok(server)
     }
 
+    /// Kills it, as a lack of memory or a loss of power would: nothing of it is finished.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill().map_err(io("killing a server"))?;
+        self.child.wait().map(drop).map_err(io("waiting for a server that was killed"))
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -45,6 +45,14 @@ impl Longhaul {
     /// [`Error`].
     pub fn start(binary: &Path, dir: &Path) -> Result<Self> {
         disk::fresh_dir(dir)?;
+        Self::go_on(binary, dir)
+    }
+
+    /// Starts the server on a folder that one has left.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn go_on(binary: &Path, dir: &Path) -> Result<Self> {
         let log = dir.with_extension("log");
         let log = fs::File::create(&log).map_err(io(format!("making {}", log.display())))?;
         let mut command = Command::new(binary);
@@ -58,6 +66,14 @@ impl Longhaul {
     /// [`Error::Command`].
     pub fn version(binary: &Path) -> Result<String> {
         process::output(Command::new(binary).arg("--version"))
+    }
+
+    /// Kills it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn kill(self) -> Result<()> {
+        self.server.kill()
     }
 
     /// Its process.
