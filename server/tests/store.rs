@@ -5,6 +5,7 @@
 mod store {
     mod chunks;
     mod conformance;
+    mod copies;
     mod crash;
     mod ends;
     mod everyone;

@@ -7,6 +7,14 @@ use longhaul_tests::server::{Options, Server};
 
 use crate::stage::{assert_is, upload};
 
+/// The chunks of which bytes were sent, after the first `sent` requests that had any.
+fn chunks_since(server: &Server, sent: usize) -> Vec<u64> {
+    let requests = server.chunk_requests();
+    let mut chunks: Vec<_> = requests[sent..].iter().filter_map(|sent| sent.chunk).collect();
+    chunks.sort_unstable();
+    chunks.into_iter().map(|chunk| chunk.0).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_known_file_is_instant_no_chunk_body_is_sent() {
     in_every_engine(async |browser| {
@@ -43,8 +51,10 @@ async fn a_changed_file_of_the_same_name_size_and_time_is_not_mistaken_for_the_o
         change_unnoticed(&file, 29 * MIB, 1, 9);
         // A page that was loaded before the change may have been told of it by the browser.
         page.reload().await;
+        let sent = server.chunk_requests().len();
         let second = upload(&page, &server, &file).await;
         assert_ne!(first.root, second.root);
+        assert_eq!(chunks_since(&server, sent), [3], "only the chunk that changed is sent");
         assert_is(&server, &first, &old).await;
         server.assert_no_fault();
     })
@@ -67,7 +77,7 @@ async fn another_file_of_the_same_name_is_not_mistaken_for_the_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_was_appended_to_is_uploaded_whole() {
+async fn of_a_file_that_was_appended_to_only_the_tail_and_the_last_old_chunk_are_sent() {
     in_every_engine(async |browser| {
         let folder = Folder::new();
         let file = folder.random("log.bin", 20 * MIB + 5, 12);
@@ -75,8 +85,10 @@ async fn a_file_that_was_appended_to_is_uploaded_whole() {
         let page = Page::open(browser, &server.origin()).await;
         let first = upload(&page, &server, &file).await;
         append(&file, 10 * MIB, 13);
+        let sent = server.chunk_requests().len();
         let second = upload(&page, &server, &file).await;
         assert_eq!(second.size, first.size + 10 * MIB);
+        assert_eq!(chunks_since(&server, sent), [2, 3]);
         server.assert_no_fault();
     })
     .await;

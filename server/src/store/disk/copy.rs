@@ -16,7 +16,7 @@ use super::layout::BlobId;
 use super::live::{Live, State};
 use super::medium::{DiskFile, OpenHow};
 use super::rot;
-use super::writer::Claim;
+use super::writer::{Claim, DiskWriter};
 use super::{Inner, disk_error};
 use crate::store::{ChunkWriter as _, Result, StoreError};
 
@@ -146,7 +146,30 @@ impl Inner {
         let borrowed = self.blocking(move || store.index.borrowed(id, index, len)).await?;
         let Some(Borrowed { digest, source }) = borrowed else { return Ok(None) };
         let mut writer = self.writer(claim, digest).await?;
+        let copied = self.copy_verified(&mut writer, source).await;
+        if let Err(CopyError::Rotten) = copied {
+            self.source_has_rotten(source).await;
+        }
+        copied?;
+        writer.receive()?;
+        live.state().reuse.reads_failed = 0;
+        tracing::debug!(upload = %live.id, chunk = index.0, "chunk copied");
+        Ok(Some(source.blob))
+    }
+
+    /// By the file system, or else through memory.
+    async fn copy_verified(
+        self: &Arc<Self>,
+        writer: &mut DiskWriter,
+        source: Source,
+    ) -> Result<(), CopyError> {
         let from = self.open_source(source).await.map_err(CopyError::Unreadable)?;
+        if writer.copy_from(&from, source.offset).await? {
+            return writer.verify().await.map_err(|error| match error {
+                StoreError::Disk { .. } => CopyError::Unreadable(error),
+                other => other.into(),
+            });
+        }
         let end = source.offset + source.len;
         let mut at = source.offset;
         while at < end {
@@ -155,14 +178,7 @@ impl Inner {
             writer.write(bytes).await?;
             at += len as u64;
         }
-        let copied = writer.finish().await;
-        if let Err(StoreError::DigestMismatch { .. }) = copied {
-            self.source_has_rotten(source).await;
-        }
-        copied?;
-        live.state().reuse.reads_failed = 0;
-        tracing::debug!(upload = %live.id, chunk = index.0, "chunk copied");
-        Ok(Some(source.blob))
+        Ok(writer.verify().await?)
     }
 
     /// What a failure means; the error, if the copy is still to be made.

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -101,6 +102,21 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// Whatever the system says; some of the bytes may have been written.
     fn write_block_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.write_all_at(offset, bytes)
+    }
+
+    /// Copies `len` bytes from `at` of another file to `to` without their coming through memory of
+    /// ours: a file system that can lets both files share them.
+    ///
+    /// Whether it did. If not, for whatever reason, some may have been written, and the caller reads
+    /// and writes them all.
+    fn copy_from(&self, from: &dyn DiskFile, at: u64, to: u64, len: u64) -> bool {
+        let _ = (from, at, to, len);
+        false
+    }
+
+    /// What the system knows it by, if it is the system's.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 
     /// Makes everything written so far durable, and the length with it. After an error nothing

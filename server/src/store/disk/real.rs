@@ -2,12 +2,13 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::{FallocateFlags, OFlags, copy_file_range};
+use rustix::io::Errno;
 
 use super::block::whole_pages;
 use super::medium::{Disk, DiskFile, OpenHow};
@@ -106,9 +107,7 @@ impl DiskFile for RealFile {
     /// system cannot reserve, which is the whole upload written twice.
     fn preallocate(&self, len: u64) -> io::Result<()> {
         match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                Err(io::ErrorKind::Unsupported.into())
-            }
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
             other => Ok(other?),
         }
     }
@@ -143,6 +142,28 @@ impl DiskFile for RealFile {
         self.file.write_all_at(head, offset)?;
         self.write_direct(direct, offset + pages.start as u64, middle)?;
         self.file.write_all_at(tail, offset + pages.end as u64)
+    }
+
+    /// Shares extents on XFS and Btrfs; elsewhere the kernel copies, if it can on that file system.
+    fn copy_from(&self, from: &dyn DiskFile, mut at: u64, mut to: u64, len: u64) -> bool {
+        let Some(source) = from.descriptor() else { return false };
+        let end = at.saturating_add(len);
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+            match copy_file_range(source, Some(&mut at), &self.file, Some(&mut to), left) {
+                Ok(0) => return false,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the file system does not copy");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -241,6 +241,27 @@ impl ChunkWriter for DiskWriter {
 }
 
 impl DiskWriter {
+    /// Has the file system put the whole chunk here from `at` of another file, if it can. What is
+    /// left then is to verify it, which reads it where it is now.
+    pub(super) async fn copy_from(&mut self, from: &Arc<dyn DiskFile>, at: u64) -> Result<bool> {
+        let Claim { store, live, grant, .. } = &self.claim;
+        let (to, len) = (self.offset, self.remaining);
+        store.syncer.admit(live, &self.blob, len).await;
+        let in_flight = WriteInFlight::start(live, *grant)?;
+        let (blob, from) = (Arc::clone(&self.blob), Arc::clone(from));
+        let copy = move || {
+            let copied = blob.copy_from(&*from, at, to, len);
+            drop(in_flight);
+            Ok(copied)
+        };
+        let copied = work::start(&*store.config.work, copy).outcome().await?;
+        if copied {
+            self.beginning = Beginning::new(to..to + len);
+            (self.offset, self.remaining) = (to + len, 0);
+        }
+        Ok(copied)
+    }
+
     /// Once all bytes were written: checks that they are those of the digest.
     pub(super) async fn verify(&mut self) -> Result<()> {
         if self.remaining > 0 {

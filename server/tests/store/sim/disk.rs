@@ -403,6 +403,16 @@ impl DiskFile for SimFile {
         })
     }
 
+    /// Sometimes, as file systems differ.
+    fn copy_from(&self, from: &dyn DiskFile, at: u64, to: u64, len: u64) -> bool {
+        if self.disk.state().rng.bool() {
+            return false;
+        }
+        let mut bytes = vec![0; usize::try_from(len).expect("a chunk")];
+        let read = from.read_exact_at(at, &mut bytes);
+        read.and_then(|()| self.write_all_at(to, &bytes)).is_ok()
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.act(|state| match state.change("sync", (self.ino, 0))? {
             Go::On => state.sync_file(self.ino, self.is_index),
