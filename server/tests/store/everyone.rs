@@ -206,10 +206,30 @@ async fn what_was_deleted_is_neither_asked_for_nor_granted() {
     assert_eq!(held_by_bob(&store, id).await, "");
     assert_eq!(offer_as_bob(&store, id, &sent).await.challenge, None);
     drop(store);
+    assert_eq!(rows_of_holders(&place), 0, "no row is left over");
+}
+
+/// Once the store before is over.
+fn rows_of_holders(place: &Place) -> u64 {
     drop(place.open());
     let db = Database::open(place.dir.path().join("index.redb")).unwrap();
     let holders = db.begin_read().unwrap().open_table(HOLDERS).unwrap();
-    assert_eq!(holders.len().unwrap(), 0, "no row is left over");
+    holders.len().unwrap()
+}
+
+#[tokio::test]
+async fn what_he_has_here_himself_is_lent_to_him_and_not_to_be_proved() {
+    let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));
+    let store = open(&place);
+    sent.upload(&store).await;
+    let first = begin_as_bob(&store, &sent).await;
+    put_as_bob(&store, first, &sent, 1).await;
+    while store.upload(&bob(), first).await.unwrap().holding.held.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let id = begin_as_bob(&store, &sent).await;
+    let Offered { holding, challenge, .. } = offer_as_bob(&store, id, &sent).await;
+    assert_eq!((holding.held, challenge.unwrap().chunks), (set("1"), set("0,2")));
 }
 
 #[tokio::test]
@@ -225,6 +245,9 @@ async fn a_chunk_that_was_replaced_is_found_by_its_new_digest_only() {
         let id = begin_as_bob(&store, sent).await;
         assert_eq!(offer_as_bob(&store, id, sent).await.challenge.is_some(), is_here);
     }
+    store.shutdown().await;
+    drop(store);
+    assert_eq!(rows_of_holders(&place), 1, "the row of the old digest is gone");
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ impl Inner {
         let live = self.live(owner, id).await?;
         live.state().check_alive(self.config.clock.now())?;
         self.index.check_writable()?;
-        let (mut wrong, has_any) = (None, !proofs.is_empty());
+        let mut wrong = None;
         for proof in proofs {
             let granted = self.prove_one(&live, proof).await;
             if let Err(StoreError::WrongProof { index }) = granted {
@@ -120,9 +120,6 @@ impl Inner {
             } else {
                 granted?;
             }
-        }
-        if has_any {
-            self.become_own(&live);
         }
         match wrong {
             Some(index) => Err(StoreError::WrongProof { index }),
