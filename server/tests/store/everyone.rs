@@ -209,6 +209,19 @@ async fn what_was_deleted_is_neither_asked_for_nor_granted() {
     assert_eq!(rows_of_holders(&place), 0, "no row is left over");
 }
 
+#[tokio::test]
+async fn what_was_deleted_and_is_only_kept_for_who_borrows_it_is_not_asked_for_either() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = open(&place);
+    let (_, hers) = sent.upload(&store).await;
+    let borrower = sent.create(&store).await;
+    store.offer(&alice(), borrower, sent.run()).await.unwrap();
+    store.delete(&alice(), hers.id).await.unwrap();
+    assert_eq!(place.blob_count(), 2, "the borrower's, and what it borrows from");
+    let id = begin_as_bob(&store, &sent).await;
+    assert_eq!(offer_as_bob(&store, id, &sent).await.challenge, None);
+}
+
 /// Once the store before is over.
 fn rows_of_holders(place: &Place) -> u64 {
     drop(place.open());
