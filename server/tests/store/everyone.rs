@@ -137,7 +137,9 @@ async fn rotten_bytes_are_granted_to_nobody_and_the_chunk_can_be_sent() {
     // Whatever he shows: that it has rotten is no fault of his.
     for _ in 0..=PROOFS_WRONG_MAX {
         store.prove(&bob(), id, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
-        nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+        let challenge = offer_as_bob(&store, id, &sent).await.challenge.unwrap();
+        assert_eq!(challenge.chunks, set("1"), "and it is not asked for any more");
+        nonce = challenge.nonce;
     }
     let rotten = proof_of(nonce, 0, &rotten[..CHUNK as usize]);
     store.prove(&bob(), id, vec![rotten, proof_of(nonce, 1, sent.chunk(1))]).await.unwrap();

@@ -4,7 +4,7 @@ use longhaul_protocol::wire::ids::FileId;
 use longhaul_protocol::{ChunkIndex, Digest};
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::{FILES, Index, ROOTS, SOURCES, files, refs};
+use super::{FILES, HOLDERS, Index, ROOTS, SOURCES, files, refs};
 use crate::store::Result;
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, FileRow, Row as _};
@@ -49,6 +49,7 @@ impl Index {
 
 fn withdraw(txn: &WriteTransaction, blob: BlobId, digest: Digest, owners: &[&str]) -> Result<()> {
     let row = refs::get_blob(txn, blob)?;
+    txn.open_table(HOLDERS)?.remove((digest.0, blob.bytes()))?;
     for owner in owners {
         txn.open_table(SOURCES)?.remove((*owner, digest.0, blob.bytes()))?;
         if let Some(root) = row.and_then(|row| row.root) {
