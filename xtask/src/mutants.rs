@@ -2,8 +2,8 @@
 //! tests do not notice.
 //!
 //! All mutants go into one copy of the workspace, each behind a question that an environment
-//! variable answers, so that it is compiled once; the copy shares the build folder, so that only our
-//! own crates are.
+//! variable answers, so that it is compiled once, into a folder of its own: nobody takes it for the
+//! real thing.
 
 mod table;
 
@@ -149,7 +149,10 @@ fn tests(copy: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     command.args(["--kill-after=5", &PATIENCE_SECONDS.to_string()]).arg(cargo);
     command.args(["test", "-p", "longhaul-server", "--lib", "--test", "store"]);
-    command.current_dir(copy).env("CARGO_TARGET_DIR", target()).env("RUST_BACKTRACE", "0");
+    command
+        .current_dir(copy)
+        .env("CARGO_TARGET_DIR", target().join("mutants-build"))
+        .env("RUST_BACKTRACE", "0");
     command
 }
 
