@@ -37,6 +37,7 @@
 
 mod action;
 mod buffers;
+mod closing;
 mod failed;
 mod happened;
 mod ledger;
@@ -44,6 +45,7 @@ mod link;
 mod next;
 mod proof;
 mod renew;
+mod timeouts;
 
 pub use action::{
     Action, Answer, BufferId, Call, End, Failure, Fault, Input, Phase, Record, SourceError, Ticket,
@@ -71,7 +73,7 @@ pub const CALL_TIMEOUT: Millis = Millis(30_000);
 /// How long reading and hashing one chunk may take: a network folder or a disk that spins up needs
 /// seconds; a worker that the browser ended never answers.
 pub const READ_TIMEOUT: Millis = Millis(120_000);
-/// How many reads in a row may end so before the upload fails.
+/// How many reads and proofs in a row may end so before the upload fails.
 pub const READ_TRIES: u32 = 3;
 /// How long a seal may take: the server syncs up to its `unsynced_bytes_max` first.
 pub const SEAL_TIMEOUT: Millis = Millis(180_000);
@@ -93,9 +95,6 @@ pub struct Config {
     pub size: u64,
     /// An upload of the same file from an earlier session.
     pub resume: Option<UploadId>,
-    /// How many files share this device's lanes and buffers at first, at least 1;
-    /// [`Input::Sharing`] changes it.
-    pub sharing: u64,
     /// Random, for this file and session: what the `Idempotency-Key` is made of.
     pub key: String,
     /// Random: what the jitter is made of.
@@ -139,6 +138,8 @@ pub struct Upload {
     begun: u32,
     ledger: Ledger,
     buffers: Buffers,
+    /// How many files share this device's lanes and buffers.
+    sharing: u64,
     /// How many chunks the server lets one upload send at once.
     lanes_max: u64,
     link: Link,
@@ -147,12 +148,13 @@ pub struct Upload {
     next_ticket: u64,
     /// Actions that answer an input.
     outbox: VecDeque<Action>,
-    /// Chunks that another sender took over, and until when they are left to it.
+    /// Chunks that another sender took over or another file's needed the lane of, and until when they
+    /// are left alone.
     yielded: BTreeMap<ChunkIndex, Millis>,
     /// How often a chunk was refused as damaged; emptied as they arrive.
     damaged: BTreeMap<ChunkIndex, u32>,
-    /// How many reads in a row got no answer.
-    silent_reads: u32,
+    /// How many reads and proofs in a row got no answer.
+    silences: u32,
     /// Whether a root was refused already: the second time is final.
     root_refused: bool,
     /// When what is being filled is asked about.
@@ -169,7 +171,6 @@ impl Upload {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let plan = first_plan(config.size);
-        let buffers = plan.as_ref().map_or(0, |plan| share(plan.buffers(), config.sharing));
         Self {
             state: match &plan {
                 Ok(_) => State::Opening,
@@ -178,7 +179,8 @@ impl Upload {
             id: config.resume,
             begun: 0,
             ledger: Ledger::new(plan.clone().unwrap_or(Plan::EMPTY)),
-            buffers: Buffers::new(buffers),
+            buffers: Buffers::new(plan.as_ref().map_or(0, |plan| plan.buffers())),
+            sharing: 1,
             lanes_max: 1,
             link: Link::new(config.seed),
             token: Token::default(),
@@ -187,7 +189,7 @@ impl Upload {
             outbox: VecDeque::new(),
             yielded: BTreeMap::new(),
             damaged: BTreeMap::new(),
-            silent_reads: 0,
+            silences: 0,
             root_refused: false,
             fill_poll_at: Millis(0),
             save_at: None,
@@ -268,90 +270,6 @@ impl Upload {
         work.or_else(|| self.save(now))
     }
 
-    /// When [`Upload::poll`] is to be called again even if nothing happens.
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Millis> {
-        let stalls = self
-            .buffers
-            .iter()
-            .filter_map(|(_, buffer)| buffer.sending())
-            .map(|sending| sending.moved_at + STALL_TIMEOUT);
-        let fills =
-            (self.state == State::Moving && self.ledger.any_filling() && !self.is_calling())
-                .then_some(self.fill_poll_at);
-        let retry = (!self.is_at_rest()).then(|| self.link.down().map(|down| down.until)).flatten();
-        let reads = self.buffers.reads_end().map(|(_, until)| until);
-        stalls
-            .chain(reads)
-            .chain(self.buffers.proofs_end().map(|(_, until)| until))
-            .chain(self.calling.map(|calling| calling.until))
-            .chain(self.yielded.values().copied())
-            .chain(fills)
-            .chain(retry)
-            .chain(self.token.until())
-            .chain(self.save_at)
-            .min()
-    }
-
-    // What goes on by itself as time passes.
-
-    fn tick(&mut self, now: Millis) {
-        self.link.tick(now);
-        if self.calling.is_some_and(|calling| calling.until <= now) {
-            self.call_timed_out(now);
-        }
-        let stalled = self.buffers.iter().find(|(_, buffer)| {
-            buffer.sending().is_some_and(|sending| sending.moved_at + STALL_TIMEOUT <= now)
-        });
-        if let Some((buffer, _)) = stalled {
-            self.send_stalled(now, buffer);
-        }
-        let silent = self.buffers.reads_end().find(|(_, until)| *until <= now);
-        if let Some((buffer, _)) = silent {
-            self.read_timed_out(now, buffer);
-        }
-        if self.token.until().is_some_and(|until| until <= now) {
-            self.renewal_timed_out();
-        }
-        self.proofs_time_out(now);
-        self.yields_end(now);
-    }
-
-    fn call_timed_out(&mut self, now: Millis) {
-        if let Some(Calling { ticket, .. }) = self.calling {
-            self.outbox.push_back(Action::HangUp { ticket });
-            let failure = Failure::Network("no answer in time".to_owned());
-            self.on_answer(now, ticket, Err(failure));
-        }
-    }
-
-    fn send_stalled(&mut self, now: Millis, stalled: BufferId) {
-        for (_, buffer) in self.buffers.iter_mut().filter(|(id, _)| *id == stalled) {
-            buffer.stop_sending();
-        }
-        self.outbox.push_back(Action::Stop { buffer: stalled });
-        self.retry_later(now, Failure::Network("no byte moved for too long".to_owned()));
-    }
-
-    fn read_timed_out(&mut self, now: Millis, silent: BufferId) {
-        self.free(silent);
-        // Reads that are given up together are one silence.
-        self.silent_reads += u32::from(self.link.down().is_none());
-        if self.silent_reads >= READ_TRIES {
-            return self.fail(Fault::Source(SourceError::Silent { tries: self.silent_reads }));
-        }
-        self.retry_later(now, Failure::Local("the file gave no bytes in time".to_owned()));
-    }
-
-    /// A chunk that was left to another sender is asked about again.
-    fn yields_end(&mut self, now: Millis) {
-        let before = self.yielded.len();
-        self.yielded.retain(|_, until| *until > now);
-        if self.yielded.len() < before && self.state == State::Moving {
-            self.state = State::Opening;
-        }
-    }
-
     // Changes of state.
 
     fn begin_anew(&mut self) {
@@ -373,8 +291,8 @@ impl Upload {
     /// ended; the rest beyond this file's share end as they would have. What was stopped is left alone
     /// for a while, because much of it is still on its way; then the server is asked how much came.
     fn share_with(&mut self, now: Millis, files: u64) {
-        let newcomers = files.saturating_sub(self.config.sharing);
-        self.config.sharing = files;
+        let newcomers = files.saturating_sub(self.sharing);
+        self.sharing = files;
         self.buffers.set_count(share(self.ledger.plan().buffers(), files));
         let beyond = self.buffers.sending_count().saturating_sub(self.lanes());
         for (buffer, chunk) in self.buffers.stop_least(beyond.min(newcomers * self.lanes())) {
@@ -386,19 +304,19 @@ impl Upload {
 
     /// This file's share of the lanes.
     fn lanes(&self) -> u64 {
-        share(self.ledger.plan().lanes().min(self.lanes_max), self.config.sharing)
+        share(self.ledger.plan().lanes().min(self.lanes_max), self.sharing)
     }
 
     /// This file's share of the buffers.
     fn new_buffers(&self, plan: Plan) -> Buffers {
-        Buffers::new(share(plan.buffers(), self.config.sharing))
+        Buffers::new(share(plan.buffers(), self.sharing))
     }
 
     fn reopen(&mut self) {
         self.state = State::Opening;
         self.link.try_now();
         self.damaged.clear();
-        self.silent_reads = 0;
+        self.silences = 0;
         self.token.trust();
     }
 
@@ -421,13 +339,6 @@ impl Upload {
         self.link.try_now();
         self.meter.reset();
         self.state = state;
-    }
-
-    /// What is just being begun is waited for: only its answer says what to delete.
-    fn cancel(&mut self) {
-        let begins = self.calling.take_if(|calling| calling.kind == CallKind::Create);
-        self.stop(State::Closing { tries: 0 });
-        self.calling = begins;
     }
 
     fn free(&mut self, wanted: BufferId) {

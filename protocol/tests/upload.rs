@@ -7,151 +7,22 @@
     reason = "tests say so by failing"
 )]
 
-use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
-use longhaul_protocol::retry::RetryPolicy;
+use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex};
 use longhaul_protocol::upload::{
-    Action, Answer, BufferId, CANCEL_TRIES, Call, Config, End, Failure, Fault, Input, Phase,
-    READ_TIMEOUT, READ_TRIES, RENEW_TIMEOUT, Record, STALL_TIMEOUT, SourceError, Ticket, Upload,
+    Action, Answer, Call, End, Failure, Fault, Input, Phase, READ_TIMEOUT, READ_TRIES, Record,
+    STALL_TIMEOUT, SourceError,
 };
-use longhaul_protocol::wire::ids::{FileId, UploadId};
-use longhaul_protocol::wire::{DigestsAnswer, FileInfo, FileMeta, Holding, UploadStatus};
+use longhaul_protocol::wire::{DigestsAnswer, Holding};
 use longhaul_protocol::{Digest, Millis, Problem, ProblemCode, digest};
 
-const ID: UploadId = UploadId([7; 16]);
-
-/// A sender whose surroundings do nothing by themselves.
-struct Bench {
-    upload: Upload,
-    now: Millis,
-    plan: Plan,
+mod upload {
+    pub mod bench;
+    mod cancel;
+    mod sharing;
+    mod tokens;
 }
 
-impl Bench {
-    fn new(chunks: u64) -> Self {
-        Self::with(chunks, None)
-    }
-
-    fn with(chunks: u64, resume: Option<UploadId>) -> Self {
-        Self::sharing(chunks, resume, 1)
-    }
-
-    fn sharing(chunks: u64, resume: Option<UploadId>, sharing: u64) -> Self {
-        let plan = Plan::new(chunks * CHUNK_LEN_DEFAULT, CHUNK_LEN_DEFAULT).unwrap();
-        let meta = FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
-        let config =
-            Config { meta, size: plan.len(), resume, sharing, key: "key".to_owned(), seed: 1 };
-        Self { upload: Upload::new(config), now: Millis(1000), plan }
-    }
-
-    /// As far as `lanes` chunks being sent.
-    fn sending(chunks: u64) -> (Self, Vec<Sent>) {
-        let mut bench = Self::new(chunks);
-        let actions = bench.actions();
-        bench.read_all(&actions);
-        let create = call(&bench.actions()).0;
-        bench.answer(create, Holding::default());
-        let reads = bench.actions();
-        bench.read_all(&reads);
-        let (offer, _) = call(&bench.actions());
-        bench.offered(offer);
-        let mut sent = sends(&reads);
-        sent.extend(sends(&bench.actions()));
-        (bench, sent)
-    }
-
-    fn actions(&mut self) -> Vec<Action> {
-        std::iter::from_fn(|| self.upload.poll(self.now)).collect()
-    }
-
-    fn tell(&mut self, input: Input) -> Vec<Action> {
-        self.upload.handle(self.now, input);
-        self.actions()
-    }
-
-    fn wait(&mut self, ms: u64) -> Vec<Action> {
-        self.now = self.now + Millis(ms);
-        self.actions()
-    }
-
-    fn read_all(&mut self, actions: &[Action]) {
-        for action in actions {
-            if let Action::Read { ticket, .. } = action {
-                let result = Ok(Digest::of(b"chunk"));
-                self.upload.handle(self.now, Input::Read { ticket: *ticket, result });
-            }
-        }
-    }
-
-    fn answer(&mut self, ticket: Ticket, holding: Holding) {
-        let answer = Answer::Upload(Box::new(self.status(holding)));
-        self.upload.handle(self.now, Input::Answer { ticket, result: Ok(answer) });
-    }
-
-    fn offered(&mut self, ticket: Ticket) {
-        let answer = Answer::Digests(Default::default());
-        self.upload.handle(self.now, Input::Answer { ticket, result: Ok(answer) });
-    }
-
-    fn status(&self, holding: Holding) -> UploadStatus {
-        UploadStatus {
-            id: ID,
-            meta: FileMeta::default(),
-            size: self.plan.len(),
-            chunk_size: self.plan.chunk_len(),
-            chunk_count: self.plan.chunk_count(),
-            digest_algorithm: digest::ALGORITHM.to_owned(),
-            lanes: 5,
-            retry: RetryPolicy::default(),
-            transport_encryption: "none".to_owned(),
-            created_at: Millis(0),
-            last_activity: Millis(0),
-            expires_at: Millis(0),
-            holding,
-            sealable: false,
-            file: None,
-            digests: None,
-            challenge: None,
-        }
-    }
-}
-
-type Sent = (Ticket, ChunkIndex);
-
-fn sends(actions: &[Action]) -> Vec<Sent> {
-    let sent = |action: &Action| match action {
-        Action::Send { ticket, headers, .. } => Some((*ticket, headers.index)),
-        _ => None,
-    };
-    actions.iter().filter_map(sent).collect()
-}
-
-fn reads(actions: &[Action]) -> usize {
-    actions.iter().filter(|action| matches!(action, Action::Read { .. })).count()
-}
-
-fn calls(actions: &[Action]) -> Vec<(Ticket, Call)> {
-    let called = |action: &Action| match action {
-        Action::Call { ticket, call } => Some((*ticket, call.clone())),
-        _ => None,
-    };
-    actions.iter().filter_map(called).collect()
-}
-
-fn call(actions: &[Action]) -> (Ticket, Call) {
-    calls(actions).pop().expect("a call")
-}
-
-fn lost() -> Failure {
-    Failure::Network("reset".to_owned())
-}
-
-fn refusal(code: ProblemCode, retry_after: Option<Millis>) -> Failure {
-    Failure::Refused { problem: Box::new(code.problem("")), retry_after }
-}
-
-fn held(set: &str) -> Holding {
-    Holding { held: set.parse().unwrap(), ..Holding::default() }
-}
+use upload::bench::{Bench, ID, call, calls, held, lost, reads, refusal, sends};
 
 #[test]
 fn the_first_digest_travels_with_create_and_nothing_else_is_read_before() {
@@ -369,104 +240,6 @@ fn bytes_that_this_device_lost_are_read_again() {
     assert!(bench.actions().iter().any(read));
 }
 
-fn renew(actions: &[Action]) -> Option<Ticket> {
-    actions.iter().find_map(|action| match action {
-        Action::Renew { ticket, .. } => Some(*ticket),
-        _ => None,
-    })
-}
-
-#[test]
-fn a_refused_token_is_renewed_once_and_everything_goes_on() {
-    let (mut bench, sent) = Bench::sending(9);
-    let unauthorized = || Err(refusal(ProblemCode::Unauthorized, None));
-    let asked = bench.tell(Input::Sent { ticket: sent[0].0, result: unauthorized() });
-    let ticket = renew(&asked).expect("a fresh token is asked for");
-    assert_eq!(bench.upload.phase(), Phase::Renewing);
-    let more = bench.tell(Input::Sent { ticket: sent[1].0, result: unauthorized() });
-    assert_eq!((renew(&more), calls(&more).len(), sends(&more).len()), (None, 0, 0));
-    let (status, _) = call(&bench.tell(Input::Renewed { ticket, is_fresh: true }));
-    let late = bench.tell(Input::Sent { ticket: sent[2].0, result: unauthorized() });
-    assert_eq!(renew(&late), None, "it carried the old one");
-    bench.answer(status, Holding::default());
-    let again: Vec<_> = sends(&bench.actions()).into_iter().map(|(_, chunk)| chunk.0).collect();
-    assert_eq!(again, [0, 1, 2]);
-}
-
-#[test]
-fn a_fresh_token_that_is_refused_too_ends_the_upload() {
-    let mut bench = Bench::with(9, Some(ID));
-    let (ticket, _) = call(&bench.actions());
-    let unauthorized = || Err(refusal(ProblemCode::Unauthorized, None));
-    let asked = bench.tell(Input::Answer { ticket, result: unauthorized() });
-    let fresh = Input::Renewed { ticket: renew(&asked).unwrap(), is_fresh: true };
-    let (ticket, _) = call(&bench.tell(fresh));
-    bench.tell(Input::Answer { ticket, result: unauthorized() });
-    assert!(matches!(bench.upload.phase(), Phase::Ended(End::Failed(Fault::Refused(_)))));
-    let (again, _) = call(&bench.tell(Input::Resume));
-    assert!(renew(&bench.tell(Input::Answer { ticket: again, result: unauthorized() })).is_some());
-}
-
-#[test]
-fn without_a_fresh_token_in_time_the_upload_ends_and_a_cancel_is_not_held_up() {
-    for cancel in [false, true] {
-        let (mut bench, sent) = Bench::sending(9);
-        let result = Err(refusal(ProblemCode::Unauthorized, None));
-        bench.tell(Input::Sent { ticket: sent[0].0, result });
-        if cancel {
-            bench.tell(Input::Cancel);
-        }
-        bench.wait(RENEW_TIMEOUT.0);
-        bench.wait(1);
-        let Phase::Ended(end) = bench.upload.phase() else { panic!("it waits for ever") };
-        assert_eq!(matches!(end, End::Cancelled), cancel);
-    }
-}
-
-#[test]
-fn files_that_move_together_share_the_buffers_and_lanes_of_one() {
-    for (sharing, lanes, buffers) in [(1, 5, 8), (2, 2, 4), (5, 1, 1)] {
-        let mut bench = Bench::sharing(20, None, sharing);
-        let (mut sending, mut read) = (0, 0);
-        for _ in 0..5 {
-            let actions = bench.actions();
-            bench.read_all(&actions);
-            calls(&actions).into_iter().for_each(|(ticket, asked)| match asked {
-                Call::Create { .. } => bench.answer(ticket, Holding::default()),
-                _ => bench.offered(ticket),
-            });
-            sending += sends(&actions).len();
-            read += reads(&actions);
-        }
-        assert_eq!((sending, read), (lanes, buffers), "{sharing}");
-    }
-}
-
-#[test]
-fn a_file_gives_up_lanes_to_another_that_comes_and_has_them_back_when_it_ends() {
-    let (mut bench, sent) = Bench::sending(20);
-    for (ticket, chunk) in &sent {
-        bench.tell(Input::Moved { ticket: *ticket, bytes: 100 * (chunk.0 + 1) });
-    }
-    let stopped = bench.tell(Input::Sharing { files: 2 });
-    let least = [0, 1].map(|buffer| Action::Stop { buffer: BufferId(buffer) });
-    assert_eq!(stopped, least, "the newcomer has two lanes; of these two the least had gone");
-    for (ticket, _) in &sent[2..4] {
-        let actions = bench.tell(Input::Sent { ticket: *ticket, result: Ok(()) });
-        let begun = sends(&actions).len();
-        assert_eq!(begun, usize::from(*ticket == sent[3].0), "half of five lanes are two");
-    }
-    let status = bench.wait(20_000);
-    let (ticket, asked) = call(&status);
-    assert!(matches!(asked, Call::Status(_)), "what came of the first is not known: {asked:?}");
-    bench.answer(ticket, held("2-3"));
-    bench.actions();
-    let actions = bench.tell(Input::Sent { ticket: sent[4].0, result: Ok(()) });
-    assert_eq!(sends(&actions).first().map(|(_, chunk)| *chunk), Some(ChunkIndex(0)));
-    let actions = bench.tell(Input::Sharing { files: 1 });
-    assert!(reads(&actions) + sends(&actions).len() > 0, "all lanes are its own again");
-}
-
 #[test]
 fn the_record_names_the_upload_and_is_written_at_most_once_a_second() {
     let (mut bench, sent) = Bench::sending(9);
@@ -486,47 +259,6 @@ fn saved(actions: &[Action]) -> Vec<Record> {
         _ => None,
     };
     actions.iter().filter_map(record).collect()
-}
-
-#[test]
-fn a_cancel_deletes_what_the_server_holds_and_gives_up_after_some_tries() {
-    let (mut bench, _) = Bench::sending(9);
-    let mut actions = bench.tell(Input::Cancel);
-    for _ in 0..CANCEL_TRIES {
-        let (ticket, asked) = call(&actions);
-        assert_eq!(asked, Call::Cancel(ID));
-        bench.tell(Input::Answer { ticket, result: Err(lost()) });
-        actions = bench.wait(30_000);
-    }
-    assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
-    assert!(actions.contains(&Action::Forget));
-}
-
-#[test]
-fn an_upload_that_is_given_up_while_it_is_begun_is_deleted_once_it_is_known() {
-    let mut bench = Bench::new(9);
-    let actions = bench.actions();
-    bench.read_all(&actions);
-    let (create, _) = call(&bench.actions());
-    assert_eq!(calls(&bench.tell(Input::Cancel)), []);
-    bench.answer(create, Holding::default());
-    let (ticket, asked) = call(&bench.actions());
-    assert_eq!(asked, Call::Cancel(ID));
-    bench.tell(Input::Answer { ticket, result: Ok(Answer::Gone) });
-    assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
-}
-
-#[test]
-fn a_token_that_is_good_for_the_status_only_is_not_renewed_for_ever() {
-    let (mut bench, sent) = Bench::sending(9);
-    let unauthorized = || Err(refusal(ProblemCode::Unauthorized, None));
-    let asked = bench.tell(Input::Sent { ticket: sent[0].0, result: unauthorized() });
-    let ticket = renew(&asked).unwrap();
-    let (status, _) = call(&bench.tell(Input::Renewed { ticket, is_fresh: true }));
-    bench.answer(status, Holding::default());
-    let again = sends(&bench.actions());
-    bench.tell(Input::Sent { ticket: again[0].0, result: unauthorized() });
-    assert!(matches!(bench.upload.phase(), Phase::Ended(End::Failed(Fault::Refused(_)))));
 }
 
 #[test]
@@ -566,19 +298,7 @@ fn a_chunk_that_could_not_be_filled_is_sent_unoffered_but_not_if_it_came_to_be_h
 fn a_file_that_was_sealed_before_a_reload_is_not_taken_for_the_one_picked_now() {
     let mut bench = Bench::with(1, Some(ID));
     let (ticket, _) = call(&bench.actions());
-    let mut status = bench.status(Holding::default());
-    status.file = Some(FileInfo {
-        id: FileId(ID.0),
-        meta: FileMeta::default(),
-        size: bench.plan.len(),
-        root: digest::root([Digest::of(b"what the file was then")]),
-        chunk_size: bench.plan.chunk_len(),
-        chunk_count: 1,
-        sealed_at: Millis(0),
-        sha256: None,
-    });
-    let result = Ok(Answer::Upload(Box::new(status)));
-    let reading = bench.tell(Input::Answer { ticket, result });
+    let reading = bench.sealed(ticket, digest::root([Digest::of(b"what the file was then")]));
     bench.read_all(&reading);
     assert!(matches!(call(&bench.actions()).1, Call::Create { .. }));
 }

@@ -93,14 +93,15 @@ impl Uploader {
         let relative_path = relative_path(&file);
         let fingerprint = Fingerprint::of(&self.endpoint, &file, &relative_path);
         let alike = self.alike(&fingerprint);
-        let resting = alike.iter().find(|(_, driver)| rests(&driver.phase()));
-        let upload = resting.map(|(upload, _)| *upload).unwrap_or_else(|| {
-            let resume = persist::load(&fingerprint).map(|record| record.id);
-            let resume = resume.filter(|_| alike.is_empty());
-            let meta = meta(&file, &relative_path, metadata);
-            self.begin(file, fingerprint, meta, resume)
-        });
-        self.resume(upload);
+        if let Some((upload, _)) = alike.iter().find(|(_, driver)| rests(&driver.phase())) {
+            self.resume(*upload);
+            return *upload;
+        }
+        let resume = persist::load(&fingerprint).map(|record| record.id);
+        let resume = resume.filter(|_| alike.is_empty());
+        let meta = meta(&file, &relative_path, metadata);
+        let upload = self.begin(file, fingerprint, meta, resume);
+        self.enter_line(upload);
         upload
     }
 
@@ -124,9 +125,13 @@ impl Uploader {
             return self.tell(upload, Input::Resume);
         }
         if self.driver(upload).is_some() {
-            self.page.enter(self.line, upload);
-            self.happened(upload);
+            self.enter_line(upload);
         }
+    }
+
+    fn enter_line(&self, upload: u32) {
+        self.page.enter(self.line, upload);
+        self.happened(upload);
     }
 
     /// Gives an upload up, on the server too.
@@ -173,7 +178,6 @@ impl Uploader {
             meta,
             size,
             resume,
-            sharing: 1,
             key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
             seed: seed.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)),
         }

@@ -134,18 +134,11 @@ impl Buffers {
         self.iter_mut().find(|(_, buffer)| buffer.sending().is_some_and(|s| s.ticket == wanted))
     }
 
-    /// When each read under way is given up.
-    pub(super) fn reads_end(&self) -> impl Iterator<Item = (BufferId, Millis)> {
+    /// When each read and each proof under way is given up.
+    pub(super) fn silences(&self) -> impl Iterator<Item = (BufferId, Millis)> {
         self.iter().filter_map(|(id, buffer)| match buffer {
-            Buffer::Reading { until, .. } => Some((id, *until)),
-            _ => None,
-        })
-    }
-
-    /// When each proof that is being computed is given up.
-    pub(super) fn proofs_end(&self) -> impl Iterator<Item = (BufferId, Millis)> {
-        self.iter().filter_map(|(id, buffer)| match buffer {
-            Buffer::Full { stage: Stage::Proving { until, .. }, .. } => Some((id, *until)),
+            Buffer::Reading { until, .. }
+            | Buffer::Full { stage: Stage::Proving { until, .. }, .. } => Some((id, *until)),
             _ => None,
         })
     }

@@ -1,14 +1,14 @@
 //! What failed. Every failure that can be tried again ends in `Opening`, after a wait.
 
 use super::buffers::Stage;
-use super::{BufferId, CallKind, End, Failure, Fault, State, Ticket, Upload};
+use super::{BufferId, CallKind, Failure, Fault, State, Ticket, Upload};
 use crate::plan::ChunkIndex;
 use crate::problem::{ProblemCode, Retry};
 use crate::time::Millis;
 
 /// A send that failed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Refused {
+pub(super) struct FailedSend {
     pub(super) ticket: Ticket,
     pub(super) buffer: BufferId,
     pub(super) chunk: ChunkIndex,
@@ -52,7 +52,7 @@ impl Upload {
     pub(super) fn on_send_failed(
         &mut self,
         now: Millis,
-        Refused { ticket, buffer, chunk }: Refused,
+        FailedSend { ticket, buffer, chunk }: FailedSend,
         failure: Failure,
     ) {
         match retry_of(&failure) {
@@ -94,26 +94,6 @@ impl Upload {
         }
     }
 
-    pub(super) fn on_cancel_failed(&mut self, now: Millis, ticket: Ticket, failure: Failure) {
-        let retry = retry_of(&failure);
-        if retry == Retry::Renew {
-            return self.on_unauthorized(now, ticket, failure);
-        }
-        if is(&failure, &[ProblemCode::Sealed]) && self.ledger.root().is_some() {
-            // The seal that was under way came first: the file is there, and the status tells it.
-            self.state = State::Opening;
-            return;
-        }
-        let gone = retry == Retry::Restart;
-        match &mut self.state {
-            State::Closing { tries } if !gone => {
-                *tries += 1;
-                self.link.failed(now, failure);
-            }
-            _ => self.end(End::Cancelled),
-        }
-    }
-
     pub(super) fn retry_later(&mut self, now: Millis, failure: Failure) {
         self.link.failed(now, failure);
         self.ask_again();
@@ -138,7 +118,7 @@ impl Upload {
     }
 }
 
-fn retry_of(failure: &Failure) -> Retry {
+pub(super) fn retry_of(failure: &Failure) -> Retry {
     match failure {
         Failure::Network(_) | Failure::Local(_) => Retry::Later,
         Failure::Refused { problem, .. } => problem.retry(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::buffers::{Buffer, Stage};
-use super::failed::Refused;
+use super::failed::FailedSend;
 use super::ledger::Ledger;
 use super::{
     Action, Answer, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket, Upload,
@@ -26,8 +26,8 @@ impl Upload {
         if result.is_ok() && calling.kind != CallKind::Status {
             self.token.accepted_by(ticket);
         }
-        if matches!(self.state, State::Closing { .. }) && calling.kind == CallKind::Create {
-            return self.begun_in_vain(result);
+        if matches!(self.state, State::Closing { .. }) {
+            return self.on_closing_answer(now, calling, result);
         }
         match (calling.kind, result) {
             (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
@@ -36,19 +36,8 @@ impl Upload {
             (CallKind::Offer, Ok(Answer::Digests(answer))) => self.on_offered(now, answer),
             (CallKind::Prove, Ok(Answer::Digests(answer))) => self.on_shown(now, answer),
             (CallKind::Seal, Ok(Answer::File(file))) => self.end(End::Done(file)),
-            (CallKind::Cancel, Ok(_)) => self.end(End::Cancelled),
             (_, Ok(_)) => self.nonsense("it does not fit the question"),
-            (CallKind::Cancel, Err(failure)) => self.on_cancel_failed(now, ticket, failure),
             (kind, Err(failure)) => self.on_call_failed(now, kind, ticket, failure),
-        }
-    }
-
-    /// The upload was given up while it was being begun. What came of a call that failed, the server
-    /// sweeps by itself, as nothing arrives for it.
-    fn begun_in_vain(&mut self, result: Result<Answer, Failure>) {
-        match result {
-            Ok(Answer::Upload(status)) => self.id = Some(status.id),
-            _ => self.end(End::Cancelled),
         }
     }
 
@@ -115,7 +104,7 @@ impl Upload {
         let Some(chunk) = buffer.chunk() else { return };
         match result {
             Ok(digest) => {
-                self.silent_reads = 0;
+                self.silences = 0;
                 let offer = self.ledger.may_fill(chunk) || self.ledger.has(chunk);
                 let stage = if offer { Stage::Hashed } else { Stage::Cleared { replace: None } };
                 *buffer = Buffer::Full { chunk, digest, stage };
@@ -151,8 +140,8 @@ impl Upload {
             }
             Err(failure) => {
                 buffer.stop_sending();
-                let refused = Refused { ticket, buffer: id, chunk };
-                self.on_send_failed(now, refused, failure);
+                let send = FailedSend { ticket, buffer: id, chunk };
+                self.on_send_failed(now, send, failure);
             }
         }
     }

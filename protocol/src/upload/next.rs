@@ -2,8 +2,8 @@
 
 use super::buffers::{Buffer, Sending, Stage};
 use super::{
-    Action, BufferId, CALL_TIMEOUT, CANCEL_TRIES, Call, CallKind, Calling, End, READ_TIMEOUT,
-    Record, SEAL_TIMEOUT, Ticket, Upload,
+    Action, BufferId, CALL_TIMEOUT, Call, CallKind, Calling, READ_TIMEOUT, Record, SEAL_TIMEOUT,
+    Ticket, Upload,
 };
 use crate::plan::ChunkIndex;
 use crate::time::Millis;
@@ -135,26 +135,13 @@ impl Upload {
         Some(DigestRun { start, digests: offer.into_iter().map(|(_, digest)| digest).collect() })
     }
 
-    pub(super) fn close(&mut self, now: Millis, tries: u32) -> Option<Action> {
-        if self.is_calling() || self.is_held_up() {
-            return None;
-        }
-        match self.id.filter(|_| tries < CANCEL_TRIES) {
-            Some(id) => Some(self.call(now, CallKind::Cancel, Call::Cancel(id))),
-            None => {
-                self.end(End::Cancelled);
-                self.outbox.pop_front()
-            }
-        }
-    }
-
     pub(super) fn save(&mut self, now: Millis) -> Option<Action> {
         let id = self.id.filter(|_| self.save_at.is_some_and(|at| at <= now))?;
         (self.save_at, self.saved_at) = (None, Some(now));
         Some(Action::Save(Record { id, expires_at: self.expires_at }))
     }
 
-    fn call(&mut self, now: Millis, kind: CallKind, call: Call) -> Action {
+    pub(super) fn call(&mut self, now: Millis, kind: CallKind, call: Call) -> Action {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         let timeout = if kind == CallKind::Seal { SEAL_TIMEOUT } else { CALL_TIMEOUT };

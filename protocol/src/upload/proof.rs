@@ -30,19 +30,14 @@ impl Upload {
     ) {
         let Some((buffer, stage)) = self.buffers.proving(ticket) else { return };
         match result {
-            Ok(proof) => *stage = Stage::Proved(proof),
+            Ok(proof) => {
+                *stage = Stage::Proved(proof);
+                self.silences = 0;
+            }
             Err(failure) => {
                 self.free(buffer);
                 self.retry_later(now, failure);
             }
-        }
-    }
-
-    /// Whoever was to hash the buffer is as silent as one who was to read.
-    pub(super) fn proofs_time_out(&mut self, now: Millis) {
-        let silent = self.buffers.proofs_end().find(|(_, until)| *until <= now);
-        if let Some((buffer, _)) = silent {
-            self.read_timed_out(now, buffer);
         }
     }
 

@@ -157,7 +157,7 @@ impl World {
             receiver.seed(plan, rows)
         });
         let meta = FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
-        let config = Config { meta, size, resume, sharing: 1, key: format!("key-{seed}"), seed };
+        let config = Config { meta, size, resume, key: format!("key-{seed}"), seed };
         let mut world = Self {
             rng,
             scene,

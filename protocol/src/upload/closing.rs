@@ -1,0 +1,65 @@
+//! An upload that is given up: what the server holds of it is deleted, if it still can be.
+
+use super::failed::{is, retry_of};
+use super::{
+    Action, Answer, CANCEL_TRIES, Call, CallKind, Calling, End, Failure, State, Ticket, Upload,
+};
+use crate::problem::{ProblemCode, Retry};
+use crate::time::Millis;
+
+impl Upload {
+    /// What is just being begun is waited for: only its answer says what to delete.
+    pub(super) fn cancel(&mut self) {
+        let begins = self.calling.take_if(|calling| calling.kind == CallKind::Create);
+        self.stop(State::Closing { tries: 0 });
+        self.calling = begins;
+    }
+
+    pub(super) fn close(&mut self, now: Millis, tries: u32) -> Option<Action> {
+        if self.is_calling() || self.is_held_up() {
+            return None;
+        }
+        match self.id.filter(|_| tries < CANCEL_TRIES) {
+            Some(id) => Some(self.call(now, CallKind::Cancel, Call::Cancel(id))),
+            None => {
+                self.end(End::Cancelled);
+                self.outbox.pop_front()
+            }
+        }
+    }
+
+    pub(super) fn on_closing_answer(
+        &mut self,
+        now: Millis,
+        Calling { ticket, kind, .. }: Calling,
+        result: Result<Answer, Failure>,
+    ) {
+        match (kind, result) {
+            (CallKind::Create, Ok(Answer::Upload(status))) => self.id = Some(status.id),
+            // What came of it the server sweeps by itself, as nothing arrives for it.
+            (CallKind::Create, Err(_)) => self.end(End::Cancelled),
+            (CallKind::Status, Ok(Answer::Upload(status))) => {
+                let ours = status.file.filter(|file| self.ledger.root() == Some(file.root));
+                self.end(ours.map_or(End::Cancelled, |file| End::Done(Box::new(file))));
+            }
+            (_, Ok(_)) => self.end(End::Cancelled),
+            (_, Err(failure)) => self.on_cancel_failed(now, ticket, failure),
+        }
+    }
+
+    fn on_cancel_failed(&mut self, now: Millis, ticket: Ticket, failure: Failure) {
+        match (retry_of(&failure), self.id, &mut self.state) {
+            (Retry::Renew, ..) => self.on_unauthorized(now, ticket, failure),
+            // A seal came first: if it was ours, the file is there, and the status tells it.
+            (_, Some(id), _) if is(&failure, &[ProblemCode::Sealed]) => {
+                let status = self.call(now, CallKind::Status, Call::Status(id));
+                self.outbox.push_back(status);
+            }
+            (retry, _, State::Closing { tries }) if retry != Retry::Restart => {
+                *tries += 1;
+                self.link.failed(now, failure);
+            }
+            _ => self.end(End::Cancelled),
+        }
+    }
+}

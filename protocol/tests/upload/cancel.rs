@@ -1,0 +1,73 @@
+//! Uploads that are given up.
+
+use longhaul_protocol::upload::{Action, Answer, CANCEL_TRIES, Call, End, Input, Phase, Ticket};
+use longhaul_protocol::wire::Holding;
+use longhaul_protocol::{Digest, ProblemCode};
+
+use super::bench::{Bench, ID, call, calls, held, lost, refusal};
+
+#[test]
+fn a_cancel_deletes_what_the_server_holds_and_gives_up_after_some_tries() {
+    let (mut bench, _) = Bench::sending(9);
+    let mut actions = bench.tell(Input::Cancel);
+    for _ in 0..CANCEL_TRIES {
+        let (ticket, asked) = call(&actions);
+        assert_eq!(asked, Call::Cancel(ID));
+        bench.tell(Input::Answer { ticket, result: Err(lost()) });
+        actions = bench.wait(30_000);
+    }
+    assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
+    assert!(actions.contains(&Action::Forget));
+}
+
+#[test]
+fn an_upload_that_is_given_up_while_it_is_begun_is_deleted_once_it_is_known() {
+    let mut bench = Bench::new(9);
+    let actions = bench.actions();
+    bench.read_all(&actions);
+    let (create, _) = call(&bench.actions());
+    assert_eq!(calls(&bench.tell(Input::Cancel)), []);
+    bench.answer(create, Holding::default());
+    let (ticket, asked) = call(&bench.actions());
+    assert_eq!(asked, Call::Cancel(ID));
+    bench.tell(Input::Answer { ticket, result: Ok(Answer::Gone) });
+    assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
+}
+
+/// A sender whose seal of a file of one chunk was under way as it was given up; the server refuses the
+/// cancel, as that seal or another's came first, and is asked what there is.
+fn given_up_while_it_was_sealed() -> (Bench, Ticket, Digest) {
+    let mut bench = Bench::new(1);
+    let actions = bench.actions();
+    bench.read_all(&actions);
+    let (create, _) = call(&bench.actions());
+    bench.answer(create, held("0"));
+    let (_, Call::Seal(_, request)) = call(&bench.actions()) else { panic!("no seal") };
+    let (cancel, _) = call(&bench.tell(Input::Cancel));
+    let sealed = Err(refusal(ProblemCode::Sealed, None));
+    let (status, asked) = call(&bench.tell(Input::Answer { ticket: cancel, result: sealed }));
+    assert_eq!(asked, Call::Status(ID));
+    (bench, status, request.root)
+}
+
+#[test]
+fn a_cancel_that_comes_after_the_seal_ends_with_the_file() {
+    let (mut bench, ticket, root) = given_up_while_it_was_sealed();
+    bench.sealed(ticket, root);
+    assert!(matches!(bench.upload.phase(), Phase::Ended(End::Done(file)) if file.root == root));
+}
+
+#[test]
+fn a_cancel_that_comes_after_the_seal_of_another_file_begins_nothing_anew() {
+    let (mut bench, ticket, _) = given_up_while_it_was_sealed();
+    bench.sealed(ticket, Digest::of(b"another"));
+    assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
+    assert_eq!(calls(&bench.actions()), []);
+}
+
+#[test]
+fn a_cancel_after_the_seal_whose_status_is_lost_is_tried_again() {
+    let (mut bench, ticket, _) = given_up_while_it_was_sealed();
+    bench.tell(Input::Answer { ticket, result: Err(lost()) });
+    assert_eq!(call(&bench.wait(30_000)).1, Call::Cancel(ID));
+}
