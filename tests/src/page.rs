@@ -114,13 +114,22 @@ impl<'a> Page<'a> {
     /// # Panics
     /// When the picker does not take it.
     pub async fn pick(&self, file: &Path) {
+        self.pick_all(&[file]).await;
+    }
+
+    /// Picks several files at once.
+    ///
+    /// # Panics
+    /// When there is no picker, or it does not take them.
+    pub async fn pick_all(&self, files: &[&Path]) {
         use fantoccini::Locator::Css;
         let element =
             self.browser.client().find(Css("longhaul-upload")).await.expect("the element");
         let root = element.shadow_root().await.expect("an open shadow root");
         let input = root.find(Css("input[type=file]")).await.expect("a file picker");
-        let path = file.to_str().expect("a path in UTF-8");
-        input.send_keys(path).await.expect("the picker to take the file");
+        let paths: Vec<_> =
+            files.iter().map(|file| file.to_str().expect("a path in UTF-8")).collect();
+        input.send_keys(&paths.join("\n")).await.expect("the picker to take the files");
     }
 
     /// The rows, as they stand now.

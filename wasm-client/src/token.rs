@@ -112,16 +112,18 @@ impl Tokens {
 
     /// A guest's token is also what another tab was given.
     fn remember(&self) {
-        let is_guest = matches!(self.0.source, Source::None);
+        let is_guest = matches!(self.0.source, Source::None) && !self.0.gives_none.get();
         let kept = is_guest.then(|| persist::load_guest(&self.0.guest)).flatten();
         if kept.is_some() && kept != *self.0.refused.borrow() {
             self.change(kept);
         }
     }
 
+    /// The same token again is no change: several may wait for one answer of the page's.
     fn change(&self, token: Option<String>) {
-        self.0.token.replace(token);
-        self.0.generation.set(self.0.generation.get() + 1);
+        if self.0.token.replace(token.clone()) != token {
+            self.0.generation.set(self.0.generation.get() + 1);
+        }
     }
 
     /// The `Authorization` to send, after asking the page where it has not been asked yet.
@@ -176,7 +178,7 @@ impl Tokens {
             Source::None => self.be_another_guest(),
             Source::Fixed(_) => false,
             Source::Page(function) => match self.ask(function).await {
-                Ok(()) => true,
+                Ok(()) => generation != self.0.generation.get(),
                 Err(failure) => {
                     web_sys::console::warn_1(&format!("Longhaul: {failure}").into());
                     false

@@ -65,14 +65,7 @@ impl Transport {
             self.waiting.borrow_mut().insert(ticket, controller);
         }
         spawn_local(async move {
-            let authorization = bearer.authorization(ticket).await;
-            let result = match authorization {
-                Ok(authorization) => {
-                    let tokens = bearer.tokens();
-                    ask(&endpoint, tokens, authorization, &call, signal.as_ref()).await
-                }
-                Err(failure) => Err(failure),
-            };
+            let result = ask(&endpoint, &bearer, ticket, &call, signal.as_ref()).await;
             waiting.borrow_mut().remove(&ticket);
             told(result);
         });
@@ -89,11 +82,13 @@ impl Transport {
 
 async fn ask(
     endpoint: &Endpoint,
-    tokens: &Tokens,
-    authorization: Option<String>,
+    bearer: &Bearer,
+    ticket: Ticket,
     call: &Call,
     signal: Option<&AbortSignal>,
 ) -> Result<Answer, Failure> {
+    let authorization = bearer.authorization(ticket).await?;
+    let tokens = bearer.tokens();
     let may_be_given = matches!(call, Call::Create { .. }) && authorization.is_none();
     let introduction = may_be_given.then(|| tokens.introduce()).flatten();
     let request = request(endpoint, call, authorization.as_deref(), signal)?;

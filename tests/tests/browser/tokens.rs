@@ -21,13 +21,21 @@ const LISTED: &str = r#"
     return notice || names.length ? names.map(name => name.textContent) : null;
 "#;
 
-/// A token function that hands out these, one each time it is asked, and the last for ever.
+/// A token function that hands out these, one each time it is asked and a while after, and the last for
+/// ever. The while lets several files ask for one at once.
 const HAND_OUT: &str = r#"
     const tokens = arguments[0];
     window.asked = 0;
     document.querySelector('longhaul-upload').token =
-        async () => tokens[Math.min(window.asked++, tokens.length - 1)];
+        async () => {
+            const token = tokens[Math.min(window.asked++, tokens.length - 1)];
+            await new Promise(done => setTimeout(done, 1000));
+            return token;
+        };
 "#;
+
+const TWO_AT_ONCE: &str =
+    "document.querySelector('longhaul-upload').setAttribute('files-at-once', 2)";
 
 /// A server that asks for tokens signed with what is in the file.
 async fn keyed(key: &Path) -> Server {
@@ -157,8 +165,7 @@ async fn a_token_that_is_refused_midway_is_asked_for_anew_and_the_upload_goes_on
         let mut server = keyed(&key).await;
         let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
         let page = Page::open(browser, &relay.origin()).await;
-        let two = "document.querySelector('longhaul-upload').setAttribute('files-at-once', 2)";
-        browser.run(two, &[]).await;
+        browser.run(TWO_AT_ONCE, &[]).await;
         browser.run(HAND_OUT, &[json!(tokens)]).await;
         page.pick(&file).await;
         page.pick(&other).await;
@@ -175,6 +182,25 @@ async fn a_token_that_is_refused_midway_is_asked_for_anew_and_the_upload_goes_on
         all_done(&page, 2).await;
         assert_eq!(asked(browser).await, json!(2), "once at first, once for both");
         assert_eq!(server.api().bearing(&tokens[1]).files().await.len(), 2);
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_token_is_asked_for_anew_once_for_all_files_that_begin_with_it() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let (key, other) = (new_key(&folder, "key", 'a'), new_key(&folder, "other", 'b'));
+        let server = keyed(&key).await;
+        let page = Page::open(browser, &server.origin()).await;
+        browser.run(TWO_AT_ONCE, &[]).await;
+        browser.run(HAND_OUT, &[json!([token(&other, "alice"), token(&key, "alice")])]).await;
+        let files = [(77, "one.bin"), (78, "two.bin")];
+        let [one, two] = files.map(|(seed, name)| folder.random(name, MIB, seed));
+        page.pick_all(&[&one, &two]).await;
+        all_done(&page, 2).await;
+        assert_eq!(asked(browser).await, json!(2), "once at first, once for both");
         server.assert_no_fault();
     })
     .await;

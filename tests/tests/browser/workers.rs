@@ -39,19 +39,8 @@ fn end_at(script: &Path, orders: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_ends_is_replaced_and_what_it_had_is_read_again() {
-    in_every_engine(async |browser| {
-        let (folder, site) = (Folder::new(), site_whose_workers_end(11));
-        // Six chunks a lane, three orders a chunk: every lane ends once and no second time.
-        let file = folder.random("mortal.bin", 30 * 8 * MIB, 61);
-        let www = Some(site.path().to_owned());
-        let server = Server::start(Options { www, ..Options::default() }).await;
-        let page = Page::open(browser, &server.origin()).await;
-        page.pick(&file).await;
-        page.comes_to(&["done"], UPLOAD).await;
-        newest_is(&server, &file).await;
-        server.assert_no_fault();
-    })
-    .await;
+    // Six chunks a lane, three orders a chunk: every lane ends once and no second time.
+    arrives_all_the_same(&site_whose_workers_end(11), 30).await;
 }
 
 /// Picks a file on a site whose workers have this fault, and sees it arrive.
