@@ -27,6 +27,14 @@ impl Nonce {
         hasher.update(&self.0.0);
         hasher
     }
+
+    /// The proof that one has these bytes of a chunk, all of them.
+    #[must_use]
+    pub fn proof(self, chunk: &[u8]) -> Digest {
+        let mut hasher = self.hasher();
+        hasher.update(chunk);
+        hasher.finish()
+    }
 }
 
 /// What is to be proved. Part of the answers to `POST /uploads` and `POST /uploads/{id}/digests`.
@@ -69,5 +77,6 @@ mod tests {
         hasher.update(b"tes");
         let both = [&nonce.0.0[..], b"bytes"].concat();
         assert_eq!(hasher.finish(), Digest::of(&both));
+        assert_eq!(nonce.proof(b"bytes"), Digest::of(&both));
     }
 }

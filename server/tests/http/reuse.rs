@@ -2,7 +2,7 @@
 
 use longhaul_protocol::digest::root;
 use longhaul_protocol::wire::ids::UploadId;
-use longhaul_protocol::wire::proof::{Nonce, PROOFS_PER_REQUEST_MAX, Proof, ProofRequest};
+use longhaul_protocol::wire::proof::{PROOFS_PER_REQUEST_MAX, Proof, ProofRequest};
 use longhaul_protocol::wire::{
     DigestRun, DigestsAnswer, FileInfo, SealRequest, UploadStatus, path,
 };
@@ -52,12 +52,6 @@ fn hers(server: &Server, whole: &[u8]) -> FileInfo {
         put(server, "alice", upload.id, index, bytes);
     }
     seal(server, "alice", upload.id, whole).ok(201)
-}
-
-fn proof_of(nonce: Nonce, index: u64, bytes: &[u8]) -> Proof {
-    let mut hasher = nonce.hasher();
-    hasher.update(bytes);
-    Proof { index: ChunkIndex(index), proof: hasher.finish() }
 }
 
 fn refusal(answer: &Answer) -> (u16, String) {
@@ -110,7 +104,12 @@ fn another_owner_proves_what_is_here_and_sends_nothing() {
     let challenge = his.challenge.unwrap();
     assert_eq!(challenge.chunks.to_string(), "0-2");
     let chunks = (0..).zip(whole.chunks(CHUNK as usize));
-    let proofs = chunks.map(|(index, bytes)| proof_of(challenge.nonce, index, bytes)).collect();
+    let proofs = chunks
+        .map(|(index, bytes)| Proof {
+            index: ChunkIndex(index),
+            proof: challenge.nonce.proof(bytes),
+        })
+        .collect();
     let answer = post(&server, "bob", &path::proofs(his.id), &ProofRequest { proofs });
     let DigestsAnswer { holding, .. } = answer.ok(200);
     assert_eq!(holding.held.count() + holding.pending.count(), 3);

@@ -27,12 +27,6 @@ async fn offer_as_bob(store: &DiskStore, id: UploadId, sent: &Sent) -> Offered {
     store.offer(&bob(), id, sent.run()).await.unwrap()
 }
 
-fn proof_of(nonce: Nonce, index: u64, bytes: &[u8]) -> Proof {
-    let mut hasher = nonce.hasher();
-    hasher.update(bytes);
-    Proof { index: ChunkIndex(index), proof: hasher.finish() }
-}
-
 async fn put_as_bob(store: &DiskStore, id: UploadId, sent: &Sent, index: u64) {
     let begun = store.begin_chunk(&bob(), id, sent.headers(index)).await.unwrap();
     let ChunkBegin::Write(mut writer) = begun else { panic!("it is missing") };
@@ -55,7 +49,7 @@ async fn who_proves_every_chunk_is_given_a_copy_of_his_own() {
     assert!(holding.held.is_empty() && holding.filling.is_empty(), "a digest grants nothing");
     let challenge = challenge.unwrap();
     assert_eq!(challenge.chunks, set("0-3"));
-    let proofs = (0..4).map(|index| proof_of(challenge.nonce, index, sent.chunk(index)));
+    let proofs = (0..4).map(|index| sent.proof(challenge.nonce, index));
     store.prove(&bob(), id, proofs.collect()).await.unwrap();
     assert_eq!(held_by_bob(&store, id).await, "0-3");
     let his = store.seal(&bob(), id, sent.root()).await.unwrap();
@@ -71,12 +65,12 @@ async fn a_wrong_proof_grants_nothing_and_after_some_the_chunks_are_to_be_sent()
     sent.upload(&store).await;
     let id = begin_as_bob(&store, &sent).await;
     let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
-    let right = proof_of(nonce, 7, sent.chunk(7));
+    let right = sent.proof(nonce, 7);
     // Each is something that is known without the bytes.
     let guesses = [
         Proof { index: ChunkIndex(0), proof: sent.digests()[0] },
         Proof { index: ChunkIndex(1), proof: nonce.0 },
-        proof_of(nonce, 2, &sent.digests()[2].0),
+        Proof { index: ChunkIndex(2), proof: nonce.proof(&sent.digests()[2].0) },
     ];
     assert_eq!(guesses.len(), PROOFS_WRONG_MAX as usize);
     for guess in guesses {
@@ -96,8 +90,8 @@ async fn the_others_are_looked_at_though_one_proof_is_wrong() {
     sent.upload(&store).await;
     let id = begin_as_bob(&store, &sent).await;
     let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
-    let mixed = [0, 1, 2]
-        .map(|index| proof_of(nonce, index, sent.chunk(if index == 1 { 0 } else { index })));
+    let mut mixed = [0, 1, 2].map(|index| sent.proof(nonce, index));
+    mixed[1].proof = mixed[0].proof;
     let refused = store.prove(&bob(), id, mixed.to_vec()).await;
     assert!(matches!(refused, Err(StoreError::WrongProof { index: ChunkIndex(1) })));
     assert_eq!(held_by_bob(&store, id).await, "0,2");
@@ -113,14 +107,14 @@ async fn a_nonce_is_good_for_one_try_and_for_the_upload_that_it_was_told_to() {
     let other = offer_as_bob(&store, second, &sent).await.challenge.unwrap().nonce;
     assert_ne!(nonce, other);
     let wrong = Proof { index: ChunkIndex(0), proof: Digest::of(b"") };
-    let right = proof_of(nonce, 0, sent.chunk(0));
+    let right = sent.proof(nonce, 0);
     assert!(store.prove(&bob(), second, vec![right]).await.is_err(), "another upload's");
     assert!(store.prove(&bob(), first, vec![wrong]).await.is_err());
     store.prove(&bob(), first, vec![right]).await.unwrap();
     assert_eq!(held_by_bob(&store, first).await, "", "it was tried");
     assert_eq!(held_by_bob(&store, second).await, "");
     let nonce = offer_as_bob(&store, first, &sent).await.challenge.unwrap().nonce;
-    store.prove(&bob(), first, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
+    store.prove(&bob(), first, vec![sent.proof(nonce, 0)]).await.unwrap();
     assert_eq!(held_by_bob(&store, first).await, "0");
 }
 
@@ -136,15 +130,31 @@ async fn rotten_bytes_are_granted_to_nobody_and_the_chunk_can_be_sent() {
     let mut nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
     // Whatever he shows: that it has rotten is no fault of his.
     for _ in 0..=PROOFS_WRONG_MAX {
-        store.prove(&bob(), id, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
+        store.prove(&bob(), id, vec![sent.proof(nonce, 0)]).await.unwrap();
         let challenge = offer_as_bob(&store, id, &sent).await.challenge.unwrap();
         assert_eq!(challenge.chunks, set("1"), "and it is not asked for any more");
         nonce = challenge.nonce;
     }
-    let rotten = proof_of(nonce, 0, &rotten[..CHUNK as usize]);
-    store.prove(&bob(), id, vec![rotten, proof_of(nonce, 1, sent.chunk(1))]).await.unwrap();
+    let rotten = Proof { index: ChunkIndex(0), proof: nonce.proof(&rotten[..CHUNK as usize]) };
+    store.prove(&bob(), id, vec![rotten, sent.proof(nonce, 1)]).await.unwrap();
     put_as_bob(&store, id, &sent, 0).await;
     assert_eq!(held_by_bob(&store, id).await, "0-1");
+}
+
+#[tokio::test]
+async fn who_looks_after_the_server_is_told_of_a_source_that_cannot_be_read() {
+    let (place, sent) = (Place::new(), Sent::new(CHUNK, 1));
+    let store = open(&place);
+    let (source, _) = sent.upload(&store).await;
+    std::fs::write(place.blob_path(source), b"cut off").unwrap();
+    let id = begin_as_bob(&store, &sent).await;
+    let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
+    let log = Log::start();
+    store.prove(&bob(), id, vec![sent.proof(nonce, 0)]).await.unwrap();
+    let told = log.text();
+    assert!(told.contains("chunk not copied") && told.contains(&id.to_string()), "{told}");
+    put_as_bob(&store, id, &sent, 0).await;
+    assert_eq!(held_by_bob(&store, id).await, "0", "it is left to be sent");
 }
 
 #[tokio::test]
@@ -156,7 +166,7 @@ async fn a_proof_takes_no_chunk_from_a_request_that_is_sending_it() {
     let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
     let begun = store.begin_chunk(&bob(), id, sent.headers(0)).await.unwrap();
     let ChunkBegin::Write(mut writer) = begun else { panic!("it is missing") };
-    store.prove(&bob(), id, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
+    store.prove(&bob(), id, vec![sent.proof(nonce, 0)]).await.unwrap();
     writer.write(sent.chunk(0).to_vec().into()).await.unwrap();
     writer.finish().await.unwrap();
     assert_eq!(offer_as_bob(&store, id, &sent).await.challenge.unwrap().chunks, set("1"));
@@ -172,7 +182,7 @@ async fn what_is_granted_counts_for_who_was_given_it() {
     sent.upload(&store).await;
     let id = begin_as_bob(&store, &sent).await;
     let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
-    let proofs = [0, 1].map(|index| proof_of(nonce, index, sent.chunk(index)));
+    let proofs = [0, 1].map(|index| sent.proof(nonce, index));
     store.prove(&bob(), id, proofs.to_vec()).await.unwrap();
     store.seal(&bob(), id, sent.root()).await.unwrap();
     let refused = store.create(&bob(), named("more", 1)).await;
@@ -186,10 +196,7 @@ async fn where_reuse_is_the_owners_nobody_is_asked_to_prove_anything() {
     sent.upload(&store).await;
     let id = begin_as_bob(&store, &sent).await;
     assert_eq!(offer_as_bob(&store, id, &sent).await.challenge, None);
-    store
-        .prove(&bob(), id, vec![proof_of(Nonce(Digest::of(b"")), 0, sent.chunk(0))])
-        .await
-        .unwrap();
+    store.prove(&bob(), id, vec![sent.proof(Nonce(Digest::of(b"")), 0)]).await.unwrap();
     assert_eq!(held_by_bob(&store, id).await, "");
     let hers = sent.create(&store).await;
     let refused = store.prove(&bob(), hers, Vec::new()).await;
@@ -204,7 +211,7 @@ async fn what_was_deleted_is_neither_asked_for_nor_granted() {
     let id = begin_as_bob(&store, &sent).await;
     let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
     store.delete(&alice(), hers.id).await.unwrap();
-    store.prove(&bob(), id, vec![proof_of(nonce, 0, sent.chunk(0))]).await.unwrap();
+    store.prove(&bob(), id, vec![sent.proof(nonce, 0)]).await.unwrap();
     assert_eq!(held_by_bob(&store, id).await, "");
     assert_eq!(offer_as_bob(&store, id, &sent).await.challenge, None);
     drop(store);
@@ -289,7 +296,7 @@ async fn no_more_sources_are_read_at_once_than_may_be_copied() {
     sent.upload(&store).await;
     let id = begin_as_bob(&store, &sent).await;
     let nonce = offer_as_bob(&store, id, &sent).await.challenge.unwrap().nonce;
-    let proofs = vec![proof_of(nonce, 0, sent.chunk(0))];
+    let proofs = vec![sent.proof(nonce, 0)];
     let bob = bob();
     let proving = store.prove(&bob, id, proofs);
     assert!(tokio::time::timeout(std::time::Duration::from_secs(1), proving).await.is_err());

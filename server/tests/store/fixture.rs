@@ -1,14 +1,15 @@
 //! A store in a folder of its own, with a clock that stands still, and files made of a seed.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use longhaul_protocol::plan::CHUNK_LEN_MIN;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::proof::{Nonce, Proof};
 use longhaul_protocol::wire::{DigestRun, FileInfo, FileMeta};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan, digest};
 use longhaul_server::store::disk::{Clock, Config, DiskStore, DiskWriter, OpenError};
@@ -130,6 +131,10 @@ impl Sent {
         DigestRun { start: ChunkIndex(0), digests: self.digests() }
     }
 
+    pub(super) fn proof(&self, nonce: Nonce, index: u64) -> Proof {
+        Proof { index: ChunkIndex(index), proof: nonce.proof(self.chunk(index)) }
+    }
+
     pub(super) fn headers(&self, index: u64) -> ChunkHeaders {
         headers(index, self.chunk(index))
     }
@@ -226,4 +231,39 @@ pub(super) async fn read(store: &DiskStore, file: FileId) -> Vec<u8> {
 
 pub(super) fn set(text: &str) -> ChunkSet {
     text.parse().unwrap()
+}
+
+/// What is logged on this thread while it is there.
+pub(super) struct Log {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    pub(super) fn start() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let to = Arc::clone(&lines);
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || Lines(Arc::clone(&to)))
+            .finish();
+        Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.lines.lock().unwrap().clone()).unwrap()
+    }
+}
+
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use longhaul_protocol::ChunkIndex;
+use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::wire::ids::UploadId;
 use tokio::sync::Semaphore;
 
@@ -39,8 +40,8 @@ impl Drop for Copier {
 
 /// What failed of a copy.
 #[derive(Debug)]
-enum CopyError {
-    /// The source has other bytes now.
+pub(super) enum CopyError {
+    /// The source had other bytes, and is lent no more.
     Rotten,
     /// The source cannot be read.
     Unreadable(StoreError),
@@ -146,39 +147,56 @@ impl Inner {
         let borrowed = self.blocking(move || store.index.borrowed(id, index, len)).await?;
         let Some(Borrowed { digest, source }) = borrowed else { return Ok(None) };
         let mut writer = self.writer(claim, digest).await?;
-        let copied = self.copy_verified(&mut writer, source).await;
-        if let Err(CopyError::Rotten) = copied {
-            self.source_has_rotten(source).await;
-        }
-        copied?;
+        self.copy_verified(&mut writer, source, None).await?;
         writer.receive()?;
         live.state().reuse.reads_failed = 0;
         tracing::debug!(upload = %live.id, chunk = index.0, "chunk copied");
         Ok(Some(source.blob))
     }
 
-    /// By the file system, or else through memory.
-    async fn copy_verified(
+    /// Copies and verifies; a source that has rotten is told of and lent no more. A hasher takes in
+    /// what was read too.
+    pub(super) async fn copy_verified(
         self: &Arc<Self>,
         writer: &mut DiskWriter,
         source: Source,
-    ) -> Result<(), CopyError> {
+        beside: Option<Hasher>,
+    ) -> Result<Option<Hasher>, CopyError> {
+        let copied = self.copy_from(writer, source, beside).await;
+        if let Err(CopyError::Rotten) = copied {
+            self.source_has_rotten(source).await;
+        }
+        copied
+    }
+
+    /// By the file system, or else through memory. What is to be hashed beside has to come through
+    /// memory.
+    async fn copy_from(
+        self: &Arc<Self>,
+        writer: &mut DiskWriter,
+        source: Source,
+        mut beside: Option<Hasher>,
+    ) -> Result<Option<Hasher>, CopyError> {
         let from = self.open_source(source).await.map_err(CopyError::Unreadable)?;
-        if writer.copy_from(&from, source.offset).await? {
-            return writer.verify().await.map_err(|error| match error {
+        if beside.is_none() && writer.copy_from(&from, source.offset).await? {
+            writer.verify().await.map_err(|error| match error {
                 StoreError::Disk { .. } => CopyError::Unreadable(error),
                 other => other.into(),
-            });
+            })?;
+            return Ok(None);
         }
         let end = source.offset + source.len;
         let mut at = source.offset;
         while at < end {
             let len = usize::try_from(end - at).unwrap_or(WRITE_BYTES).min(WRITE_BYTES);
-            let bytes = self.read(&from, at, len).await.map_err(CopyError::Unreadable)?;
+            let read = self.read(&from, at, len, beside).await;
+            let (bytes, hashed) = read.map_err(CopyError::Unreadable)?;
             writer.write(bytes).await?;
+            beside = hashed;
             at += len as u64;
         }
-        Ok(writer.verify().await?)
+        writer.verify().await?;
+        Ok(beside)
     }
 
     /// What a failure means; the error, if the copy is still to be made.
@@ -204,7 +222,7 @@ impl Inner {
             CopyError::Other(StoreError::Superseded { .. } | StoreError::NotFound) => return None,
             CopyError::Other(error) => error,
         };
-        tracing::warn!(%error, upload = %live.id, chunk = index.0, "chunk not copied");
+        not_copied(live, index, &error);
         Some(error)
     }
 
@@ -223,7 +241,7 @@ impl Inner {
         .await
     }
 
-    pub(super) async fn source_has_rotten(self: &Arc<Self>, source: Source) {
+    async fn source_has_rotten(self: &Arc<Self>, source: Source) {
         let Source { blob, index, offset, len } = source;
         let store = Arc::clone(self);
         let told = self.blocking(move || {
@@ -236,7 +254,7 @@ impl Inner {
         drop(told.await);
     }
 
-    pub(super) async fn open_source(self: &Arc<Self>, source: Source) -> Result<Arc<dyn DiskFile>> {
+    async fn open_source(self: &Arc<Self>, source: Source) -> Result<Arc<dyn DiskFile>> {
         let store = Arc::clone(self);
         self.blocking(move || {
             let path = store.layout.blob(source.blob);
@@ -245,20 +263,29 @@ impl Inner {
         .await
     }
 
-    pub(super) async fn read(
+    async fn read(
         &self,
         from: &Arc<dyn DiskFile>,
         offset: u64,
         len: usize,
-    ) -> Result<bytes::Bytes> {
+        mut beside: Option<Hasher>,
+    ) -> Result<(bytes::Bytes, Option<Hasher>)> {
         let from = Arc::clone(from);
         self.blocking(move || {
             let mut bytes = vec![0; len];
             from.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a blob to copy"))?;
-            Ok(bytes.into())
+            if let Some(hasher) = &mut beside {
+                hasher.update(&bytes);
+            }
+            Ok((bytes.into(), beside))
         })
         .await
     }
+}
+
+/// Told to whoever looks after the server: the disk may be failing.
+pub(super) fn not_copied(live: &Live, index: ChunkIndex, error: &StoreError) {
+    tracing::warn!(%error, upload = %live.id, chunk = index.0, "chunk not copied");
 }
 
 /// Copies one chunk after the other, all uploads together at most `fills_max` at a time. A store

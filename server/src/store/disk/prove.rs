@@ -13,11 +13,11 @@ use longhaul_protocol::wire::proof::{Challenge, Nonce, Proof};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest};
 
 use super::Inner;
-use super::block::WRITE_BYTES;
+use super::copy::{CopyError, not_copied};
 use super::index::Source;
 use super::live::{Live, State};
 use super::writer::Claim;
-use crate::store::{ChunkWriter as _, Offered, Owner, Result, StoreError};
+use crate::store::{Offered, Owner, Result, StoreError};
 
 /// Of how many chunks of an upload a proof may be awaited: eight times what a sender has buffers
 /// for, and 5 KB of memory.
@@ -146,53 +146,35 @@ impl Inner {
         };
         let claim = Claim::new(self, live, grant);
         match self.copy_proved(claim, source, wanted, proof.proof).await {
+            Ok(()) | Err(CopyError::Rotten | CopyError::Other(StoreError::Superseded { .. })) => {
+                Ok(())
+            }
             Err(
-                StoreError::DigestMismatch { .. }
-                | StoreError::Superseded { .. }
-                | StoreError::Disk { .. },
-            ) => Ok(()),
-            other => other,
+                CopyError::Unreadable(error) | CopyError::Other(error @ StoreError::Disk { .. }),
+            ) => {
+                not_copied(live, index, &error);
+                Ok(())
+            }
+            Err(CopyError::Other(error)) => Err(error),
         }
     }
 
+    /// What is verified is looked at first: a source that has rotten is no fault of the client's.
     async fn copy_proved(
         self: &Arc<Self>,
         claim: Claim,
         source: Source,
         wanted: Wanted,
         proof: Digest,
-    ) -> Result<()> {
+    ) -> Result<(), CopyError> {
         let index = claim.grant.index;
         let mut writer = self.writer(claim, wanted.digest).await?;
-        let from = self.open_source(source).await?;
-        let mut proving = wanted.nonce.hasher();
-        let end = source.offset + source.len;
-        let mut at = source.offset;
-        while at < end {
-            let len = usize::try_from(end - at).unwrap_or(WRITE_BYTES).min(WRITE_BYTES);
-            let bytes = self.read(&from, at, len).await?;
-            proving = self.hash(proving, bytes.clone()).await?;
-            writer.write(bytes).await?;
-            at += len as u64;
+        let proving = Some(wanted.nonce.hasher());
+        let proved = self.copy_verified(&mut writer, source, proving).await?.map(Hasher::finish);
+        if proved != Some(proof) {
+            return Err(StoreError::WrongProof { index }.into());
         }
-        // First: a source that has rotten is no fault of the client's.
-        let verified = writer.verify().await;
-        if let Err(StoreError::DigestMismatch { .. }) = verified {
-            self.source_has_rotten(source).await;
-        }
-        verified?;
-        if proving.finish() != proof {
-            return Err(StoreError::WrongProof { index });
-        }
-        writer.receive()
-    }
-
-    async fn hash(&self, mut hasher: Hasher, bytes: bytes::Bytes) -> Result<Hasher> {
-        self.blocking(move || {
-            hasher.update(&bytes);
-            Ok(hasher)
-        })
-        .await
+        Ok(writer.receive()?)
     }
 }
 
