@@ -1,6 +1,7 @@
 //! One chunk: claims, takeover, what is kept of it and what is not.
 
 use bytes::Bytes;
+use longhaul_protocol::wire::DigestRun;
 use longhaul_protocol::{ChunkIndex, Digest};
 use longhaul_server::store::disk::WRITE_BYTES;
 use longhaul_server::store::{ChunkBegin, ChunkWriter as _, Store as _, StoreError};
@@ -18,6 +19,19 @@ async fn what_is_received_is_pending_and_then_held() {
     assert_eq!(held(&store, id).await, "1");
     let digests = store.held_digests(&alice(), id, ChunkIndex(0), 100).await.unwrap();
     assert_eq!(digests, [None, Some(Digest::of(sent.chunk(1))), None]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_digest_offered_while_its_chunk_becomes_held_is_compared_all_the_same() {
+    let (place, sent) = (Place::new(), Sent::new(400 * CHUNK, 1));
+    let store = place.open();
+    let id = sent.create(&store).await;
+    for index in 0..400 {
+        sent.put(&store, id, index).await.unwrap();
+        let other = DigestRun { start: ChunkIndex(index), digests: vec![Digest::of(b"other")] };
+        let offered = store.offer(&alice(), id, other).await.unwrap();
+        assert_eq!(offered.differs.len(), 1, "chunk {index}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -29,7 +29,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use longhaul_protocol::wire::header::ChunkHeaders;
-use longhaul_protocol::wire::{FileInfo, Holding};
+use longhaul_protocol::wire::{DigestRun, FileInfo, Holding};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan};
 
 use crate::store::{Result, StoreError};
@@ -211,6 +211,10 @@ impl Chunks {
 
     pub(super) fn pending_digest(&self, index: ChunkIndex) -> Option<Digest> {
         self.pending.get(&index.0).map(|pending| pending.digest)
+    }
+
+    pub(super) fn pending_digests(&self, run: &DigestRun) -> Vec<Option<Digest>> {
+        run.iter().map(|(index, _)| self.pending_digest(index)).collect()
     }
 
     /// Whether what was received under that grant is still believed.

@@ -62,11 +62,12 @@ impl Inner {
     /// Which of the digests offered are held otherwise; lends what can be lent, and asks for proofs
     /// of what others have.
     fn compare(&self, live: &Live, run: &DigestRun) -> Result<Compared> {
+        // Before the rows: what is pending no more by then has one.
+        let pending = live.state().chunks.pending_digests(run);
         let rows = self.index.digests(self.bytes_of(live)?, run.start, run.digests.len() as u64)?;
         let mut differs = Vec::new();
         let mut missing = Vec::new();
-        for ((index, offered), row) in run.iter().zip(rows) {
-            let pending = live.state().chunks.pending_digest(index);
+        for (((index, offered), pending), row) in run.iter().zip(pending).zip(rows) {
             match pending.or(row) {
                 Some(digest) if digest != offered => differs.push(DifferingChunk { index, digest }),
                 Some(_) => {}
