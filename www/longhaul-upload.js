@@ -8,6 +8,8 @@
 //   files-at-once   how many files move at once, from 1 to 5; 1 if left out. Changes while nothing is shown.
 //
 // Properties
+//   rate-max        what all uploads of the page together may send, bytes a second, at least 65536; as
+//                   much as the network takes if left out. Can be changed at any time.
 //   token           who uploads: a token, or a function that returns one or a promise of one. Counts
 //                   while nothing is shown.
 //   authorization() a promise of the value of `Authorization` that requests carry, for the page's own
@@ -143,7 +145,7 @@ const OVER = new Set(["done", "cancelled"]);
 const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
 
 class LonghaulUpload extends HTMLElement {
-  static observedAttributes = ["multiple", "accept", "endpoint", "files-at-once"];
+  static observedAttributes = ["multiple", "accept", "endpoint", "files-at-once", "rate-max"];
   #root = this.attachShadow({ mode: "open" });
   #rows = new Map();
   #uploader;
@@ -182,6 +184,7 @@ class LonghaulUpload extends HTMLElement {
 
   attributeChangedCallback(name) {
     if (name === "endpoint" || name === "files-at-once") this.#startAnew();
+    if (name === "rate-max") this.#uploader?.setRateMax(this.#rateMax);
     const many = this.hasAttribute("multiple");
     this.#input.multiple = many;
     this.#input.accept = this.getAttribute("accept") ?? "";
@@ -202,6 +205,10 @@ class LonghaulUpload extends HTMLElement {
     await ready;
     this.#uploader ??= this.#start();
     return this.#uploader.authorization();
+  }
+
+  get #rateMax() {
+    return Number(this.getAttribute("rate-max")) || undefined;
   }
 
   get #input() {
@@ -284,6 +291,7 @@ class LonghaulUpload extends HTMLElement {
       endpoint: this.getAttribute("endpoint") ?? "",
       token: this.#token,
       filesAtOnce: Math.round(this.getAttribute("files-at-once")) || undefined,
+      rateMax: this.#rateMax,
     });
     const show = {
       state: (row, detail) => this.#showState(row, detail),

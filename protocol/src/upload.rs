@@ -36,6 +36,7 @@
 //! as it is now, never of digests that the server told.
 
 mod action;
+mod ahead;
 mod buffers;
 mod closing;
 mod failed;
@@ -43,9 +44,13 @@ mod happened;
 mod ledger;
 mod link;
 mod next;
+mod pace;
 mod proof;
 mod renew;
 mod timeouts;
+mod tuner;
+
+pub use pace::RATE_MIN;
 
 pub use action::{
     Action, Answer, BufferId, Call, End, Failure, Fault, Input, Phase, Record, SourceError, Ticket,
@@ -60,10 +65,13 @@ use crate::time::Millis;
 use crate::wire::FileMeta;
 use crate::wire::ids::UploadId;
 
+use ahead::Ahead;
 use buffers::{Buffer, Buffers};
 use ledger::Ledger;
 use link::Link;
+use pace::Pace;
 use renew::Token;
+use tuner::Tuner;
 
 /// How long a body may stand still before its request is given up: longer than a Wi-Fi roams,
 /// shorter than a person's patience.
@@ -143,6 +151,9 @@ pub struct Upload {
     /// How many chunks the server lets one upload send at once.
     lanes_max: u64,
     link: Link,
+    tuner: Tuner,
+    ahead: Ahead,
+    pace: Pace,
     token: Token,
     calling: Option<Calling>,
     next_ticket: u64,
@@ -183,6 +194,9 @@ impl Upload {
             sharing: 1,
             lanes_max: 1,
             link: Link::new(config.seed),
+            tuner: Tuner::new(),
+            ahead: Ahead::default(),
+            pace: Pace::default(),
             token: Token::default(),
             calling: None,
             next_ticket: 0,
@@ -235,12 +249,13 @@ impl Upload {
     pub fn handle(&mut self, now: Millis, input: Input) {
         match (&self.state, input) {
             (_, Input::Answer { ticket, result }) => self.on_answer(now, ticket, result),
-            (_, Input::Read { ticket, result }) => self.on_read(ticket, result),
+            (_, Input::Read { ticket, result }) => self.on_read(now, ticket, result),
             (_, Input::Proved { ticket, result }) => self.on_proved(now, ticket, result),
             (_, Input::Moved { ticket, bytes }) => self.on_moved(now, ticket, bytes),
             (_, Input::Sent { ticket, result }) => self.on_sent(now, ticket, result),
             (_, Input::Renewed { ticket, is_fresh }) => self.on_renewed(ticket, is_fresh),
             (_, Input::Sharing { files }) => self.share_with(now, files),
+            (_, Input::RateMax { bytes_per_second }) => self.limit_rate(bytes_per_second),
             (State::Opening | State::Moving, Input::Pause) => self.stop(State::Paused),
             (State::Paused | State::Ended(End::Failed(_)), Input::Resume) => self.reopen(),
             (State::Opening | State::Moving, Input::Resume | Input::Online)
@@ -293,6 +308,7 @@ impl Upload {
     fn share_with(&mut self, now: Millis, files: u64) {
         let newcomers = files.saturating_sub(self.sharing);
         self.sharing = files;
+        self.tuner.disturbed();
         self.buffers.set_count(share(self.ledger.plan().buffers(), files));
         let beyond = self.buffers.sending_count().saturating_sub(self.lanes());
         for (buffer, chunk) in self.buffers.stop_least(beyond.min(newcomers * self.lanes())) {
@@ -302,8 +318,25 @@ impl Upload {
         }
     }
 
+    /// Bodies on their way were begun at another rate: they go on at this one from where they are.
+    fn limit_rate(&mut self, bytes_per_second: Option<u64>) {
+        if !self.pace.set(bytes_per_second) {
+            return;
+        }
+        self.tuner.disturbed();
+        let stopped = self.buffers.stop_least(self.buffers.sending_count());
+        if !stopped.is_empty() {
+            self.ask_again();
+        }
+        self.outbox.extend(stopped.into_iter().map(|(buffer, _)| Action::Stop { buffer }));
+    }
+
     /// This file's share of the lanes.
     fn lanes(&self) -> u64 {
+        self.tuner.lanes(self.lanes_most())
+    }
+
+    fn lanes_most(&self) -> u64 {
         share(self.ledger.plan().lanes().min(self.lanes_max), self.sharing)
     }
 
@@ -338,6 +371,7 @@ impl Upload {
         self.free_all();
         self.link.try_now();
         self.meter.reset();
+        self.tuner.disturbed();
         self.state = state;
     }
 

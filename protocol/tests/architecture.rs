@@ -103,6 +103,10 @@ fn the_table_of_bounds_has_the_bounds_of_the_code() {
         ("a sender's buffers", format!("{} MiB", plan::BUFFERS_BYTES_MAX >> 20)),
         ("buffers at 8 MiB", buffers.to_string()),
         ("lanes", plan::LANES_MAX.to_string()),
+        (
+            "a rate that is set",
+            format!("{} KiB/s at least", longhaul_protocol::upload::RATE_MIN / 1024),
+        ),
         ("a stalled body", format!("{} s", longhaul_protocol::upload::STALL_TIMEOUT.0 / 1000)),
         ("a silent read", format!("{} s", longhaul_protocol::upload::READ_TIMEOUT.0 / 1000)),
         ("a fresh token", format!("{} s", longhaul_protocol::upload::RENEW_TIMEOUT.0 / 1000)),

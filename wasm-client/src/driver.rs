@@ -7,7 +7,7 @@ use gloo_timers::callback::Timeout;
 use longhaul_protocol::Millis;
 use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::{Action, BufferId, Config, Input, Phase, Ticket, Upload};
-use longhaul_protocol::wire::header::{AUTHORIZATION, ChunkHeaders};
+use longhaul_protocol::wire::header::{AUTHORIZATION, CHUNK_RATE_MAX, ChunkHeaders};
 use longhaul_protocol::wire::path;
 use web_sys::File;
 
@@ -136,13 +136,15 @@ impl Driver {
                 end: range.end,
                 file: self.file.clone(),
             }),
-            Action::Send { ticket, buffer, upload, headers } => self.page.order(Order::Send {
-                slot: self.slot(buffer),
-                ticket,
-                url: self.transport.address(&path::chunks(upload)),
-                headers: self.written(ticket, &headers),
-                offset: headers.offset,
-            }),
+            Action::Send { ticket, buffer, upload, headers, rate_max } => {
+                self.page.order(Order::Send {
+                    slot: self.slot(buffer),
+                    ticket,
+                    url: self.transport.address(&path::chunks(upload)),
+                    headers: self.written(ticket, &headers, rate_max),
+                    offset: headers.offset,
+                })
+            }
             Action::Prove { ticket, buffer, nonce } => {
                 self.page.order(Order::Prove { slot: self.slot(buffer), ticket, nonce });
             }
@@ -163,10 +165,16 @@ impl Driver {
         Slot { upload: self.upload, buffer }
     }
 
-    fn written(&self, ticket: Ticket, headers: &ChunkHeaders) -> Vec<(String, String)> {
+    fn written(
+        &self,
+        ticket: Ticket,
+        headers: &ChunkHeaders,
+        rate_max: Option<u64>,
+    ) -> Vec<(String, String)> {
+        let rate_max = rate_max.map(|rate| (CHUNK_RATE_MAX, rate.to_string()));
         let authorization =
             self.transport.authorization(ticket).map(|value| (AUTHORIZATION, value));
-        let all = headers.write().into_iter().chain(authorization);
+        let all = headers.write().into_iter().chain(rate_max).chain(authorization);
         all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 

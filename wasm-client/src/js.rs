@@ -37,6 +37,7 @@ fn start() {
 struct Options {
     endpoint: String,
     files_at_once: Option<f64>,
+    rate_max: Option<f64>,
 }
 
 /// Uploads files and does not lose them.
@@ -64,6 +65,9 @@ impl Uploader {
         let target = events.clone();
         let uploader =
             uploader::Uploader::new(endpoint, source, at_once, move |event| emit(&target, &event));
+        if options.rate_max.is_some() {
+            uploader.set_rate_max(rate(options.rate_max));
+        }
         Ok(Self { uploader, events })
     }
 
@@ -71,6 +75,13 @@ impl Uploader {
     /// a pick is likely; calling it again does nothing.
     pub fn prepare(&self) {
         self.uploader.prepare();
+    }
+
+    /// Sets what all uploads of the page together may send, bytes a second; `undefined` or 0 for as
+    /// much as the network takes. What is on its way goes on at the new rate.
+    #[wasm_bindgen(js_name = setRateMax)]
+    pub fn set_rate_max(&self, bytes_per_second: Option<f64>) {
+        self.uploader.set_rate_max(rate(bytes_per_second));
     }
 
     /// What requests say of who asks, as a value of `Authorization`: for the page's own requests to
@@ -208,6 +219,10 @@ fn source(options: &JsValue) -> Result<Source, JsError> {
         None if token.is_undefined() || token.is_null() => Ok(Source::None),
         None => Err(JsError::new("the option `token` is neither a string nor a function")),
     }
+}
+
+fn rate(bytes_per_second: Option<f64>) -> Option<u64> {
+    bytes_per_second.filter(|rate| *rate > 0.0).map(whole)
 }
 
 fn page_address() -> String {

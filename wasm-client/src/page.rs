@@ -28,6 +28,8 @@ pub(crate) struct Page {
     lines: Cell<u32>,
     /// How many files the lanes were shared by when that was last told.
     sharing: Cell<usize>,
+    /// What all of them together may send, bytes a second.
+    rate_max: Cell<Option<u64>>,
 }
 
 impl Page {
@@ -57,6 +59,7 @@ impl Page {
                 drivers: RefCell::default(),
                 lines: Cell::new(0),
                 sharing: Cell::new(0),
+                rate_max: Cell::new(None),
             }
         })
     }
@@ -78,6 +81,17 @@ impl Page {
         let mut drivers = self.drivers.borrow_mut();
         drivers.retain(|_, driver| driver.strong_count() > 0);
         drivers.insert(upload, Rc::downgrade(driver));
+        drop(drivers);
+        driver.input(Input::RateMax { bytes_per_second: self.rate_max.get() });
+    }
+
+    /// Sets what all uploads of the page together may send, bytes a second.
+    pub(crate) fn set_rate_max(&self, bytes_per_second: Option<u64>) {
+        self.rate_max.set(bytes_per_second);
+        let uploads: Vec<_> = self.drivers.borrow().keys().copied().collect();
+        uploads
+            .into_iter()
+            .for_each(|upload| self.tell(upload, Input::RateMax { bytes_per_second }));
     }
 
     /// Tells an upload, if there still is one of that number.

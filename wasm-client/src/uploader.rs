@@ -81,6 +81,11 @@ impl Uploader {
         self.page.prepare();
     }
 
+    /// Sets what all uploads of the page together may send, bytes a second.
+    pub(crate) fn set_rate_max(&self, bytes_per_second: Option<u64>) {
+        self.page.set_rate_max(bytes_per_second);
+    }
+
     /// What requests carry of who asks.
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.tokens

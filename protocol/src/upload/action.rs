@@ -60,6 +60,8 @@ pub enum Action {
         upload: UploadId,
         /// The headers of the request.
         headers: ChunkHeaders,
+        /// As fast as the body is to be read at the most, bytes a second.
+        rate_max: Option<u64>,
     },
     /// Hash the nonce and then the buffer's bytes; answer with [`Input::Proved`]. The buffer keeps
     /// its bytes.
@@ -178,6 +180,11 @@ pub enum Input {
     Sharing {
         /// At least 1.
         files: u64,
+    },
+    /// All files of this device together are to send no more than this from now on.
+    RateMax {
+        /// At least [`super::RATE_MIN`] counts; `None` for no limit.
+        bytes_per_second: Option<u64>,
     },
     /// The user pauses.
     Pause,

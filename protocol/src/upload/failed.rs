@@ -95,6 +95,9 @@ impl Upload {
     }
 
     pub(super) fn retry_later(&mut self, now: Millis, failure: Failure) {
+        if matches!(failure, Failure::Network(_)) && self.link.down().is_none() {
+            self.tuner.outage(self.lanes_most());
+        }
         self.link.failed(now, failure);
         self.ask_again();
     }

@@ -6,7 +6,8 @@ use super::buffers::{Buffer, Stage};
 use super::failed::FailedSend;
 use super::ledger::Ledger;
 use super::{
-    Action, Answer, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket, Upload,
+    Action, Answer, CALL_TIMEOUT, CallKind, End, FILL_POLL, Failure, Fault, READ_TIMEOUT,
+    SourceError, State, Ticket, Upload,
 };
 use crate::digest::Digest;
 use crate::plan::{ChunkIndex, Plan};
@@ -33,7 +34,10 @@ impl Upload {
             (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
                 self.on_status(now, *status);
             }
-            (CallKind::Offer, Ok(Answer::Digests(answer))) => self.on_offered(now, answer),
+            (CallKind::Offer, Ok(Answer::Digests(answer))) => {
+                self.ahead.was_answered(CALL_TIMEOUT.since(calling.until.since(now)));
+                self.on_offered(now, answer);
+            }
             (CallKind::Prove, Ok(Answer::Digests(answer))) => self.on_shown(now, answer),
             (CallKind::Seal, Ok(Answer::File(file))) => self.end(End::Done(file)),
             (_, Ok(_)) => self.nonsense("it does not fit the question"),
@@ -99,12 +103,18 @@ impl Upload {
         self.changed(now);
     }
 
-    pub(super) fn on_read(&mut self, ticket: Ticket, result: Result<Digest, SourceError>) {
+    pub(super) fn on_read(
+        &mut self,
+        now: Millis,
+        ticket: Ticket,
+        result: Result<Digest, SourceError>,
+    ) {
         let Some(buffer) = self.buffers.reading(ticket) else { return };
-        let Some(chunk) = buffer.chunk() else { return };
+        let Buffer::Reading { chunk, until, .. } = *buffer else { return };
         match result {
             Ok(digest) => {
                 self.silences = 0;
+                self.ahead.was_read(READ_TIMEOUT.since(until.since(now)));
                 let offer = self.ledger.may_fill(chunk) || self.ledger.has(chunk);
                 let stage = if offer { Stage::Hashed } else { Stage::Cleared { replace: None } };
                 *buffer = Buffer::Full { chunk, digest, stage };
@@ -119,8 +129,13 @@ impl Upload {
         let more = bytes.saturating_sub(sending.moved);
         if more > 0 {
             (sending.moved, sending.moved_at) = (bytes, now);
-            self.meter.moved(now, more);
+            self.moved(now, more);
         }
+    }
+
+    fn moved(&mut self, now: Millis, bytes: u64) {
+        self.meter.moved(now, bytes);
+        self.tuner.moved(bytes);
     }
 
     pub(super) fn on_sent(&mut self, now: Millis, ticket: Ticket, result: Result<(), Failure>) {
@@ -135,7 +150,7 @@ impl Upload {
                 self.outbox.push_back(Action::Free { buffer: id });
                 let body = self.ledger.plan().chunk_bytes(chunk).saturating_sub(sending.offset);
                 let rest = body.saturating_sub(sending.moved);
-                self.meter.moved(now, rest);
+                self.moved(now, rest);
                 self.chunk_arrived(now, chunk, digest);
             }
             Err(failure) => {

@@ -60,9 +60,11 @@ impl Upload {
     }
 
     fn send_next(&mut self, now: Millis) -> Option<Action> {
-        let upload = self.id.filter(|_| self.buffers.sending_count() < self.lanes())?;
+        let is_free = self.buffers.sending_count() < self.lanes() && self.pace.until().is_none();
+        let upload = self.id.filter(|_| is_free)?;
         let ticket = Ticket(self.next_ticket);
         let (yielded, ledger) = (&self.yielded, &self.ledger);
+        let rate_max = self.pace.of_a_body(self.sharing);
         let cleared = |(buffer, slot): (BufferId, &'_ mut Buffer)| match slot {
             Buffer::Full { chunk, digest, stage } if !yielded.contains_key(chunk) => {
                 let Stage::Cleared { replace } = *stage else { return None };
@@ -70,11 +72,14 @@ impl Upload {
                 *stage =
                     Stage::Sending(Sending { ticket, replace, offset, moved: 0, moved_at: now });
                 let headers = ChunkHeaders { index: *chunk, offset, digest: *digest, replace };
-                Some(Action::Send { ticket, buffer, upload, headers })
+                Some((headers, Action::Send { ticket, buffer, upload, headers, rate_max }))
             }
             _ => None,
         };
-        let action = self.buffers.iter_mut().find_map(cleared)?;
+        let (ChunkHeaders { index, offset, .. }, action) =
+            self.buffers.iter_mut().find_map(cleared)?;
+        let body = ledger.plan().chunk_bytes(index).saturating_sub(offset);
+        self.pace.begins(now, body, self.sharing);
         self.next_ticket += 1;
         Some(action)
     }
@@ -87,9 +92,16 @@ impl Upload {
         let compare = self.ledger.next_to_compare(&busy);
         let send = self.ledger.next_to_send(&busy).filter(|_| {
             // One buffer stays free for comparing while the network is the bottleneck.
-            compare.is_none() || self.waiting_count() + 1 < self.buffers.count().max(2)
+            let spare = u64::from(compare.is_some());
+            self.waiting_count() + spare < self.buffers.count().min(self.wanted(now)).max(1 + spare)
         });
         self.read(now, send.or(compare)?)
+    }
+
+    /// How many of them are of use at the rate there is.
+    fn wanted(&self, now: Millis) -> u64 {
+        let chunk_len = self.ledger.plan().chunk_len();
+        self.lanes() + self.ahead.chunks(self.meter.rate(now), chunk_len)
     }
 
     /// Buffers with chunks that the server lacks, as far as is known.

@@ -24,6 +24,7 @@ impl Upload {
             .chain(self.calling.map(|calling| calling.until))
             .chain(self.yielded.values().copied())
             .chain(fills)
+            .chain(self.pace.until().filter(|_| self.state == State::Moving))
             .chain(retry)
             .chain(self.token.until())
             .chain(self.save_at)
@@ -32,6 +33,9 @@ impl Upload {
 
     pub(super) fn tick(&mut self, now: Millis) {
         self.link.tick(now);
+        self.pace.tick(now);
+        let (sending, chunk_len) = (self.buffers.sending_count(), self.ledger.plan().chunk_len());
+        self.tuner.tick(now, sending, self.lanes_most(), chunk_len);
         if self.calling.is_some_and(|calling| calling.until <= now) {
             self.call_timed_out(now);
         }

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::{CreateRequest, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::digest::{Digest, DigestError};
 use crate::plan::ChunkIndex;
+use crate::upload::RATE_MIN;
 
 /// The index of the chunk in the body, decimal.
 pub const CHUNK_INDEX: &str = "chunk-index";
@@ -16,6 +17,8 @@ pub const CHUNK_OFFSET: &str = "chunk-offset";
 pub const CHUNK_DIGEST: &str = "chunk-digest";
 /// The digest that a held chunk has now, to replace it.
 pub const CHUNK_REPLACE: &str = "chunk-replace";
+/// As fast as the body is to be read at the most, bytes a second, decimal.
+pub const CHUNK_RATE_MAX: &str = "chunk-rate-max";
 /// With `POST /files`: base64 of the JSON of a [`CreateRequest`].
 pub const UPLOAD_CREATE: &str = "upload-create";
 /// A key of the caller's choice: the same key again is answered with the same upload.
@@ -65,6 +68,18 @@ pub struct ChunkHeaders {
     pub digest: Digest,
     /// The digest of the held chunk that this one replaces.
     pub replace: Option<Digest>,
+}
+
+/// The rate in a [`CHUNK_RATE_MAX`], at least [`RATE_MIN`]; `get` looks a header up by its lower-case
+/// name.
+///
+/// # Errors
+/// [`HeaderError::NotANumber`].
+pub fn read_rate_max<'a>(
+    get: impl Fn(&'static str) -> Option<&'a str>,
+) -> Result<Option<u64>, HeaderError> {
+    let rate = get(CHUNK_RATE_MAX).map(|value| number(CHUNK_RATE_MAX, value)).transpose()?;
+    Ok(rate.map(|rate| rate.max(RATE_MIN)))
 }
 
 /// Which header is wrong, and how.
@@ -187,6 +202,17 @@ mod tests {
             "Bearer a,b",
         ] {
             assert_eq!(read_bearer(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_and_no_lower_than_can_be_kept() {
+        let read = |value: Option<&str>| read_rate_max(|_| value);
+        assert_eq!(read(None), Ok(None));
+        assert_eq!(read(Some("1000000")), Ok(Some(1_000_000)));
+        assert_eq!(read(Some("0")), Ok(Some(RATE_MIN)));
+        for wrong in ["", "+1", "1.5", "fast", "99999999999999999999"] {
+            assert_eq!(read(Some(wrong)), Err(HeaderError::NotANumber { header: CHUNK_RATE_MAX }));
         }
     }
 

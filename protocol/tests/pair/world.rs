@@ -272,7 +272,7 @@ impl World {
                 let delay = self.rng.u64(1..30);
                 self.after(delay, Event::Input(Input::Read { ticket, result }));
             }
-            Action::Send { ticket, buffer, upload, headers } => {
+            Action::Send { ticket, buffer, upload, headers, .. } => {
                 let body = self.buffers[&buffer].expect("a buffer that is sent is full");
                 self.sending.insert(ticket, buffer);
                 self.send(ticket, upload, headers, body);

@@ -1,12 +1,15 @@
 //! `POST /v1/uploads/{id}/chunks`: one chunk, or the rest of one.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::header::{ChunkHeaders, read_rate_max};
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{ChunkIndex, ProblemCode};
+use tokio::time::Instant;
 
 use super::Call;
-use crate::body::RequestBody;
+use crate::body::{BodyError, RequestBody};
 use crate::outcome::{Answer, Outcome, Refusal};
 use crate::store::{ChunkBegin, ChunkWriter, Store, StoreError};
 
@@ -25,10 +28,11 @@ pub(super) async fn receive<S: Store>(
     id: UploadId,
     chunk: ChunkHeaders,
 ) -> Result<(), Refusal> {
+    let rate_max = read_rate_max(|name| call.header(name))?;
     check_announced(call, id, chunk).await?;
     match call.app.store.begin_chunk(&call.owner, id, chunk).await? {
         ChunkBegin::Already => Ok(()),
-        ChunkBegin::Write(writer) => write(call, writer).await,
+        ChunkBegin::Write(writer) => write(call, writer, Pace::new(rate_max)).await,
     }
 }
 
@@ -50,9 +54,13 @@ async fn check_announced<S: Store>(
 
 /// A body that turns out to be wrong is read no further, and one that breaks off is kept for a
 /// request that goes on from there.
-async fn write<S: Store>(call: &mut Call<'_, S>, mut writer: S::Writer) -> Result<(), Refusal> {
+async fn write<S: Store>(
+    call: &mut Call<'_, S>,
+    mut writer: S::Writer,
+    mut pace: Pace,
+) -> Result<(), Refusal> {
     loop {
-        match next(call.body, writer.stopped()).await {
+        match next(call.body, &mut pace, writer.stopped()).await {
             Ok(Some(bytes)) => writer.write(bytes).await?,
             Ok(None) => return Ok(writer.finish().await?),
             Err(refusal) => {
@@ -67,11 +75,36 @@ async fn write<S: Store>(call: &mut Call<'_, S>, mut writer: S::Writer) -> Resul
 /// silent is told as well.
 async fn next(
     body: &mut RequestBody,
+    pace: &mut Pace,
     stopped: impl Future<Output = StoreError>,
 ) -> Result<Option<Bytes>, Refusal> {
     tokio::select! {
         error = stopped => Err(error.into()),
-        bytes = body.next() => Ok(bytes?),
+        bytes = pace.next(body) => Ok(bytes?),
+    }
+}
+
+/// Reads a body no faster than its sender asked for, so that the sender's own line stays free for
+/// others: what is not read fills the connection's window, and the sender's system waits.
+struct Pace {
+    /// Bytes a second.
+    rate_max: Option<u64>,
+    /// When the next bytes may be read.
+    due: Instant,
+}
+
+impl Pace {
+    fn new(rate_max: Option<u64>) -> Self {
+        Self { rate_max, due: Instant::now() }
+    }
+
+    async fn next(&mut self, body: &mut RequestBody) -> Result<Option<Bytes>, BodyError> {
+        let Some(rate_max) = self.rate_max else { return body.next().await };
+        tokio::time::sleep_until(self.due).await;
+        let bytes = body.next().await?;
+        let nanos = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64 * 1_000_000_000 / rate_max);
+        self.due = self.due.max(Instant::now()) + Duration::from_nanos(nanos);
+        Ok(bytes)
     }
 }
 

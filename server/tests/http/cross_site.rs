@@ -112,6 +112,7 @@ fn a_preflight_is_answered_for_two_hours_and_for_every_header_of_the_api() {
         "chunk-offset",
         "chunk-digest",
         "chunk-replace",
+        "chunk-rate-max",
         "upload-create",
         "idempotency-key",
         "range",

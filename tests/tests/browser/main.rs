@@ -18,6 +18,7 @@ mod everyone;
 mod first_chunk;
 mod killed_server;
 mod memory;
+mod rate;
 mod reload;
 mod screenshots;
 mod sizes;

@@ -6,6 +6,9 @@ export interface UploaderOptions {
   /** How many files move at once, at most 5; 1 if left out. One file can fill every lane; several
    * share them, and the buffers too. */
   filesAtOnce?: number;
+  /** What all uploads of the page together may send, bytes a second, at least 65536; as much as the
+   * network takes if left out. `setRateMax` changes it at any time. */
+  rateMax?: number;
   /** The token that says who uploads, or a function that gets one: called before the first request
    * and whenever the server refuses the last one. Without it, a server that lets guests in gives a
    * token, which is kept in `localStorage`. */

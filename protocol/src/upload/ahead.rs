@@ -1,0 +1,64 @@
+//! How far reading runs ahead of sending: as far as the lanes would otherwise wait for it.
+
+use crate::plan::READ_AHEAD_MAX;
+use crate::time::Millis;
+
+/// How long it takes until a chunk can be sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ahead {
+    read: Millis,
+    offer: Millis,
+}
+
+impl Ahead {
+    /// Reading and hashing a chunk took so long.
+    pub(super) fn was_read(&mut self, took: Millis) {
+        self.read = eased(self.read, took);
+    }
+
+    /// Asking whether the server has it took so long.
+    pub(super) fn was_answered(&mut self, took: Millis) {
+        self.offer = eased(self.offer, took);
+    }
+
+    /// How many chunks to have ready or in the making beside those being sent, from 1 to
+    /// [`READ_AHEAD_MAX`]: one, and as many as leave at this rate, bytes a second, while one is read and
+    /// asked about. All, while there is no rate.
+    pub(super) fn chunks(&self, rate: u64, chunk_len: u64) -> u64 {
+        if rate == 0 {
+            return READ_AHEAD_MAX;
+        }
+        let lead = self.read.0.saturating_add(self.offer.0);
+        let leaves = rate.saturating_mul(lead) / 1000;
+        (1 + leaves.div_ceil(chunk_len.max(1))).min(READ_AHEAD_MAX)
+    }
+}
+
+/// The longest of late: a slow one counts at once, and is forgotten over some that were not.
+fn eased(before: Millis, took: Millis) -> Millis {
+    Millis(took.0.max(before.0 - before.0.div_ceil(8)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::CHUNK_LEN_DEFAULT;
+
+    #[test]
+    fn the_faster_a_line_the_more_is_read_ahead() {
+        let mut ahead = Ahead::default();
+        ahead.was_read(Millis(50));
+        ahead.was_answered(Millis(80));
+        let at = |rate| ahead.chunks(rate, CHUNK_LEN_DEFAULT);
+        assert_eq!([at(0), at(1), at(100_000), at(100_000_000), at(u64::MAX)], [3, 1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn one_slow_read_is_forgotten_over_time() {
+        let mut ahead = Ahead::default();
+        ahead.was_read(Millis(4000));
+        assert_eq!(ahead.chunks(3_000_000, CHUNK_LEN_DEFAULT), 3);
+        (0..40).for_each(|_| ahead.was_read(Millis(1)));
+        assert_eq!(ahead.chunks(3_000_000, CHUNK_LEN_DEFAULT), 2);
+    }
+}
