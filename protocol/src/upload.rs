@@ -13,6 +13,7 @@
 //! | `Moving`: chunks are read, offered, sent; then sealed | any failure that can be tried again | `Opening` |
 //! | | the answer to the seal | `Ended(Done)` |
 //! | `Opening` | an answer that it is sealed already, with the file's own root | `Ended(Done)` |
+//! | | the answer to the one request of a small file | `Ended(Done)` |
 //! | any of these two | `Pause` | `Paused` |
 //! | `Paused`, `Ended(Failed)` | `Resume` | `Opening` |
 //! | any but `Ended` | a refusal that is final, a source that cannot be read | `Ended(Failed)` |
@@ -25,6 +26,8 @@
 //! Resuming is starting: after a failure, a pause or a reload the machine is in `Opening`, asks what
 //! the server has, and goes on with what is missing. Sends that are under way when something else
 //! fails go on; only new ones wait.
+//!
+//! A small file has no upload to ask about: it is read and stored in one request, in `Opening`.
 //!
 //! # A chunk's way
 //!
@@ -47,10 +50,12 @@ mod next;
 mod pace;
 mod proof;
 mod renew;
+mod store;
 mod timeouts;
 mod tuner;
 
 pub use pace::RATE_MIN;
+pub use store::ONE_REQUEST_MAX;
 
 pub use action::{
     Action, Answer, BufferId, Call, End, Failure, Fault, Input, Phase, Record, SourceError, Ticket,
@@ -146,6 +151,8 @@ pub struct Upload {
     begun: u32,
     ledger: Ledger,
     buffers: Buffers,
+    /// Whether a small file is tried in one request.
+    stores: bool,
     /// How many files share this device's lanes and buffers.
     sharing: u64,
     /// How many chunks the server lets one upload send at once.
@@ -191,6 +198,7 @@ impl Upload {
             begun: 0,
             ledger: Ledger::new(plan.clone().unwrap_or(Plan::EMPTY)),
             buffers: Buffers::new(plan.as_ref().map_or(0, |plan| plan.buffers())),
+            stores: true,
             sharing: 1,
             lanes_max: 1,
             link: Link::new(config.seed),
@@ -250,6 +258,7 @@ impl Upload {
         match (&self.state, input) {
             (_, Input::Answer { ticket, result }) => self.on_answer(now, ticket, result),
             (_, Input::Read { ticket, result }) => self.on_read(now, ticket, result),
+            (_, Input::Stored { ticket, result }) => self.on_stored(now, ticket, result),
             (_, Input::Proved { ticket, result }) => self.on_proved(now, ticket, result),
             (_, Input::Moved { ticket, bytes }) => self.on_moved(now, ticket, bytes),
             (_, Input::Sent { ticket, result }) => self.on_sent(now, ticket, result),
@@ -418,7 +427,9 @@ impl Upload {
         }
         let sealing = self.calling.is_some_and(|calling| calling.kind == CallKind::Seal);
         match self.state {
-            State::Opening if self.ledger.acknowledged().is_empty() => Phase::Opening,
+            State::Opening if self.ledger.acknowledged().is_empty() && !self.is_storing() => {
+                Phase::Opening
+            }
             _ if sealing => Phase::Sealing,
             _ if !self.ledger.plan().is_empty() && self.ledger.all_arrived() => Phase::Verifying,
             _ => Phase::Uploading,

@@ -107,6 +107,10 @@ fn the_table_of_bounds_has_the_bounds_of_the_code() {
             "a rate that is set",
             format!("{} KiB/s at least", longhaul_protocol::upload::RATE_MIN / 1024),
         ),
+        (
+            "a file in one request",
+            format!("{} KiB at most", longhaul_protocol::upload::ONE_REQUEST_MAX / 1024),
+        ),
         ("a stalled body", format!("{} s", longhaul_protocol::upload::STALL_TIMEOUT.0 / 1000)),
         ("a silent read", format!("{} s", longhaul_protocol::upload::READ_TIMEOUT.0 / 1000)),
         ("a fresh token", format!("{} s", longhaul_protocol::upload::RENEW_TIMEOUT.0 / 1000)),

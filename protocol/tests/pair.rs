@@ -14,11 +14,14 @@
 )]
 
 mod pair {
+    pub mod chance;
     pub mod receiver;
     pub mod world;
 }
 
-use pair::world::{Faults, Scene, World};
+use longhaul_protocol::plan::CHUNK_LEN_MIN;
+use pair::chance::Faults;
+use pair::world::{Scene, World};
 
 const SEEDS: u64 = 400;
 
@@ -64,6 +67,24 @@ fn a_file_arrives_though_all_of_this_happens_and_the_user_pauses_and_reloads() {
         faults: Faults::everything(),
         pauses: true,
         reloads: true,
+        ..Scene::default()
+    });
+}
+
+#[test]
+fn a_small_file_goes_in_one_request_over_a_clean_network() {
+    let scene = Scene { small: true, ..Scene::default() };
+    assert_eq!(World::new(1, scene).run_to_the_end().bodies_sent(), 1);
+}
+
+#[test]
+fn a_small_file_is_stored_once_whatever_happens_to_its_request() {
+    run(|seed| Scene {
+        small: true,
+        faults: Faults::everything(),
+        pauses: true,
+        chunk_len_of_receiver: (seed % 3 == 0).then_some(CHUNK_LEN_MIN),
+        cancel_at: (seed % 7 == 0).then_some(seed % 100),
         ..Scene::default()
     });
 }

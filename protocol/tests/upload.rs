@@ -20,6 +20,7 @@ mod upload {
     mod cancel;
     mod rate;
     mod sharing;
+    mod store;
     mod tokens;
 }
 

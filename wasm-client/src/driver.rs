@@ -6,14 +6,14 @@ use std::rc::{Rc, Weak};
 use gloo_timers::callback::Timeout;
 use longhaul_protocol::Millis;
 use longhaul_protocol::progress::Progress;
-use longhaul_protocol::upload::{Action, BufferId, Config, Input, Phase, Ticket, Upload};
-use longhaul_protocol::wire::header::{AUTHORIZATION, CHUNK_RATE_MAX, ChunkHeaders};
+use longhaul_protocol::upload::{Action, BufferId, Config, Failure, Input, Phase, Ticket, Upload};
+use longhaul_protocol::wire::header::{AUTHORIZATION, CHUNK_RATE_MAX, ChunkHeaders, StoreHeaders};
 use longhaul_protocol::wire::path;
 use web_sys::File;
 
 use crate::clock;
 use crate::event::Standing;
-use crate::order::{Order, Slot};
+use crate::order::{Order, Slot, Stored};
 use crate::page::Page;
 use crate::persist::{self, Fingerprint};
 use crate::transport::Transport;
@@ -145,11 +145,18 @@ impl Driver {
                     offset: headers.offset,
                 })
             }
+            Action::Store { ticket, buffer, headers } => self.store(ticket, buffer, headers),
             Action::Prove { ticket, buffer, nonce } => {
                 self.page.order(Order::Prove { slot: self.slot(buffer), ticket, nonce });
             }
-            Action::Stop { buffer } => self.page.order(Order::Stop { slot: self.slot(buffer) }),
-            Action::Free { buffer } => self.page.order(Order::Free { slot: self.slot(buffer) }),
+            Action::Stop { buffer } => {
+                self.transport.introduced(None);
+                self.page.order(Order::Stop { slot: self.slot(buffer) });
+            }
+            Action::Free { buffer } => {
+                self.transport.introduced(None);
+                self.page.order(Order::Free { slot: self.slot(buffer) });
+            }
             Action::Renew { ticket, refused } => {
                 let this = self.this.clone();
                 self.transport.renew(refused, move |is_fresh| {
@@ -159,6 +166,28 @@ impl Driver {
             Action::Save(record) => persist::save(&self.fingerprint, &record),
             Action::Forget => persist::forget(&self.fingerprint),
         }
+    }
+
+    fn store(&self, ticket: Ticket, buffer: BufferId, headers: StoreHeaders) {
+        let (this, slot) = (self.this.clone(), self.slot(buffer));
+        self.transport.introduce(ticket, move |authorization| {
+            let Some(this) = this.upgrade() else { return };
+            match authorization {
+                Ok(authorization) => {
+                    let authorization = authorization.map(|value| (AUTHORIZATION, value));
+                    let headers = owned(headers.write().into_iter().chain(authorization));
+                    let url = this.transport.address(path::FILES);
+                    this.page.order(Order::Store { slot, ticket, url, headers });
+                }
+                Err(failure) => this.input(Input::Stored { ticket, result: Err(failure) }),
+            }
+        });
+    }
+
+    /// A small file was answered, or not.
+    pub(crate) fn stored(&self, ticket: Ticket, result: Result<Stored, Failure>) {
+        self.transport.introduced(result.as_ref().ok().map(|stored| stored.given.clone()));
+        self.input(Input::Stored { ticket, result: result.map(|stored| stored.file) });
     }
 
     fn slot(&self, buffer: BufferId) -> Slot {
@@ -174,8 +203,7 @@ impl Driver {
         let rate_max = rate_max.map(|rate| (CHUNK_RATE_MAX, rate.to_string()));
         let authorization =
             self.transport.authorization(ticket).map(|value| (AUTHORIZATION, value));
-        let all = headers.write().into_iter().chain(rate_max).chain(authorization);
-        all.map(|(name, value)| (name.to_owned(), value)).collect()
+        owned(headers.write().into_iter().chain(rate_max).chain(authorization))
     }
 
     /// Setting it anew drops the one before.
@@ -191,6 +219,10 @@ impl Driver {
         });
         self.timer.replace(timer);
     }
+}
+
+fn owned(headers: impl Iterator<Item = (&'static str, String)>) -> Vec<(String, String)> {
+    headers.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn tell(driver: &Weak<Driver>, input: Input) {

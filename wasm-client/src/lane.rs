@@ -19,7 +19,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
 use crate::order::{Order, Report, Slot};
-use send::Sending;
+use send::{Kind, Request, Sending};
 
 /// Where a lane's reports go.
 pub(crate) type Reporter = Rc<dyn Fn(Report)>;
@@ -54,10 +54,12 @@ impl Lane {
                 self.read(slot, ticket, start..end, file);
             }
             Order::Send { slot, ticket, url, headers, offset } => {
-                if let Err(failure) = self.send(slot, ticket, &url, &headers, offset) {
-                    let report = Report::Sent { upload: slot.upload, ticket, result: Err(failure) };
-                    (self.report)(report);
-                }
+                let request = Request { upload: slot.upload, ticket, kind: Kind::Chunk };
+                self.send(slot, request, &url, &headers, offset);
+            }
+            Order::Store { slot, ticket, url, headers } => {
+                let request = Request { upload: slot.upload, ticket, kind: Kind::File };
+                self.send(slot, request, &url, &headers, 0);
             }
             Order::Prove { slot, ticket, nonce } => {
                 let result = self.prove(slot, nonce);
@@ -83,7 +85,20 @@ impl Lane {
     fn send(
         &self,
         slot: Slot,
-        ticket: Ticket,
+        request: Request,
+        url: &str,
+        headers: &[(String, String)],
+        offset: u64,
+    ) {
+        if let Err(failure) = self.begin_to_send(slot, request, url, headers, offset) {
+            (self.report)(request.failed(failure));
+        }
+    }
+
+    fn begin_to_send(
+        &self,
+        slot: Slot,
+        request: Request,
         url: &str,
         headers: &[(String, String)],
         offset: u64,
@@ -95,7 +110,7 @@ impl Lane {
             Uint8Array::new(bytes).subarray(u32::try_from(offset).unwrap_or(u32::MAX), u32::MAX);
         buffer.sending = None;
         let report = Rc::clone(&self.report);
-        buffer.sending = Some(Sending::start(slot.upload, ticket, url, headers, &body, report)?);
+        buffer.sending = Some(Sending::start(request, url, headers, &body, report)?);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use longhaul_protocol::Digest;
 use longhaul_protocol::upload::{BufferId, Failure, SourceError, Ticket};
+use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::proof::Nonce;
 use serde::{Deserialize, Serialize};
 use web_sys::File;
@@ -30,6 +31,8 @@ pub(crate) enum Order {
     },
     /// Send what is kept, from `offset` on.
     Send { slot: Slot, ticket: Ticket, url: String, headers: Vec<(String, String)>, offset: u64 },
+    /// Send what is kept as a whole file.
+    Store { slot: Slot, ticket: Ticket, url: String, headers: Vec<(String, String)> },
     /// Hash the nonce, then what is kept.
     Prove { slot: Slot, ticket: Ticket, nonce: Nonce },
     /// Stop sending.
@@ -44,6 +47,7 @@ impl Order {
         match self {
             Self::Read { slot, .. }
             | Self::Send { slot, .. }
+            | Self::Store { slot, .. }
             | Self::Prove { slot, .. }
             | Self::Stop { slot }
             | Self::Free { slot } => *slot,
@@ -57,6 +61,9 @@ impl Order {
         match *self {
             Self::Send { slot, ticket, .. } => {
                 Some(Report::Sent { upload: slot.upload, ticket, result: Err(why()) })
+            }
+            Self::Store { slot, ticket, .. } => {
+                Some(Report::Stored { upload: slot.upload, ticket, result: Err(why()) })
             }
             Self::Prove { slot, ticket, .. } => {
                 Some(Report::Proved { upload: slot.upload, ticket, result: Err(why()) })
@@ -79,6 +86,16 @@ pub(crate) enum Report {
     Moved { upload: u32, ticket: Ticket, bytes: u64 },
     /// A chunk was answered, or not.
     Sent { upload: u32, ticket: Ticket, result: Result<(), Failure> },
+    /// A whole file was answered, or not.
+    Stored { upload: u32, ticket: Ticket, result: Result<Stored, Failure> },
+}
+
+/// The answer to a whole file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) file: Box<FileInfo>,
+    /// The guest's token that came with it.
+    pub(crate) given: Option<String>,
 }
 
 impl Report {
@@ -87,7 +104,8 @@ impl Report {
         match (self, order) {
             (Self::Read { upload, ticket, .. }, Order::Read { slot, ticket: asked, .. })
             | (Self::Proved { upload, ticket, .. }, Order::Prove { slot, ticket: asked, .. })
-            | (Self::Sent { upload, ticket, .. }, Order::Send { slot, ticket: asked, .. }) => {
+            | (Self::Sent { upload, ticket, .. }, Order::Send { slot, ticket: asked, .. })
+            | (Self::Stored { upload, ticket, .. }, Order::Store { slot, ticket: asked, .. }) => {
                 (*upload, *ticket) == (slot.upload, *asked)
             }
             _ => false,

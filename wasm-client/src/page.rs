@@ -96,10 +96,13 @@ impl Page {
 
     /// Tells an upload, if there still is one of that number.
     pub(crate) fn tell(&self, upload: u32, input: Input) {
-        let driver = self.drivers.borrow().get(&upload).and_then(Weak::upgrade);
-        if let Some(driver) = driver {
+        if let Some(driver) = self.driver(upload) {
             driver.input(input);
         }
+    }
+
+    fn driver(&self, upload: u32) -> Option<Rc<Driver>> {
+        self.drivers.borrow().get(&upload).and_then(Weak::upgrade)
     }
 
     fn told(&self, report: Report) {
@@ -116,6 +119,11 @@ impl Page {
             }
             Report::Sent { upload, ticket, result } => {
                 self.tell(upload, Input::Sent { ticket, result });
+            }
+            Report::Stored { upload, ticket, result } => {
+                if let Some(driver) = self.driver(upload) {
+                    driver.stored(ticket, result);
+                }
             }
         }
     }
@@ -177,7 +185,7 @@ impl Page {
 
     /// One that waits for its server or its token takes nobody's lanes.
     fn needs_lanes(&self, upload: u32) -> bool {
-        let driver = self.drivers.borrow().get(&upload).and_then(Weak::upgrade);
+        let driver = self.driver(upload);
         let waits = |phase| matches!(phase, Phase::Waiting { .. } | Phase::Renewing);
         driver.is_some_and(|driver| !waits(driver.phase()))
     }

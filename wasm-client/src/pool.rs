@@ -119,7 +119,7 @@ impl Station {
     fn order(&self, order: Order) {
         self.give(order.clone());
         match order {
-            Order::Read { .. } | Order::Send { .. } | Order::Prove { .. } => {
+            Order::Read { .. } | Order::Send { .. } | Order::Store { .. } | Order::Prove { .. } => {
                 let asked = Asked { at: clock::now(), order };
                 self.open.borrow_mut().insert(asked.order.slot(), asked);
             }
@@ -142,12 +142,13 @@ impl Station {
     fn told(&self, report: Report) {
         match &report {
             Report::Ready => self.runs(),
-            Report::Read { .. } | Report::Sent { .. } | Report::Proved { .. } => {
-                self.open.borrow_mut().retain(|_, asked| !report.answers(&asked.order));
-            }
             Report::Moved { .. } => {}
+            _ => self.open.borrow_mut().retain(|_, asked| !report.answers(&asked.order)),
         }
-        if matches!(report, Report::Sent { result: Ok(()), .. }) {
+        if matches!(
+            report,
+            Report::Sent { result: Ok(_), .. } | Report::Stored { result: Ok(_), .. }
+        ) {
             self.deaths.set(0);
         }
         (self.deliver)(report);

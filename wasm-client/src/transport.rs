@@ -14,7 +14,7 @@ use web_sys::{AbortController, AbortSignal, RequestCache};
 
 use crate::clock;
 use crate::endpoint::Endpoint;
-use crate::token::{Bearer, Tokens};
+use crate::token::{Bearer, Introduction, Tokens};
 
 /// A browser does not tell a page what a server of another origin says to it that does not have the
 /// page's origin on its list.
@@ -26,12 +26,19 @@ pub(crate) struct Transport {
     endpoint: Endpoint,
     bearer: Bearer,
     waiting: Rc<RefCell<BTreeMap<Ticket, AbortController>>>,
+    /// Lasts while a small file is under way that may be answered with a guest's token.
+    introduction: Rc<RefCell<Option<Introduction>>>,
 }
 
 impl Transport {
     /// Calls to this server.
     pub(crate) fn new(endpoint: Endpoint, tokens: Tokens) -> Self {
-        Self { endpoint, bearer: Bearer::new(tokens), waiting: Rc::default() }
+        Self {
+            endpoint,
+            bearer: Bearer::new(tokens),
+            waiting: Rc::default(),
+            introduction: Rc::default(),
+        }
     }
 
     /// Where chunks go.
@@ -42,6 +49,31 @@ impl Transport {
     /// What a chunk's request says of who sends it: what the create before it found out.
     pub(crate) fn authorization(&self, ticket: Ticket) -> Option<String> {
         self.bearer.known(ticket)
+    }
+
+    /// What the request of a small file says of who sends it, which is told once it is known. Others may
+    /// wait for what that is answered with, until [`Transport::introduced`].
+    pub(crate) fn introduce(
+        &self,
+        ticket: Ticket,
+        told: impl FnOnce(Result<Option<String>, Failure>) + 'static,
+    ) {
+        let (bearer, introduction) = (self.bearer.clone(), Rc::clone(&self.introduction));
+        spawn_local(async move {
+            let authorization = bearer.authorization(ticket).await;
+            if authorization == Ok(None) {
+                introduction.replace(bearer.tokens().introduce());
+            }
+            told(authorization);
+        });
+    }
+
+    /// What it was answered with, if it was: a guest's token or none.
+    pub(crate) fn introduced(&self, given: Option<Option<String>>) {
+        let introduction = self.introduction.take();
+        if let Some(given) = given.filter(|given| given.is_some() || introduction.is_some()) {
+            self.bearer.tokens().given(given);
+        }
     }
 
     /// Has a fresh token after a refusal, and tells whether there is one.

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::plan::ChunkIndex;
 use crate::problem::Problem;
 use crate::time::Millis;
-use crate::wire::header::ChunkHeaders;
+use crate::wire::header::{ChunkHeaders, StoreHeaders};
 use crate::wire::ids::UploadId;
 use crate::wire::proof::{Nonce, ProofRequest};
 use crate::wire::{CreateRequest, DigestRun, DigestsAnswer, FileInfo, SealRequest, UploadStatus};
@@ -62,6 +62,16 @@ pub enum Action {
         headers: ChunkHeaders,
         /// As fast as the body is to be read at the most, bytes a second.
         rate_max: Option<u64>,
+    },
+    /// Send the buffer's bytes as a whole file; tell of each movement by [`Input::Moved`] and of the end
+    /// by [`Input::Stored`]. The buffer keeps its bytes.
+    Store {
+        /// Names this attempt.
+        ticket: Ticket,
+        /// Where the bytes are.
+        buffer: BufferId,
+        /// The headers of the request.
+        headers: StoreHeaders,
     },
     /// Hash the nonce and then the buffer's bytes; answer with [`Input::Proved`]. The buffer keeps
     /// its bytes.
@@ -168,6 +178,13 @@ pub enum Input {
         ticket: Ticket,
         /// What came of it.
         result: Result<(), Failure>,
+    },
+    /// A file that was sent in one request was answered with 201, or not.
+    Stored {
+        /// The attempt.
+        ticket: Ticket,
+        /// What came of it.
+        result: Result<Box<FileInfo>, Failure>,
     },
     /// There is a fresh token, or there is none to be had.
     Renewed {

@@ -8,15 +8,20 @@ use crate::problem::{ProblemCode, Retry};
 use crate::time::Millis;
 
 impl Upload {
-    /// What is just being begun is waited for: only its answer says what to delete.
+    /// What is just being begun is waited for: only its answer says what to delete, or that the file is
+    /// there already.
     pub(super) fn cancel(&mut self) {
+        if self.is_storing() {
+            self.state = State::Closing { tries: 0 };
+            return;
+        }
         let begins = self.calling.take_if(|calling| calling.kind == CallKind::Create);
         self.stop(State::Closing { tries: 0 });
         self.calling = begins;
     }
 
     pub(super) fn close(&mut self, now: Millis, tries: u32) -> Option<Action> {
-        if self.is_calling() || self.is_held_up() {
+        if self.is_calling() || self.is_storing() || self.is_held_up() {
             return None;
         }
         match self.id.filter(|_| tries < CANCEL_TRIES) {

@@ -82,7 +82,13 @@ impl Upload {
     }
 
     /// The bytes that arrived were not those that were hashed: read them once more.
-    fn on_damaged(&mut self, now: Millis, buffer: BufferId, chunk: ChunkIndex, failure: Failure) {
+    pub(super) fn on_damaged(
+        &mut self,
+        now: Millis,
+        buffer: BufferId,
+        chunk: ChunkIndex,
+        failure: Failure,
+    ) {
         self.free(buffer);
         let times = self.damaged.entry(chunk).or_default();
         *times += 1;
@@ -109,7 +115,7 @@ impl Upload {
         }
     }
 
-    fn refuse(&mut self, failure: Failure) {
+    pub(super) fn refuse(&mut self, failure: Failure) {
         match failure {
             Failure::Refused { problem, .. } => self.fail(Fault::Refused(problem)),
             Failure::Network(text) | Failure::Local(text) => self.nonsense(&text),
@@ -129,7 +135,8 @@ pub(super) fn retry_of(failure: &Failure) -> Retry {
 }
 
 /// What is refused because the bytes that arrived were others, or not all.
-const DAMAGES: [ProblemCode; 2] = [ProblemCode::DigestMismatch, ProblemCode::WrongLength];
+pub(super) const DAMAGES: [ProblemCode; 2] =
+    [ProblemCode::DigestMismatch, ProblemCode::WrongLength];
 
 pub(super) fn is(failure: &Failure, codes: &[ProblemCode]) -> bool {
     matches!(failure, Failure::Refused { problem, .. }

@@ -5,6 +5,7 @@ use super::{
     Action, BufferId, CALL_TIMEOUT, Call, CallKind, Calling, READ_TIMEOUT, Record, SEAL_TIMEOUT,
     Ticket, Upload,
 };
+use crate::digest::Digest;
 use crate::plan::ChunkIndex;
 use crate::time::Millis;
 use crate::wire::header::ChunkHeaders;
@@ -23,27 +24,38 @@ impl Upload {
 
     /// Begins an upload, as soon as the digest of its first chunk is known.
     fn begin(&mut self, now: Millis) -> Option<Action> {
+        if self.may_be_stored() {
+            return self.store(now);
+        }
         let plan = self.ledger.plan();
         let digests = if plan.is_empty() { Some(None) } else { self.first_digest().map(Some) };
         let Some(digests) = digests else {
             return self.buffers.all_empty().then(|| self.read(now, ChunkIndex(0))).flatten();
         };
-        let request = Box::new(CreateRequest {
-            protocol_version: PROTOCOL_VERSION,
-            size: self.config.size,
-            chunk_size: Some(plan.chunk_len()),
-            meta: self.config.meta.clone(),
-            digests,
-        });
-        let key = format!("{}-{}", self.config.key, self.begun);
+        let (request, key) = (Box::new(self.create_request(digests)), self.create_key());
         Some(self.call(now, CallKind::Create, Call::Create { request, key }))
     }
 
-    fn first_digest(&mut self) -> Option<DigestRun> {
+    pub(super) fn create_request(&self, first: Option<Digest>) -> CreateRequest {
+        let run = |digest| DigestRun { start: ChunkIndex(0), digests: vec![digest] };
+        CreateRequest {
+            protocol_version: PROTOCOL_VERSION,
+            size: self.config.size,
+            chunk_size: Some(self.ledger.plan().chunk_len()),
+            meta: self.config.meta.clone(),
+            digests: first.map(run),
+        }
+    }
+
+    pub(super) fn create_key(&self) -> String {
+        format!("{}-{}", self.config.key, self.begun)
+    }
+
+    fn first_digest(&mut self) -> Option<Digest> {
         self.buffers.iter_mut().find_map(|(_, buffer)| match buffer {
             Buffer::Full { chunk: ChunkIndex(0), digest, stage } => {
                 *stage = Stage::Offered;
-                Some(DigestRun { start: ChunkIndex(0), digests: vec![*digest] })
+                Some(*digest)
             }
             _ => None,
         })
@@ -110,7 +122,7 @@ impl Upload {
         self.buffers.iter().filter(|(_, buffer)| lacking(buffer)).count() as u64
     }
 
-    fn read(&mut self, now: Millis, chunk: ChunkIndex) -> Option<Action> {
+    pub(super) fn read(&mut self, now: Millis, chunk: ChunkIndex) -> Option<Action> {
         let range = self.ledger.plan().range(chunk);
         let ticket = Ticket(self.next_ticket);
         let (buffer, slot) = self.buffers.first_empty()?;

@@ -70,6 +70,30 @@ pub struct ChunkHeaders {
     pub replace: Option<Digest>,
 }
 
+/// The headers of a `POST /files`, to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreHeaders {
+    /// [`CreateRequest::to_header`].
+    pub create: String,
+    /// The `Idempotency-Key`.
+    pub key: String,
+    /// The digest of the body.
+    pub digest: Digest,
+    /// As fast as the body is to be read at the most, bytes a second.
+    pub rate_max: Option<u64>,
+}
+
+impl StoreHeaders {
+    /// The headers as a sender writes them.
+    #[must_use]
+    pub fn write(self) -> Vec<(&'static str, String)> {
+        let rate_max = self.rate_max.map(|rate| (CHUNK_RATE_MAX, rate.to_string()));
+        let digest = (CHUNK_DIGEST, self.digest.to_header());
+        let all = [(UPLOAD_CREATE, self.create), (IDEMPOTENCY_KEY, self.key), digest];
+        all.into_iter().chain(rate_max).collect()
+    }
+}
+
 /// The rate in a [`CHUNK_RATE_MAX`], at least [`RATE_MIN`]; `get` looks a header up by its lower-case
 /// name.
 ///

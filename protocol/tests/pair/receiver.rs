@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
 use longhaul_protocol::retry::RetryPolicy;
 use longhaul_protocol::upload::{Answer, Call};
-use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::header::{ChunkHeaders, StoreHeaders};
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::proof::{Challenge, Nonce, Proof, ProofRequest};
 use longhaul_protocol::wire::{
-    DifferingChunk, DigestRun, DigestsAnswer, FileInfo, FileMeta, Holding, PartialChunk,
-    UploadStatus,
+    CreateRequest, DifferingChunk, DigestRun, DigestsAnswer, FileInfo, FileMeta, Holding,
+    PartialChunk, UploadStatus,
 };
 use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, ProblemCode, digest};
 
@@ -137,6 +137,32 @@ impl Receiver {
         open.filling.remove(&index);
         open.pending.insert(index, body);
         Ok(())
+    }
+
+    /// A whole file in one request: what does not come to its end leaves nothing behind.
+    pub fn store(
+        &mut self,
+        headers: &StoreHeaders,
+        body: Digest,
+    ) -> Result<Box<FileInfo>, Problem> {
+        let request = CreateRequest::from_header(&headers.create).unwrap();
+        let call = Call::Create { request: Box::new(request), key: headers.key.clone() };
+        let Answer::Upload(status) = self.answer(&call)? else { panic!("a create is answered so") };
+        let id = status.id;
+        if let Some(file) = status.file {
+            return Ok(Box::new(file));
+        }
+        let chunk =
+            ChunkHeaders { index: ChunkIndex(0), offset: 0, digest: headers.digest, replace: None };
+        let taken = match status.chunk_count {
+            1 => self.chunk(id, &chunk, body),
+            _ => Err(ProblemCode::TooLarge.problem("")),
+        };
+        match taken.and_then(|()| self.seal(id, digest::root([headers.digest]))) {
+            Ok(Answer::File(file)) => Ok(file),
+            Ok(_) => panic!("a seal is answered with a file"),
+            Err(problem) => self.answer(&Call::Cancel(id)).and(Err(problem)),
+        }
     }
 
     /// The request broke off after some bytes: they are kept, under the digest they came with.

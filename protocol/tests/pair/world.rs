@@ -4,59 +4,26 @@ use std::collections::BTreeMap;
 
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
 use longhaul_protocol::upload::{
-    Action, Answer, BufferId, Call, Config, End, Failure, Input, Phase, Ticket, Upload,
+    Action, Answer, BufferId, Call, Config, End, Failure, Input, ONE_REQUEST_MAX, Phase, Ticket,
+    Upload,
 };
 use longhaul_protocol::wire::FileMeta;
-use longhaul_protocol::wire::header::ChunkHeaders;
+use longhaul_protocol::wire::header::{ChunkHeaders, StoreHeaders};
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, digest};
 
+use super::chance::{Chance, Course, Fate, Faults};
 use super::receiver::{Receiver, proof_of};
 
 /// Longer than any run may take: one that does is stuck.
 const DEADLINE: Millis = Millis(4 * 3600 * 1000);
 
-/// How often one chunk is damaged at the most: the retry policy gives up at one more.
-const DAMAGES_MAX: u32 = 4;
-
-/// How likely each thing is, per message.
-#[derive(Clone, Copy, Default)]
-pub struct Faults {
-    lost: f64,
-    doubled: f64,
-    vanished: f64,
-    damaged: f64,
-    late: f64,
-    /// Per message: the receiver restarts.
-    restart: f64,
-}
-
-impl Faults {
-    pub fn lossy() -> Self {
-        Self { lost: 0.15, doubled: 0.1, late: 0.3, ..Self::default() }
-    }
-
-    pub fn restarts() -> Self {
-        Self { restart: 0.05, ..Self::default() }
-    }
-
-    pub fn black_holes() -> Self {
-        Self { vanished: 0.1, late: 0.5, ..Self::default() }
-    }
-
-    pub fn damaging() -> Self {
-        Self { damaged: 0.15, ..Self::default() }
-    }
-
-    pub fn everything() -> Self {
-        Self { lost: 0.1, doubled: 0.1, vanished: 0.03, damaged: 0.03, late: 0.3, restart: 0.02 }
-    }
-}
-
 /// What a run is about.
 #[derive(Clone, Copy, Default)]
 pub struct Scene {
     pub chunks: u64,
+    /// The file fits into one request.
+    pub small: bool,
     pub faults: Faults,
     /// Share of the chunks that another file has.
     pub known: f64,
@@ -92,6 +59,12 @@ enum Event {
         body: Digest,
         answer: bool,
     },
+    Store {
+        ticket: Ticket,
+        headers: StoreHeaders,
+        body: Digest,
+        answer: bool,
+    },
     BreakOff {
         upload: UploadId,
         headers: ChunkHeaders,
@@ -106,7 +79,7 @@ enum Event {
 }
 
 pub struct World {
-    rng: fastrand::Rng,
+    chance: Chance,
     scene: Scene,
     now: Millis,
     seq: u64,
@@ -122,14 +95,16 @@ pub struct World {
     sending: BTreeMap<Ticket, BufferId>,
     /// Chunks that a delivered answer called held, by upload.
     told: BTreeMap<UploadId, ChunkSet>,
-    damages: BTreeMap<ChunkIndex, u32>,
 }
 
 impl World {
     pub fn new(seed: u64, scene: Scene) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let short = if scene.chunks > 0 { rng.u64(0..CHUNK_LEN_DEFAULT / 2) } else { 0 };
-        let size = scene.chunks * CHUNK_LEN_DEFAULT - short;
+        let size = match scene.small {
+            true => rng.u64(1..=ONE_REQUEST_MAX),
+            false => scene.chunks * CHUNK_LEN_DEFAULT - short,
+        };
         let mut receiver = Receiver::default();
         receiver.chunk_len = scene.chunk_len_of_receiver;
         receiver.lends = seed.is_multiple_of(2);
@@ -159,7 +134,7 @@ impl World {
         let meta = FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
         let config = Config { meta, size, resume, key: format!("key-{seed}"), seed };
         let mut world = Self {
-            rng,
+            chance: Chance::new(rng, scene.faults),
             scene,
             now: Millis(0),
             seq: 0,
@@ -173,7 +148,6 @@ impl World {
             buffers: BTreeMap::new(),
             sending: BTreeMap::new(),
             told: BTreeMap::new(),
-            damages: BTreeMap::new(),
         };
         world.plan_the_story();
         world
@@ -188,14 +162,14 @@ impl World {
             self.after(at, Event::Vanish);
         }
         for _ in 0..if self.scene.pauses { 3 } else { 0 } {
-            let at = self.rng.u64(0..5000);
+            let at = self.chance.rng.u64(0..5000);
             self.after(at, Event::User(Input::Pause));
-            let rest = at + self.rng.u64(0..3000);
+            let rest = at + self.chance.rng.u64(0..3000);
             self.after(rest, Event::User(Input::Resume));
             self.after(8100, Event::User(Input::Resume));
         }
         for _ in 0..if self.scene.reloads { 2 } else { 0 } {
-            let at = self.rng.u64(0..5000);
+            let at = self.chance.rng.u64(0..5000);
             self.after(at, Event::Reload);
         }
     }
@@ -269,7 +243,7 @@ impl World {
                 let full = self.buffers.insert(buffer, Some(content_of(&range)));
                 assert!(full.flatten().is_none(), "a buffer is freed before it is filled again");
                 let result = Ok(content_of(&range));
-                let delay = self.rng.u64(1..30);
+                let delay = self.chance.rng.u64(1..30);
                 self.after(delay, Event::Input(Input::Read { ticket, result }));
             }
             Action::Send { ticket, buffer, upload, headers, .. } => {
@@ -277,9 +251,14 @@ impl World {
                 self.sending.insert(ticket, buffer);
                 self.send(ticket, upload, headers, body);
             }
+            Action::Store { ticket, buffer, headers } => {
+                let body = self.buffers[&buffer].expect("a buffer that is sent is full");
+                self.sending.insert(ticket, buffer);
+                self.store(ticket, headers, body);
+            }
             Action::Prove { ticket, buffer, nonce } => {
                 let bytes = self.buffers[&buffer].expect("a buffer that is proved is full");
-                let result = match self.rng.f64() {
+                let result = match self.chance.rng.f64() {
                     at if at < self.scene.proofs_wrong / 4.0 => return,
                     at if at < self.scene.proofs_wrong / 2.0 => {
                         Err(Failure::Local("the worker ended".to_owned()))
@@ -287,7 +266,7 @@ impl World {
                     at if at < self.scene.proofs_wrong => Ok(Digest::of(b"something else")),
                     _ => Ok(proof_of(nonce, bytes)),
                 };
-                let delay = self.rng.u64(1..30);
+                let delay = self.chance.rng.u64(1..30);
                 self.after(delay, Event::Input(Input::Proved { ticket, result }));
             }
             Action::Free { buffer } => {
@@ -301,10 +280,10 @@ impl World {
     }
 
     fn post(&mut self, ticket: Ticket, call: Call) {
-        let delay = self.delay();
+        let delay = self.chance.delay();
         let fate = self.fate();
         if fate.doubled {
-            let again = delay + self.delay();
+            let again = delay + self.chance.delay();
             self.after(again, Event::Call { ticket, call: call.clone(), answer: false });
         }
         match fate.course {
@@ -328,18 +307,18 @@ impl World {
         self.sends += 1;
         self.went_on += u64::from(headers.offset > 0);
         assert!(self.sending.len() as u64 <= 5, "at most five lanes");
-        let (delay, fate) = (self.delay(), self.fate());
-        let damaged = self.damages(headers.index);
+        let (delay, fate) = (self.chance.delay(), self.fate());
+        let damaged = self.chance.damages(headers.index);
         let body = if damaged { Digest::of(b"noise") } else { body };
         self.after(delay / 2, Event::Input(Input::Moved { ticket, bytes: 4096 }));
         let chunk = |answer| Event::Chunk { ticket, upload, headers, body, answer };
         if fate.doubled {
-            let again = delay + self.rng.u64(0..500);
+            let again = delay + self.chance.rng.u64(0..500);
             self.after(again, chunk(false));
         }
         match fate.course {
             Course::Lost => {
-                let bytes = self.rng.u64(0..CHUNK_LEN_DEFAULT);
+                let bytes = self.chance.rng.u64(0..CHUNK_LEN_DEFAULT);
                 self.after(delay, Event::BreakOff { upload, headers, bytes });
                 self.fail(ticket, delay, false);
             }
@@ -348,6 +327,29 @@ impl World {
             Course::AnswerLost => {
                 self.after(delay, chunk(false));
                 self.fail(ticket, 2 * delay, false);
+            }
+        }
+    }
+
+    fn store(&mut self, ticket: Ticket, headers: StoreHeaders, body: Digest) {
+        assert_eq!(body, headers.digest, "the buffer that is sent is the one that was hashed");
+        self.sends += 1;
+        let (delay, fate) = (self.chance.delay(), self.fate());
+        let body = if self.chance.damages(ChunkIndex(0)) { Digest::of(b"noise") } else { body };
+        let whole = |answer| Event::Store { ticket, headers: headers.clone(), body, answer };
+        if fate.doubled {
+            let again = delay + self.chance.rng.u64(0..500);
+            self.after(again, whole(false));
+        }
+        let failure = || Err(Failure::Network("reset".to_owned()));
+        let lost = |result| Event::Input(Input::Stored { ticket, result });
+        match fate.course {
+            Course::Lost => self.after(delay, lost(failure())),
+            Course::Vanished => {}
+            Course::Arrives => self.after(delay, whole(true)),
+            Course::AnswerLost => {
+                self.after(delay, whole(false));
+                self.after(2 * delay, lost(failure()));
             }
         }
     }
@@ -370,7 +372,7 @@ impl World {
             Event::Call { ticket, call, answer } => {
                 let result = self.reach().and_then(|()| refused(self.receiver.answer(&call)));
                 if answer {
-                    let delay = self.delay();
+                    let delay = self.chance.delay();
                     self.after(delay, Event::Input(Input::Answer { ticket, result }));
                 }
             }
@@ -382,8 +384,16 @@ impl World {
                     false => Err(Failure::Network("refused".to_owned())),
                 };
                 if answer {
-                    let delay = self.delay();
+                    let delay = self.chance.delay();
                     self.after(delay, Event::Input(Input::Sent { ticket, result }));
+                }
+            }
+            Event::Store { ticket, headers, body, answer } => {
+                let result =
+                    self.reach().and_then(|()| refused(self.receiver.store(&headers, body)));
+                if answer {
+                    let delay = self.chance.delay();
+                    self.after(delay, Event::Input(Input::Stored { ticket, result }));
                 }
             }
             Event::BreakOff { upload, headers, bytes } => {
@@ -395,7 +405,7 @@ impl World {
             }
             Event::Restart => {
                 self.receiver.restart();
-                self.receiver_down_until = self.now + Millis(self.rng.u64(0..5000));
+                self.receiver_down_until = self.now + Millis(self.chance.rng.u64(0..5000));
             }
             Event::Vanish => self.receiver.vanish(),
             Event::User(input) => self.sender.handle(self.now, input),
@@ -405,7 +415,7 @@ impl World {
     }
 
     fn deliver(&mut self, input: Input) {
-        if let Input::Sent { ticket, .. } = &input {
+        if let Input::Sent { ticket, .. } | Input::Stored { ticket, .. } = &input {
             self.sending.remove(ticket);
         }
         if let Input::Answer { result: Ok(Answer::Upload(status)), .. } = &input {
@@ -430,7 +440,10 @@ impl World {
         self.config.key.push('r');
         self.events.retain(|_, event| !matches!(event, Event::Input(_)));
         for event in self.events.values_mut() {
-            if let Event::Call { answer, .. } | Event::Chunk { answer, .. } = event {
+            if let Event::Call { answer, .. }
+            | Event::Chunk { answer, .. }
+            | Event::Store { answer, .. } = event
+            {
                 *answer = false;
             }
         }
@@ -439,34 +452,12 @@ impl World {
         self.sender = Upload::new(Config { resume, ..self.config.clone() });
     }
 
-    // Chance.
-
-    fn delay(&mut self) -> u64 {
-        let slow = self.rng.f64() < self.scene.faults.late;
-        self.rng.u64(1..if slow { 3000 } else { 40 })
-    }
-
     fn fate(&mut self) -> Fate {
-        let faults = self.scene.faults;
-        if self.rng.f64() < faults.restart {
-            let delay = self.rng.u64(0..200);
+        let fate = self.chance.fate();
+        if let Some(delay) = fate.restart_in {
             self.after(delay, Event::Restart);
         }
-        let course = match self.rng.f64() {
-            x if x < faults.lost / 2.0 => Course::Lost,
-            x if x < faults.lost => Course::AnswerLost,
-            x if x < faults.lost + faults.vanished => Course::Vanished,
-            _ => Course::Arrives,
-        };
-        Fate { course, doubled: self.rng.f64() < faults.doubled }
-    }
-
-    /// Each chunk often enough to be noticed, never so often that it is given up.
-    fn damages(&mut self, chunk: ChunkIndex) -> bool {
-        let times = self.damages.entry(chunk).or_default();
-        let damaged = self.rng.f64() < self.scene.faults.damaged && *times < DAMAGES_MAX;
-        *times += u32::from(damaged);
-        damaged
+        fate
     }
 
     fn after(&mut self, delay: u64, event: Event) {
@@ -477,18 +468,6 @@ impl World {
         self.seq += 1;
         self.events.insert((at, self.seq), event);
     }
-}
-
-struct Fate {
-    course: Course,
-    doubled: bool,
-}
-
-enum Course {
-    Arrives,
-    Lost,
-    AnswerLost,
-    Vanished,
 }
 
 fn refused<T>(result: Result<T, Problem>) -> Result<T, Failure> {

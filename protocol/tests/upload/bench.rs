@@ -76,17 +76,8 @@ impl Bench {
 
     /// Tells that the upload is sealed already, as a file of this root.
     pub fn sealed(&mut self, ticket: Ticket, root: Digest) -> Vec<Action> {
-        let file = FileInfo {
-            id: FileId(ID.0),
-            meta: FileMeta::default(),
-            size: self.plan.len(),
-            root,
-            chunk_size: self.plan.chunk_len(),
-            chunk_count: self.plan.chunk_count(),
-            sealed_at: Millis(0),
-            sha256: None,
-        };
-        let status = UploadStatus { file: Some(file), ..self.status(Holding::default()) };
+        let file = Some(file_info(self.plan.len(), root));
+        let status = UploadStatus { file, ..self.status(Holding::default()) };
         self.tell(Input::Answer { ticket, result: Ok(Answer::Upload(Box::new(status))) })
     }
 
@@ -115,6 +106,20 @@ impl Bench {
             digests: None,
             challenge: None,
         }
+    }
+}
+
+pub fn file_info(size: u64, root: Digest) -> FileInfo {
+    let plan = Plan::new(size, CHUNK_LEN_DEFAULT).unwrap();
+    FileInfo {
+        id: FileId(ID.0),
+        meta: FileMeta::default(),
+        size,
+        root,
+        chunk_size: plan.chunk_len(),
+        chunk_count: plan.chunk_count(),
+        sealed_at: Millis(0),
+        sha256: None,
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn begin<S: Store>(
 }
 
 /// Tells the store the digests known so far, so that what it has already is never sent.
-async fn offer<S: Store>(
+pub(super) async fn offer<S: Store>(
     call: &Call<'_, S>,
     mut upload: Upload,
     digests: Option<DigestRun>,

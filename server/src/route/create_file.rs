@@ -4,7 +4,7 @@
 use longhaul_protocol::digest::root;
 use longhaul_protocol::wire::header::{CHUNK_DIGEST, ChunkHeaders, HeaderError, UPLOAD_CREATE};
 use longhaul_protocol::wire::ids::UploadId;
-use longhaul_protocol::wire::{CreateRequest, FileInfo, path};
+use longhaul_protocol::wire::{CreateRequest, DigestRun, FileInfo, path};
 use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
 
 use super::{Call, chunk, create};
@@ -17,12 +17,12 @@ pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
     let request = CreateRequest::from_header(header)?;
     let digest = digest(call, request.size)?;
     check_length(call, request.size)?;
-    let (upload, _) = create::begin(call, request).await?;
+    let (upload, digests) = create::begin(call, request).await?;
     let file = match (upload.file.clone(), upload.id) {
         // The same request again: its answer was lost.
         (Some(file), _) if file.root == root(digest) => file,
         (Some(_), _) => return Err(StoreError::KeyReused.into()),
-        (None, id) => take_or_cancel(call, id, &upload, digest).await?,
+        (None, id) => take_or_cancel(call, id, upload, digests, digest).await?,
     };
     call.begun(&path::file(file.id), &file)
 }
@@ -55,10 +55,11 @@ fn check_length<S>(call: &Call<'_, S>, size: u64) -> Result<(), Refusal> {
 async fn take_or_cancel<S: Store>(
     call: &mut Call<'_, S>,
     id: UploadId,
-    upload: &Upload,
+    upload: Upload,
+    known: Option<DigestRun>,
     digest: Option<Digest>,
 ) -> Result<FileInfo, Refusal> {
-    let taken = take(call, upload, digest).await;
+    let taken = take(call, upload, known, digest).await;
     if taken.is_err()
         && let Err(error) = call.app.store.cancel(&call.owner, id).await
     {
@@ -69,7 +70,8 @@ async fn take_or_cancel<S: Store>(
 
 async fn take<S: Store>(
     call: &mut Call<'_, S>,
-    upload: &Upload,
+    upload: Upload,
+    known: Option<DigestRun>,
     digest: Option<Digest>,
 ) -> Result<FileInfo, Refusal> {
     let max = upload.plan.chunk_len();
@@ -77,6 +79,7 @@ async fn take<S: Store>(
         let detail = format!("The server cuts this file into chunks of {max} bytes.");
         return Err(Refusal::too_large(max, detail));
     }
+    let (upload, _) = create::offer(call, upload, known).await?;
     if let Some(digest) = digest {
         let chunk = ChunkHeaders { index: ChunkIndex(0), offset: 0, digest, replace: None };
         chunk::receive(call, upload.id, chunk).await?;

@@ -22,6 +22,7 @@ mod rate;
 mod reload;
 mod screenshots;
 mod sizes;
+mod small;
 mod stage;
 mod tokens;
 mod workers;

@@ -64,7 +64,7 @@ fn token(key: &Path, owner: &str) -> String {
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 
-async fn listed(browser: &Browser) -> Value {
+pub(crate) async fn listed(browser: &Browser) -> Value {
     wait::until("the page has asked for the files", SOON, async || {
         Some(browser.run(LISTED, &[]).await).filter(|names| !names.is_null())
     })

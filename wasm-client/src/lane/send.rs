@@ -3,6 +3,7 @@
 use js_sys::{Array, Function, Reflect, Uint8Array};
 use longhaul_protocol::upload::{Failure, Ticket};
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
+use longhaul_protocol::wire::header::UPLOAD_TOKEN;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ProgressEvent, XmlHttpRequest};
@@ -10,11 +11,57 @@ use web_sys::{ProgressEvent, XmlHttpRequest};
 use super::Reporter;
 use crate::clock;
 use crate::number::whole;
-use crate::order::Report;
+use crate::order::{Report, Stored};
+
+/// What a body is, and so what it is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Chunk,
+    File,
+}
+
+/// Which request it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) upload: u32,
+    pub(super) ticket: Ticket,
+    pub(super) kind: Kind,
+}
+
+impl Request {
+    /// What is told when it failed.
+    pub(super) fn failed(self, failure: Failure) -> Report {
+        let Self { upload, ticket, kind } = self;
+        match kind {
+            Kind::Chunk => Report::Sent { upload, ticket, result: Err(failure) },
+            Kind::File => Report::Stored { upload, ticket, result: Err(failure) },
+        }
+    }
+
+    /// Status 0 is the browser's word for no answer; it tells no script why.
+    fn ended(self, xhr: &XmlHttpRequest) -> Report {
+        let Self { upload, ticket, kind } = self;
+        let raw = match xhr.status() {
+            Ok(0) | Err(_) => {
+                return self
+                    .failed(Failure::Network("the connection failed or was cut".to_owned()));
+            }
+            Ok(status) => answer(xhr, status),
+        };
+        match kind {
+            Kind::Chunk => Report::Sent { upload, ticket, result: raw.nothing() },
+            Kind::File => {
+                let given = header(xhr, UPLOAD_TOKEN);
+                let result = raw.json().map(|file| Stored { file, given });
+                Report::Stored { upload, ticket, result }
+            }
+        }
+    }
+}
 
 /// A body on its way. Dropping it stops it, and nothing more is told of it.
 pub(super) struct Sending {
-    request: XmlHttpRequest,
+    xhr: XmlHttpRequest,
     _moved: Closure<dyn FnMut(ProgressEvent)>,
     _ended: Closure<dyn FnMut()>,
 }
@@ -22,35 +69,31 @@ pub(super) struct Sending {
 impl Sending {
     /// Sends the bytes in view and reports on them.
     pub(super) fn start(
-        upload: u32,
-        ticket: Ticket,
+        request: Request,
         url: &str,
         headers: &[(String, String)],
         body: &Uint8Array,
         report: Reporter,
     ) -> Result<Self, Failure> {
-        let request = opened(url, headers).map_err(|error| unsendable(&error))?;
+        let xhr = opened(url, headers).map_err(|error| unsendable(&error))?;
         let sending = Self {
-            _moved: on_moved(&request, upload, ticket, Reporter::clone(&report)),
-            _ended: on_ended(&request, upload, ticket, body.length(), report),
-            request,
+            _moved: on_moved(&xhr, request, Reporter::clone(&report)),
+            _ended: on_ended(&xhr, request, body.length(), report),
+            xhr,
         };
-        sending
-            .request
-            .send_with_opt_js_u8_array(Some(body))
-            .map_err(|error| unsendable(&error))?;
+        sending.xhr.send_with_opt_js_u8_array(Some(body)).map_err(|error| unsendable(&error))?;
         Ok(sending)
     }
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        self.request.set_onloadend(None);
-        if let Ok(upload) = self.request.upload() {
+        self.xhr.set_onloadend(None);
+        if let Ok(upload) = self.xhr.upload() {
             upload.set_onprogress(None);
         }
         // Only fails before `open`, when there is nothing to stop.
-        drop(self.request.abort());
+        drop(self.xhr.abort());
     }
 }
 
@@ -65,35 +108,33 @@ fn opened(url: &str, headers: &[(String, String)]) -> Result<XmlHttpRequest, JsV
 }
 
 fn on_moved(
-    request: &XmlHttpRequest,
-    upload: u32,
-    ticket: Ticket,
+    xhr: &XmlHttpRequest,
+    Request { upload, ticket, .. }: Request,
     report: Reporter,
 ) -> Closure<dyn FnMut(ProgressEvent)> {
     let moved = Closure::new(move |event: ProgressEvent| {
         report(Report::Moved { upload, ticket, bytes: whole(event.loaded()) });
     });
-    if let Ok(upload) = request.upload() {
+    if let Ok(upload) = xhr.upload() {
         upload.set_onprogress(Some(moved.as_ref().unchecked_ref()));
     }
     moved
 }
 
 fn on_ended(
-    request: &XmlHttpRequest,
-    upload: u32,
-    ticket: Ticket,
+    xhr: &XmlHttpRequest,
+    request: Request,
     bytes: u32,
     report: Reporter,
 ) -> Closure<dyn FnMut()> {
     let ended = Closure::new({
-        let request = request.clone();
+        let xhr = xhr.clone();
         move || {
-            report(Report::Sent { upload, ticket, result: outcome(&request) });
+            report(request.ended(&xhr));
             press_collector(bytes);
         }
     });
-    request.set_onloadend(Some(ended.as_ref().unchecked_ref()));
+    xhr.set_onloadend(Some(ended.as_ref().unchecked_ref()));
     ended
 }
 
@@ -113,16 +154,13 @@ fn press_collector(bytes: u32) {
     drop(array);
 }
 
-/// Status 0 is the browser's word for no answer; it tells no script why.
-fn outcome(request: &XmlHttpRequest) -> Result<(), Failure> {
-    match request.status() {
-        Ok(0) | Err(_) => Err(Failure::Network("the connection failed or was cut".to_owned())),
-        Ok(status) => {
-            let body = request.response_text().ok().flatten().unwrap_or_default();
-            let retry_after = request.get_response_header(RETRY_AFTER).ok().flatten();
-            Raw { status, body, retry_after, came_at: clock::since_1970() }.nothing()
-        }
-    }
+fn answer(xhr: &XmlHttpRequest, status: u16) -> Raw {
+    let body = xhr.response_text().ok().flatten().unwrap_or_default();
+    Raw { status, body, retry_after: header(xhr, RETRY_AFTER), came_at: clock::since_1970() }
+}
+
+fn header(xhr: &XmlHttpRequest, name: &str) -> Option<String> {
+    xhr.get_response_header(name).ok().flatten()
 }
 
 fn unsendable(error: &JsValue) -> Failure {
