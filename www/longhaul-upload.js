@@ -10,6 +10,8 @@
 // Properties
 //   rate-max        what all uploads of the page together may send, bytes a second, at least 65536; as
 //                   much as the network takes if left out. Can be changed at any time.
+//   verify-source   reads every file once more before it is sealed: only so a change while it was being
+//                   read is noticed in Firefox. Changes while nothing is shown.
 //   token           who uploads: a token, or a function that returns one or a promise of one. Counts
 //                   while nothing is shown.
 //   authorization() a promise of the value of `Authorization` that requests carry, for the page's own
@@ -145,7 +147,7 @@ const OVER = new Set(["done", "cancelled"]);
 const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
 
 class LonghaulUpload extends HTMLElement {
-  static observedAttributes = ["multiple", "accept", "endpoint", "files-at-once", "rate-max"];
+  static observedAttributes = ["multiple", "accept", "endpoint", "files-at-once", "rate-max", "verify-source"];
   #root = this.attachShadow({ mode: "open" });
   #rows = new Map();
   #uploader;
@@ -183,7 +185,7 @@ class LonghaulUpload extends HTMLElement {
   }
 
   attributeChangedCallback(name) {
-    if (name === "endpoint" || name === "files-at-once") this.#startAnew();
+    if (name === "endpoint" || name === "files-at-once" || name === "verify-source") this.#startAnew();
     if (name === "rate-max") this.#uploader?.setRateMax(this.#rateMax);
     const many = this.hasAttribute("multiple");
     this.#input.multiple = many;
@@ -292,6 +294,7 @@ class LonghaulUpload extends HTMLElement {
       token: this.#token,
       filesAtOnce: Math.round(this.getAttribute("files-at-once")) || undefined,
       rateMax: this.#rateMax,
+      verifySource: this.hasAttribute("verify-source"),
     });
     const show = {
       state: (row, detail) => this.#showState(row, detail),

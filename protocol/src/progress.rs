@@ -24,6 +24,8 @@ pub struct Progress {
     pub in_flight: u64,
     /// Bytes of the chunks that the server had without their being sent now.
     pub reused: u64,
+    /// Bytes of the chunks that were read once more before the seal, where that was asked for.
+    pub checked: u64,
     /// Bytes a second over the last [`WINDOW_MS`].
     pub rate: u64,
     /// Milliseconds left at this rate; `None` while there is no rate.
@@ -40,7 +42,7 @@ impl Progress {
             (_, 0) => None,
             _ => Some(left.saturating_mul(1000) / rate),
         };
-        Self { total, acknowledged, in_flight, reused, rate, left_ms }
+        Self { total, acknowledged, in_flight, reused, checked: 0, rate, left_ms }
     }
 }
 

@@ -50,6 +50,7 @@ mod next;
 mod pace;
 mod proof;
 mod renew;
+mod seek;
 mod store;
 mod timeouts;
 mod tuner;
@@ -76,6 +77,7 @@ use ledger::Ledger;
 use link::Link;
 use pace::Pace;
 use renew::Token;
+use seek::Seek;
 use tuner::Tuner;
 
 /// How long a body may stand still before its request is given up: longer than a Wi-Fi roams,
@@ -83,6 +85,8 @@ use tuner::Tuner;
 pub const STALL_TIMEOUT: Millis = Millis(30_000);
 /// How long a control call may take.
 pub const CALL_TIMEOUT: Millis = Millis(30_000);
+/// How long the server's list of open uploads is waited for: it is only a convenience.
+pub const LIST_TIMEOUT: Millis = Millis(5_000);
 /// How long reading and hashing one chunk may take: a network folder or a disk that spins up needs
 /// seconds; a worker that the browser ended never answers.
 pub const READ_TIMEOUT: Millis = Millis(120_000);
@@ -100,7 +104,7 @@ pub const SAVE_INTERVAL: Millis = Millis(1000);
 pub const CANCEL_TRIES: u32 = 6;
 
 /// What to upload, and how to begin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// What the file is; its name as [`crate::name::clean`] returns it.
     pub meta: FileMeta,
@@ -108,6 +112,11 @@ pub struct Config {
     pub size: u64,
     /// An upload of the same file from an earlier session.
     pub resume: Option<UploadId>,
+    /// Whether to look for an upload of the same file that another device began.
+    pub seeks: bool,
+    /// Whether every chunk is read and hashed once more before the seal, for surroundings that do not
+    /// tell when a file changes while it is read.
+    pub verify_source: bool,
     /// Random, for this file and session: what the `Idempotency-Key` is made of.
     pub key: String,
     /// Random: what the jitter is made of.
@@ -133,6 +142,7 @@ struct Calling {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CallKind {
+    List,
     Create,
     Status,
     Offer,
@@ -151,6 +161,7 @@ pub struct Upload {
     begun: u32,
     ledger: Ledger,
     buffers: Buffers,
+    seek: Seek,
     /// Whether a small file is tried in one request.
     stores: bool,
     /// How many files share this device's lanes and buffers.
@@ -198,6 +209,7 @@ impl Upload {
             begun: 0,
             ledger: Ledger::new(plan.clone().unwrap_or(Plan::EMPTY)),
             buffers: Buffers::new(plan.as_ref().map_or(0, |plan| plan.buffers())),
+            seek: if config.seeks { Seek::Open } else { Seek::Over },
             stores: true,
             sharing: 1,
             lanes_max: 1,
@@ -244,13 +256,14 @@ impl Upload {
     pub fn progress(&self, now: Millis) -> Progress {
         let done = matches!(self.state, State::Ended(End::Done(_)));
         let size = self.config.size;
-        Progress::new(
+        let progress = Progress::new(
             size,
             if done { size } else { self.ledger.acknowledged_bytes() },
             self.buffers.in_flight_bytes(),
             self.ledger.reused_bytes(),
             self.meter.rate(now),
-        )
+        );
+        Progress { checked: self.ledger.checked_bytes(), ..progress }
     }
 
     /// Takes in what happened. Call [`Upload::poll`] afterwards until it returns `None`.
@@ -301,6 +314,7 @@ impl Upload {
         self.id = None;
         self.save_at = None;
         self.begun += 1;
+        self.seek = Seek::Over;
         self.damaged.clear();
         self.yielded.clear();
         self.root_refused = false;

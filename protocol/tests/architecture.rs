@@ -112,6 +112,10 @@ fn the_table_of_bounds_has_the_bounds_of_the_code() {
             format!("{} KiB at most", longhaul_protocol::upload::ONE_REQUEST_MAX / 1024),
         ),
         ("a stalled body", format!("{} s", longhaul_protocol::upload::STALL_TIMEOUT.0 / 1000)),
+        (
+            "a list of open uploads",
+            format!("{} s", longhaul_protocol::upload::LIST_TIMEOUT.0 / 1000),
+        ),
         ("a silent read", format!("{} s", longhaul_protocol::upload::READ_TIMEOUT.0 / 1000)),
         ("a fresh token", format!("{} s", longhaul_protocol::upload::RENEW_TIMEOUT.0 / 1000)),
         ("digests in a request", longhaul_protocol::wire::DIGESTS_PER_PAGE_MAX.to_string()),

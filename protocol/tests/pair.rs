@@ -19,6 +19,7 @@ mod pair {
     pub mod world;
 }
 
+use longhaul_protocol::Digest;
 use longhaul_protocol::plan::CHUNK_LEN_MIN;
 use pair::chance::Faults;
 use pair::world::{Scene, World};
@@ -65,6 +66,8 @@ fn a_file_arrives_though_all_of_this_happens_and_the_user_pauses_and_reloads() {
     run(|seed| Scene {
         chunks: seed % 25,
         faults: Faults::everything(),
+        verifies: seed % 2 == 0,
+        elsewhere: seed % 3 == 0,
         pauses: true,
         reloads: true,
         ..Scene::default()
@@ -85,6 +88,36 @@ fn a_small_file_is_stored_once_whatever_happens_to_its_request() {
         pauses: true,
         chunk_len_of_receiver: (seed % 3 == 0).then_some(CHUNK_LEN_MIN),
         cancel_at: (seed % 7 == 0).then_some(seed % 100),
+        ..Scene::default()
+    });
+}
+
+#[test]
+fn what_another_device_began_is_gone_on_with() {
+    let scene = Scene { chunks: 30, held_before: 0.5, elsewhere: true, ..Scene::default() };
+    let world = World::new(3, scene).run_to_the_end();
+    assert!(world.bodies_sent() < 30, "{}", world.bodies_sent());
+    assert_eq!(world.receiver.uploads.len(), 1);
+}
+
+#[test]
+fn what_another_device_began_of_another_file_is_left_to_it() {
+    let scene =
+        Scene { chunks: 30, held_before: 0.5, changed: 1.0, elsewhere: true, ..Scene::default() };
+    let world = World::new(3, scene).run_to_the_end();
+    assert_eq!((world.bodies_sent(), world.receiver.uploads.len()), (30, 2));
+    let theirs = world.receiver.uploads.values().find(|open| open.file.is_none()).unwrap();
+    assert!(theirs.held.values().all(|digest| *digest == Digest::of(b"what the file was once")));
+}
+
+#[test]
+fn what_another_device_began_is_gone_on_with_whatever_happens() {
+    run(|seed| Scene {
+        chunks: seed % 25,
+        held_before: 0.4,
+        changed: if seed % 4 == 0 { 0.3 } else { 0.0 },
+        elsewhere: true,
+        faults: Faults::everything(),
         ..Scene::default()
     });
 }

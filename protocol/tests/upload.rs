@@ -22,6 +22,7 @@ mod upload {
     mod sharing;
     mod store;
     mod tokens;
+    mod verify;
 }
 
 use upload::bench::{Bench, ID, call, calls, held, lost, reads, refusal, sends};

@@ -38,6 +38,7 @@ struct Options {
     endpoint: String,
     files_at_once: Option<f64>,
     rate_max: Option<f64>,
+    verify_source: bool,
 }
 
 /// Uploads files and does not lose them.
@@ -65,6 +66,7 @@ impl Uploader {
         let target = events.clone();
         let uploader =
             uploader::Uploader::new(endpoint, source, at_once, move |event| emit(&target, &event));
+        uploader.set_verify_source(options.verify_source);
         if options.rate_max.is_some() {
             uploader.set_rate_max(rate(options.rate_max));
         }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use gloo_net::http::{Method, Request, RequestBuilder};
 use longhaul_protocol::upload::{Answer, Call, Failure, Ticket};
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
-use longhaul_protocol::wire::{header, path};
+use longhaul_protocol::wire::{UploadList, header, path};
 use serde::Serialize;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, AbortSignal, RequestCache};
@@ -130,6 +130,7 @@ async fn ask(
     }
     drop(introduction);
     match call {
+        Call::List => raw.json().map(|list: UploadList| Answer::Uploads(list.uploads)),
         Call::Create { .. } | Call::Status(_) => raw.json().map(Answer::Upload),
         Call::Offer(..) | Call::Prove(..) => raw.json().map(Answer::Digests),
         Call::Seal(..) => raw.json().map(Answer::File),
@@ -152,6 +153,7 @@ fn request(
         builder.cache(RequestCache::NoStore).abort_signal(signal)
     };
     match call {
+        Call::List => without_body(to(Method::GET, path::UPLOADS)),
         Call::Create { request, key } => {
             let builder = to(Method::POST, path::UPLOADS).header(header::IDEMPOTENCY_KEY, key);
             with_json(builder, request)

@@ -1,13 +1,12 @@
 //! The uploads to one server, and what listeners are told of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Interval;
 use longhaul_protocol::media_type::is_media_type;
 use longhaul_protocol::upload::{Config, End, Input, Phase};
-use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::{FileMeta, path};
 use longhaul_protocol::{Millis, name};
 use wasm_bindgen::JsCast;
@@ -42,6 +41,7 @@ pub(crate) struct Uploader {
     /// Its line in the page's queue.
     line: u32,
     drivers: RefCell<BTreeMap<u32, Rc<Driver>>>,
+    verify_source: Cell<bool>,
     progress_timer: RefCell<Option<Interval>>,
     emit: Box<dyn Fn(Event)>,
     online: Closure<dyn FnMut()>,
@@ -66,6 +66,7 @@ impl Uploader {
                 line: page.open_line(files_at_once),
                 page,
                 drivers: RefCell::default(),
+                verify_source: Cell::new(false),
                 progress_timer: RefCell::default(),
                 emit: Box::new(emit),
                 online: Closure::new(move || with(&back, Self::online)),
@@ -84,6 +85,11 @@ impl Uploader {
     /// Sets what all uploads of the page together may send, bytes a second.
     pub(crate) fn set_rate_max(&self, bytes_per_second: Option<u64>) {
         self.page.set_rate_max(bytes_per_second);
+    }
+
+    /// Whether the files that are added from now on are read once more before they are sealed.
+    pub(crate) fn set_verify_source(&self, verify: bool) {
+        self.verify_source.set(verify);
     }
 
     /// What requests carry of who asks.
@@ -105,7 +111,10 @@ impl Uploader {
         let resume = persist::load(&fingerprint).map(|record| record.id);
         let resume = resume.filter(|_| alike.is_empty());
         let meta = meta(&file, &relative_path, metadata);
-        let upload = self.begin(file, fingerprint, meta, resume);
+        // One that looks the same has its upload, which is none to go on with.
+        let seeks = resume.is_none() && alike.is_empty();
+        let config = Config { meta, resume, seeks, ..self.config(whole(file.size())) };
+        let upload = self.begin(file, fingerprint, config);
         self.enter_line(upload);
         upload
     }
@@ -152,18 +161,12 @@ impl Uploader {
         }
     }
 
-    fn begin(
-        &self,
-        file: File,
-        fingerprint: Fingerprint,
-        meta: FileMeta,
-        resume: Option<UploadId>,
-    ) -> u32 {
+    fn begin(&self, file: File, fingerprint: Fingerprint, config: Config) -> u32 {
         let upload = page::new_number();
         let back = self.this.clone();
         let driver = Driver::new(Parts {
             upload,
-            config: self.config(meta, whole(file.size()), resume),
+            config,
             file,
             fingerprint,
             transport: Transport::new(self.endpoint.clone(), self.tokens.clone()),
@@ -175,16 +178,16 @@ impl Uploader {
         upload
     }
 
-    fn config(&self, meta: FileMeta, size: u64, resume: Option<UploadId>) -> Config {
+    fn config(&self, size: u64) -> Config {
         let mut random = [0; 24];
         fill_randomly(&mut random);
         let (key, seed) = random.split_at(16);
         Config {
-            meta,
             size,
-            resume,
             key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+            verify_source: self.verify_source.get(),
             seed: seed.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)),
+            ..Config::default()
         }
     }
 

@@ -109,6 +109,8 @@ pub enum Action {
 /// A control call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
+    /// `GET /uploads`; answered by [`Answer::Uploads`].
+    List,
     /// `POST /uploads`; answered by [`Answer::Upload`].
     Create {
         /// The body.
@@ -131,6 +133,8 @@ pub enum Call {
 /// The answer to a [`Call`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// To [`Call::List`].
+    Uploads(Vec<UploadStatus>),
     /// To [`Call::Create`] and [`Call::Status`].
     Upload(Box<UploadStatus>),
     /// To [`Call::Offer`] and [`Call::Prove`].

@@ -123,10 +123,9 @@ impl Buffers {
     }
 
     /// The buffer that is being read under this ticket.
-    pub(super) fn reading(&mut self, wanted: Ticket) -> Option<&mut Buffer> {
-        self.slots
-            .iter_mut()
-            .find(|buffer| matches!(buffer, Buffer::Reading { ticket, .. } if *ticket == wanted))
+    pub(super) fn reading(&mut self, wanted: Ticket) -> Option<(BufferId, &mut Buffer)> {
+        self.iter_mut()
+            .find(|(_, slot)| matches!(slot, Buffer::Reading { ticket, .. } if *ticket == wanted))
     }
 
     /// The buffer that is being sent under this ticket.

@@ -30,6 +30,7 @@ impl Upload {
         }
         match (kind, retry_of(&failure)) {
             (_, Retry::Renew) => self.on_unauthorized(now, ticket, failure),
+            (CallKind::List, _) => self.on_listed(&[]),
             (CallKind::Seal, Retry::Never) if self.root_may_be_stale(&failure) => {
                 self.root_refused = true;
                 self.ledger.doubt_all();

@@ -6,7 +6,7 @@ use super::buffers::{Buffer, Stage};
 use super::failed::FailedSend;
 use super::ledger::Ledger;
 use super::{
-    Action, Answer, CALL_TIMEOUT, CallKind, End, FILL_POLL, Failure, Fault, READ_TIMEOUT,
+    Action, Answer, BufferId, CALL_TIMEOUT, CallKind, End, FILL_POLL, Failure, Fault, READ_TIMEOUT,
     SourceError, State, Ticket, Upload,
 };
 use crate::digest::Digest;
@@ -31,6 +31,7 @@ impl Upload {
             return self.on_closing_answer(now, calling, result);
         }
         match (calling.kind, result) {
+            (CallKind::List, Ok(Answer::Uploads(uploads))) => self.on_listed(&uploads),
             (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
                 self.on_status(now, *status);
             }
@@ -89,6 +90,9 @@ impl Upload {
 
     /// What the server has, after a call that may have carried digests.
     pub(super) fn on_offered(&mut self, now: Millis, answer: DigestsAnswer) {
+        if self.is_another(!answer.differs.is_empty()) {
+            return;
+        }
         self.ledger.reconcile(answer.holding, &self.buffers.sending());
         self.fill_poll_at = now + FILL_POLL;
         let differs: BTreeMap<_, _> =
@@ -100,6 +104,9 @@ impl Upload {
             }
         }
         self.outbox.extend(freed.into_iter().map(|buffer| Action::Free { buffer }));
+        if self.is_doubted() {
+            self.settle_doubts();
+        }
         self.changed(now);
     }
 
@@ -109,17 +116,28 @@ impl Upload {
         ticket: Ticket,
         result: Result<Digest, SourceError>,
     ) {
-        let Some(buffer) = self.buffers.reading(ticket) else { return };
+        let Some((id, buffer)) = self.buffers.reading(ticket) else { return };
         let Buffer::Reading { chunk, until, .. } = *buffer else { return };
         match result {
             Ok(digest) => {
                 self.silences = 0;
                 self.ahead.was_read(READ_TIMEOUT.since(until.since(now)));
+                if let Some(is_same) = self.ledger.check(chunk, digest) {
+                    return self.on_checked(id, is_same);
+                }
                 let offer = self.ledger.may_fill(chunk) || self.ledger.has(chunk);
                 let stage = if offer { Stage::Hashed } else { Stage::Cleared { replace: None } };
                 *buffer = Buffer::Full { chunk, digest, stage };
             }
             Err(error) => self.fail(Fault::Source(error)),
+        }
+    }
+
+    /// A chunk was read once more. Of a file that has changed, some chunks are of before and some of after.
+    fn on_checked(&mut self, buffer: BufferId, is_same: bool) {
+        match is_same {
+            true => self.free(buffer),
+            false => self.fail(Fault::Source(SourceError::Changed)),
         }
     }
 

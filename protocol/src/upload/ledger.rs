@@ -24,6 +24,8 @@ pub(super) struct Ledger {
     confirmed: ChunkSet,
     /// Valid where `confirmed` says so.
     digests: Vec<Digest>,
+    /// Confirmed chunks that were read once more and found to be the same.
+    checked: ChunkSet,
     /// Chunks that the server gave up filling: they are sent without being offered again.
     unfillable: ChunkSet,
     /// Chunks of which the server keeps a beginning, with its length and the chunk's digest.
@@ -47,6 +49,7 @@ impl Ledger {
             fresh: ChunkSet::new(),
             confirmed: ChunkSet::new(),
             digests: Vec::new(),
+            checked: ChunkSet::new(),
             unfillable: ChunkSet::new(),
             partial: BTreeMap::new(),
             misled: ChunkSet::new(),
@@ -78,6 +81,7 @@ impl Ledger {
         self.partial.extend(idle.map(|kept| (kept.index, (kept.offset, kept.digest))));
         let lost = self.confirmed.without(&self.known());
         self.confirmed = self.confirmed.without(&lost);
+        self.checked = self.checked.without(&lost);
     }
 
     /// A chunk was sent and answered with 204.
@@ -121,11 +125,43 @@ impl Ledger {
     /// Every chunk has to be compared with the file again.
     pub(super) fn doubt_all(&mut self) {
         self.confirmed = ChunkSet::new();
+        self.checked = ChunkSet::new();
+    }
+
+    /// Whether the chunk, read once more, is what it was; `None` if it is not confirmed.
+    pub(super) fn check(&mut self, chunk: ChunkIndex, digest: Digest) -> Option<bool> {
+        let at = usize::try_from(chunk.0).ok()?;
+        let was = self.digests.get(at).filter(|_| self.confirmed.contains(chunk))?;
+        let is_same = *was == digest;
+        if is_same {
+            self.checked.insert(chunk);
+        }
+        Some(is_same)
+    }
+
+    /// The next confirmed chunk to read once more, none that is in `busy`.
+    pub(super) fn next_to_check(&self, busy: &ChunkSet) -> Option<ChunkIndex> {
+        let mut done = self.checked.clone();
+        done.union_with(busy);
+        self.confirmed.without(&done).first()
+    }
+
+    pub(super) fn any_confirmed(&self) -> bool {
+        !self.confirmed.is_empty()
+    }
+
+    pub(super) fn all_checked(&self) -> bool {
+        self.checked.is_complete(self.plan)
+    }
+
+    pub(super) fn checked_bytes(&self) -> u64 {
+        self.checked.bytes(self.plan)
     }
 
     /// The server no longer has this chunk as it was: the old bytes make way for new ones.
     pub(super) fn drop_chunk(&mut self, chunk: ChunkIndex) {
-        for set in [&mut self.held, &mut self.received, &mut self.filling, &mut self.confirmed] {
+        let sets = [&mut self.held, &mut self.received, &mut self.filling];
+        for set in sets.into_iter().chain([&mut self.confirmed, &mut self.checked]) {
             set.remove(chunk);
         }
     }

@@ -2,9 +2,10 @@
 
 use super::buffers::{Buffer, Sending, Stage};
 use super::{
-    Action, BufferId, CALL_TIMEOUT, Call, CallKind, Calling, READ_TIMEOUT, Record, SEAL_TIMEOUT,
-    Ticket, Upload,
+    Action, BufferId, CALL_TIMEOUT, Call, CallKind, Calling, LIST_TIMEOUT, READ_TIMEOUT, Record,
+    SEAL_TIMEOUT, Ticket, Upload,
 };
+use crate::chunk_set::ChunkSet;
 use crate::digest::Digest;
 use crate::plan::ChunkIndex;
 use crate::time::Millis;
@@ -13,7 +14,13 @@ use crate::wire::{CreateRequest, DigestRun, PROTOCOL_VERSION, SealRequest};
 
 impl Upload {
     pub(super) fn open(&mut self, now: Millis) -> Option<Action> {
-        if self.is_calling() || self.is_held_up() {
+        if self.is_held_up() {
+            return None;
+        }
+        if self.seeks() {
+            return self.seek(now);
+        }
+        if self.is_calling() {
             return None;
         }
         match self.id {
@@ -73,7 +80,7 @@ impl Upload {
 
     fn send_next(&mut self, now: Millis) -> Option<Action> {
         let is_free = self.buffers.sending_count() < self.lanes() && self.pace.until().is_none();
-        let upload = self.id.filter(|_| is_free)?;
+        let upload = self.id.filter(|_| is_free && !self.is_doubted())?;
         let ticket = Ticket(self.next_ticket);
         let (yielded, ledger) = (&self.yielded, &self.ledger);
         let rate_max = self.pace.of_a_body(self.sharing);
@@ -102,12 +109,22 @@ impl Upload {
             busy.insert(*chunk);
         });
         let compare = self.ledger.next_to_compare(&busy);
-        let send = self.ledger.next_to_send(&busy).filter(|_| {
+        let send = self.ledger.next_to_send(&busy).filter(|_| !self.is_doubted()).filter(|_| {
             // One buffer stays free for comparing while the network is the bottleneck.
             let spare = u64::from(compare.is_some());
             self.waiting_count() + spare < self.buffers.count().min(self.wanted(now)).max(1 + spare)
         });
-        self.read(now, send.or(compare)?)
+        self.read(now, send.or(compare).or_else(|| self.check_next(&busy))?)
+    }
+
+    /// What is to be read once more, when everything else is done.
+    fn check_next(&self, busy: &ChunkSet) -> Option<ChunkIndex> {
+        let is_wanted = self.config.verify_source && self.ledger.root().is_some();
+        is_wanted.then(|| self.ledger.next_to_check(busy)).flatten()
+    }
+
+    fn is_verified(&self) -> bool {
+        !self.config.verify_source || self.ledger.all_checked()
     }
 
     /// How many of them are of use at the rate there is.
@@ -133,7 +150,8 @@ impl Upload {
 
     fn call_next(&mut self, now: Millis) -> Option<Action> {
         let id = self.id.filter(|_| !self.is_calling())?;
-        if let Some(root) = self.ledger.root().filter(|_| self.buffers.all_empty()) {
+        let is_ready = self.buffers.all_empty() && self.is_verified();
+        if let Some(root) = self.ledger.root().filter(|_| is_ready) {
             return Some(self.call(now, CallKind::Seal, Call::Seal(id, SealRequest { root })));
         }
         if let Some(request) = self.next_proofs() {
@@ -168,7 +186,11 @@ impl Upload {
     pub(super) fn call(&mut self, now: Millis, kind: CallKind, call: Call) -> Action {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        let timeout = if kind == CallKind::Seal { SEAL_TIMEOUT } else { CALL_TIMEOUT };
+        let timeout = match kind {
+            CallKind::Seal => SEAL_TIMEOUT,
+            CallKind::List => LIST_TIMEOUT,
+            _ => CALL_TIMEOUT,
+        };
         self.calling = Some(Calling { ticket, until: now + timeout, kind });
         self.ledger.call_begins();
         Action::Call { ticket, call }

@@ -72,6 +72,7 @@ impl Receiver {
 
     pub fn answer(&mut self, call: &Call) -> Result<Answer, Problem> {
         match call {
+            Call::List => Ok(Answer::Uploads(self.listed())),
             Call::Create { request, key } => {
                 let id = match self.keys.get(key) {
                     Some(id) => *id,
@@ -99,6 +100,17 @@ impl Receiver {
                 gone.ok_or_else(|| ProblemCode::NotFound.problem(""))
             }
         }
+    }
+
+    /// Every upload is of a file of that name here.
+    fn listed(&mut self) -> Vec<UploadStatus> {
+        let ids: Vec<_> = self.uploads.keys().copied().collect();
+        let statuses = ids.into_iter().filter_map(|id| match self.status(id) {
+            Ok(Answer::Upload(status)) => Some(*status),
+            _ => None,
+        });
+        let meta = || FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
+        statuses.map(|status| UploadStatus { meta: meta(), ..status }).collect()
     }
 
     pub fn chunk(

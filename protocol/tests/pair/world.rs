@@ -37,6 +37,10 @@ pub struct Scene {
     pub held_before: f64,
     /// Share of those whose bytes in the file are others by now.
     pub changed: f64,
+    /// It was another device's session.
+    pub elsewhere: bool,
+    /// Every chunk is read once more before the seal.
+    pub verifies: bool,
     pub chunk_len_of_receiver: Option<u64>,
     pub pauses: bool,
     pub reloads: bool,
@@ -132,7 +136,15 @@ impl World {
             receiver.seed(plan, rows)
         });
         let meta = FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
-        let config = Config { meta, size, resume, key: format!("key-{seed}"), seed };
+        let config = Config {
+            meta,
+            size,
+            resume: resume.filter(|_| !scene.elsewhere),
+            seeks: scene.elsewhere,
+            verify_source: scene.verifies,
+            key: format!("key-{seed}"),
+            seed,
+        };
         let mut world = Self {
             chance: Chance::new(rng, scene.faults),
             scene,
@@ -304,6 +316,10 @@ impl World {
         let rotten = self.receiver.lends && self.receiver.rotten.contains(&headers.digest);
         let may_be_sent = !told || headers.replace.is_some() || rotten;
         assert!(may_be_sent, "{} was told to be held", headers.index);
+        if headers.replace.is_some() {
+            // Whatever comes of it, the old bytes may be gone.
+            self.told.entry(upload).or_default().remove(headers.index);
+        }
         self.sends += 1;
         self.went_on += u64::from(headers.offset > 0);
         assert!(self.sending.len() as u64 <= 5, "at most five lanes");

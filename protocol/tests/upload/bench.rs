@@ -4,8 +4,8 @@ use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
 use longhaul_protocol::retry::RetryPolicy;
 use longhaul_protocol::upload::{Action, Answer, Call, Config, Failure, Input, Ticket, Upload};
 use longhaul_protocol::wire::ids::{FileId, UploadId};
-use longhaul_protocol::wire::{FileInfo, FileMeta, Holding, UploadStatus};
-use longhaul_protocol::{Digest, Millis, ProblemCode, digest};
+use longhaul_protocol::wire::{DigestsAnswer, FileInfo, FileMeta, Holding, UploadStatus};
+use longhaul_protocol::{ChunkSet, Digest, Millis, ProblemCode, digest};
 
 pub const ID: UploadId = UploadId([7; 16]);
 
@@ -24,8 +24,33 @@ impl Bench {
     pub fn with(chunks: u64, resume: Option<UploadId>) -> Self {
         let plan = Plan::new(chunks * CHUNK_LEN_DEFAULT, CHUNK_LEN_DEFAULT).unwrap();
         let meta = FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
-        let config = Config { meta, size: plan.len(), resume, key: "key".to_owned(), seed: 1 };
+        let config = Config {
+            meta,
+            size: plan.len(),
+            resume,
+            key: "key".to_owned(),
+            seed: 1,
+            ..Config::default()
+        };
         Self { upload: Upload::new(config), now: Millis(1000), plan }
+    }
+
+    /// One that reads every chunk once more before the seal, and whose chunks have all arrived.
+    pub fn verifying(chunks: u64) -> Self {
+        let mut bench = Self::with(chunks, Some(ID));
+        let Self { plan, .. } = bench;
+        let config =
+            Config { size: plan.len(), resume: Some(ID), verify_source: true, ..Config::default() };
+        bench.upload = Upload::new(config);
+        let (status, _) = call(&bench.actions());
+        let held = Holding { held: ChunkSet::all(plan), ..Holding::default() };
+        bench.answer(status, held.clone());
+        let reading = bench.actions();
+        bench.read_all(&reading);
+        let (offer, _) = call(&bench.actions());
+        let answer = Answer::Digests(DigestsAnswer { holding: held, ..DigestsAnswer::default() });
+        bench.upload.handle(bench.now, Input::Answer { ticket: offer, result: Ok(answer) });
+        bench
     }
 
     /// As far as `lanes` chunks being sent.

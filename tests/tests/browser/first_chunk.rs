@@ -15,7 +15,7 @@ async fn the_first_chunk_leaves_soon_after_the_pick_whatever_the_size() {
     in_every_engine(async |browser| {
         let folder = Folder::new();
         let server = Server::start(Options::demo()).await;
-        for len in [64 * 1024, 64 * MIB, 4 * GIB] {
+        for len in [MIB, 64 * MIB, 4 * GIB] {
             let file = folder.sparse(&format!("{len}.bin"), len);
             let relay = Relay::start(server.addr(), Hold::AfterChunks(0)).await;
             let page = Page::open(browser, &relay.origin()).await;

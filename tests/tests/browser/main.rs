@@ -23,6 +23,7 @@ mod reload;
 mod screenshots;
 mod sizes;
 mod small;
+mod source;
 mod stage;
 mod tokens;
 mod workers;

@@ -45,6 +45,51 @@ async fn the_same_file_picked_after_a_reload_goes_on_from_what_the_server_holds(
     .await;
 }
 
+/// Another browser or device has none of what this one remembers.
+async fn forget_everything(browser: &Browser) {
+    browser.run("localStorage.clear()", &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_device_began_is_gone_on_with() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("elsewhere.bin", 90 * MIB + 17, 7);
+        let (server, _relay, before) = interrupted(browser, &file).await;
+        forget_everything(browser).await;
+        let page = Page::here(browser);
+        page.pick(&file).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        newest_is(&server, &file).await;
+        assert_eq!(sent_again(&server.requests(), &before.holding.held, 0), []);
+        assert!(server.api().uploads().await.is_empty(), "an upload was begun beside it");
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_device_began_of_another_file_of_that_name_and_size_is_left_to_it() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("same.bin", 60 * MIB, 8);
+        let (server, _relay, before) = interrupted(browser, &file).await;
+        forget_everything(browser).await;
+        let other = Folder::new();
+        let file = other.random("same.bin", 60 * MIB, 9);
+        let page = Page::here(browser);
+        page.pick(&file).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        newest_is(&server, &file).await;
+        let theirs = server.api().uploads().await;
+        assert_eq!(theirs.len(), 1, "{theirs:?}");
+        let held = &theirs[0].holding.held;
+        assert_eq!(before.holding.held.without(held).count(), 0, "{held}");
+        server.assert_no_fault();
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_changed_unnoticed_between_two_picks_is_uploaded_as_it_is_now() {
     in_every_engine(async |browser| {

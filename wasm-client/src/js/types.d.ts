@@ -6,6 +6,10 @@ export interface UploaderOptions {
   /** How many files move at once, at most 5; 1 if left out. One file can fill every lane; several
    * share them, and the buffers too. */
   filesAtOnce?: number;
+  /** Whether every file is read and hashed once more before it is sealed: only so a change while it
+   * was being read is noticed in Firefox, where the system reports none. It costs reading the file a
+   * second time. */
+  verifySource?: boolean;
   /** What all uploads of the page together may send, bytes a second, at least 65536; as much as the
    * network takes if left out. `setRateMax` changes it at any time. */
   rateMax?: number;
@@ -46,6 +50,8 @@ export interface ProgressDetail extends UploadDetail {
   inFlight: number;
   /** Of `acknowledged`, what the server had already. */
   reused: number;
+  /** Of `total`, what was read once more before the seal, with `verifySource`. */
+  checked: number;
   rate: number;
   leftMs: number | null;
 }

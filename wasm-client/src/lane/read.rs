@@ -84,10 +84,13 @@ fn hash_by_wasm(mut hasher: Hasher, bytes: &Uint8Array) -> Digest {
     hasher.finish()
 }
 
-/// Engines tell a file that was changed and one that may no longer be read by the same name.
+/// Engines tell a file that was changed by the same name as another fault: Chromium as one that may no
+/// longer be read, WebKit as one that is gone.
 fn unreadable(error: &JsValue) -> SourceError {
     let text = match error.dyn_ref::<DomException>() {
-        Some(error) if error.name() == "NotFoundError" => "it was moved or deleted".to_owned(),
+        Some(error) if error.name() == "NotFoundError" => {
+            "it was changed, moved or deleted".to_owned()
+        }
         Some(error) if error.name() == "NotReadableError" => {
             "it was changed since it was picked, or this page may not read it any more".to_owned()
         }
