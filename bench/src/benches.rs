@@ -7,7 +7,9 @@ use crate::error::Result;
 use crate::measure::Rounds;
 use crate::report::Report;
 
+mod browser;
 mod ingest;
+mod many;
 mod memory;
 mod seal;
 mod seal_huge;
@@ -20,6 +22,8 @@ pub struct Setup {
     pub longhaul: PathBuf,
     /// Another one beside it, to measure a change by.
     pub before: Option<PathBuf>,
+    /// The site with the client, as `cargo xtask wasm` builds it.
+    pub site: PathBuf,
     /// Who takes part, if not all.
     pub only: Vec<String>,
     /// `bench/peers` of the repository.
@@ -70,5 +74,13 @@ pub struct Bench {
 }
 
 /// All of them, in the order they are run.
-pub const BENCHES: &[Bench] =
-    &[ingest::BENCH, seal::BENCH, seal::BENCH_ROWS, seal_huge::BENCH, memory::BENCH, start::BENCH];
+pub const BENCHES: &[Bench] = &[
+    ingest::BENCH,
+    seal::BENCH,
+    seal::BENCH_ROWS,
+    seal_huge::BENCH,
+    memory::BENCH,
+    start::BENCH,
+    browser::BENCH,
+    many::BENCH,
+];

@@ -79,6 +79,14 @@ pub enum Error {
         /// What the database says.
         reason: String,
     },
+    /// An upload in a browser ended otherwise than it should.
+    #[error("the upload of {who} in the browser failed: {reason}")]
+    Page {
+        /// The page.
+        who: String,
+        /// What it says, or that it said nothing in time.
+        reason: String,
+    },
     /// A thread of the client ended by a panic.
     #[error("a thread of the load client panicked")]
     Panicked,

@@ -3,8 +3,10 @@
 //! A bench (`benches/`) starts servers (`peers/`), sends them the same bytes (`payload`, `http`) in
 //! interleaved rounds (`measure`) on a settled disk (`disk`), with memory at hand (`warm`), when
 //! nobody else works (`calm`), and tells what it found (`report`) and on which machine (`machine`).
+//! Some have pages in a browser do it (`visit`, `browser`).
 
 mod benches;
+mod browser;
 mod calm;
 mod disk;
 mod error;
@@ -17,6 +19,7 @@ mod process;
 mod report;
 mod rows;
 mod sparse;
+mod visit;
 mod warm;
 
 use std::path::{Path, PathBuf};
@@ -58,7 +61,7 @@ struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     patience: u64,
 
-    /// Of the ingest bench, only who is called so; may be given again.
+    /// Of the benches with several, only who is called so; may be given again.
     #[arg(long, value_name = "WHO")]
     only: Vec<String>,
 
@@ -73,6 +76,10 @@ struct Args {
     /// The server's binary; `cargo xtask bench` builds it.
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
+
+    /// The built site; `cargo xtask bench` builds it.
+    #[arg(long, value_name = "DIR")]
+    site: Option<PathBuf>,
 
     /// Put the tables into docs/benchmarks.md.
     #[arg(long)]
@@ -134,6 +141,7 @@ fn setup(args: &Args) -> Setup {
         longhaul: args.server.clone().unwrap_or_else(built),
         before: args.before.clone(),
         only: args.only.clone(),
+        site: args.site.clone().unwrap_or_else(|| root().join("dist")),
         packages: root().join("bench/peers"),
         kept: peers::kept_in(&target()),
         dir: args.dir.clone().unwrap_or_else(target).join("bench-data"),

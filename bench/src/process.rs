@@ -128,6 +128,30 @@ pub fn own_cpu_seconds() -> Result<f64> {
     Ok(Process::parse(&stat).map_or(0.0, |process| process.cpu_seconds))
 }
 
+/// A thread of some process.
+#[derive(Clone, Debug)]
+pub struct Thread {
+    /// Its id; that of the first is the process's own.
+    pub id: i32,
+    /// What it calls itself, 15 bytes at most.
+    pub name: String,
+    /// The processor time that it has used so far, seconds.
+    pub cpu_seconds: f64,
+}
+
+/// The threads that a process has now; none if it has ended.
+#[must_use]
+pub fn threads_of(pid: i32) -> Vec<Thread> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let thread = |entry: fs::DirEntry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let name = stat.split_once('(')?.1.rsplit_once(')')?.0.to_owned();
+        Some(Thread { id, name, cpu_seconds: Process::parse(&stat)?.cpu_seconds })
+    };
+    entries.filter_map(thread).collect()
+}
+
 /// Runs a program to its end and returns what it printed, standard error included.
 ///
 /// # Errors

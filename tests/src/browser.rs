@@ -216,6 +216,12 @@ impl Browser {
         result["value"].clone()
     }
 
+    /// The process id of its driver, whose descendants the browser's processes are.
+    #[must_use]
+    pub fn driver_pid(&self) -> i32 {
+        self.driver.pid()
+    }
+
     /// The memory that its processes take now.
     #[must_use]
     pub fn memory(&self) -> Memory {

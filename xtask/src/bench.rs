@@ -4,11 +4,21 @@ use std::process::Command;
 
 use crate::error::Error;
 use crate::run::{heading, run};
-use crate::workspace::{bench, cargo, server};
+use crate::workspace::{bench, cargo, dist, server};
+use crate::{browser, wasm};
 
 /// `bench/` has a command line of its own; all arguments are for it.
 pub(crate) fn run_bench(arguments: &[String]) -> Result<(), Error> {
+    heading("browser");
+    browser::ensure()?;
+    heading("client");
+    wasm::build(&wasm::Options::default())?;
     heading("the server and its bench, as released");
     run(&mut cargo(["build", "--release", "-p", "longhaul-server", "-p", "longhaul-bench"]))?;
-    run(Command::new(bench()).arg("--server").arg(server()).args(arguments))
+    run(Command::new(bench())
+        .arg("--server")
+        .arg(server())
+        .arg("--site")
+        .arg(dist())
+        .args(arguments))
 }

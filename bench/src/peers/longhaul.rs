@@ -53,11 +53,19 @@ impl Longhaul {
     /// # Errors
     /// [`Error`].
     pub fn go_on(binary: &Path, dir: &Path) -> Result<Self> {
+        let mut command = Command::new(binary);
+        Self::go_on_by(command.args(["--listen", "127.0.0.1:0"]), dir)
+    }
+
+    /// Starts the server by a command that says everything but where to keep what it is given.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn go_on_by(command: &mut Command, dir: &Path) -> Result<Self> {
         let log = dir.with_extension("log");
         let log = fs::File::create(&log).map_err(io(format!("making {}", log.display())))?;
-        let mut command = Command::new(binary);
-        command.arg("--data").arg(dir).args(["--listen", "127.0.0.1:0"]).stderr(Stdio::from(log));
-        Ok(Self { server: Server::that_tells("longhaul-server", &mut command)? })
+        command.arg("--data").arg(dir).stderr(Stdio::from(log));
+        Ok(Self { server: Server::that_tells("longhaul-server", command)? })
     }
 
     /// What it calls itself.

@@ -1,6 +1,8 @@
-//! The Node tus server with its file store. It verifies and syncs nothing.
+//! The Node tus server with its file store, which verifies and syncs nothing, and the pages that send
+//! to it: tus-js-client's and Uppy's.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,7 +15,20 @@ use crate::process::{self, Server};
 /// What one write of the body to the socket has, bytes; it divides every payload.
 const PIECE: u64 = 8 << 20;
 /// What npm is told and what is run.
-const PACKAGE: [&str; 3] = ["package.json", "package-lock.json", "tus-server.mjs"];
+const PACKAGE: [&str; 8] = [
+    "package.json",
+    "package-lock.json",
+    "tus-server.mjs",
+    "pages/record.js",
+    "pages/tus.html",
+    "pages/tus.js",
+    "pages/uppy.html",
+    "pages/uppy.js",
+];
+/// What tus-js-client ships for pages without a bundler, and what Uppy's page imports, in one script.
+const TUS_SCRIPT: &str = "node_modules/tus-js-client/dist/tus.min.js";
+const BUNDLE: [&str; 4] =
+    ["pages/uppy.js", "--bundle", "--format=esm", "--outfile=pages/uppy.bundle.js"];
 
 /// A running tus server.
 #[derive(Debug)]
@@ -34,12 +49,21 @@ impl NodeTus {
         }
         eprintln!("installing the Node tus server");
         disk::fresh_dir(&dir)?;
+        disk::fresh_dir(&dir.join("pages"))?;
         let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];
         for name in PACKAGE {
             let (from, to) = (package.join(name), dir.join(name));
             fs::copy(&from, &to).map_err(io(format!("copying {}", from.display())))?;
         }
         process::output(Command::new("npm").args(npm).current_dir(&dir))?;
+        fs::copy(dir.join(TUS_SCRIPT), dir.join("pages/tus.min.js"))
+            .map_err(io("copying tus-js-client"))?;
+        process::output(
+            Command::new("node_modules/.bin/esbuild")
+                .args(BUNDLE)
+                .arg("--minify")
+                .current_dir(&dir),
+        )?;
         fs::write(dir.join(INSTALLED), "").map_err(io("marking the installation done"))?;
         Ok(dir)
     }
@@ -50,10 +74,17 @@ impl NodeTus {
     /// [`crate::error::Error::Command`].
     pub fn version(dir: &Path) -> Result<String> {
         let node = process::output(Command::new("node").arg("--version"))?;
-        let print =
-            "process.stdout.write(require('./node_modules/@tus/server/package.json').version)";
-        let tus = process::output(Command::new("node").args(["-e", print]).current_dir(dir))?;
-        Ok(format!("@tus/server {tus} on node {node}"))
+        Ok(format!("@tus/server {} on node {node}", Self::package_version(dir, "@tus/server")?))
+    }
+
+    /// The version of an installed package.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Command`].
+    pub fn package_version(dir: &Path, package: &str) -> Result<String> {
+        let file = format!("./node_modules/{package}/package.json");
+        let print = format!("process.stdout.write(require('{file}').version)");
+        process::output(Command::new("node").args(["-e", &print]).current_dir(dir))
     }
 
     /// Starts it on an empty folder.
@@ -61,10 +92,23 @@ impl NodeTus {
     /// # Errors
     /// [`crate::error::Error`].
     pub fn start(installed: &Path, dir: &Path) -> Result<Self> {
+        Self::start_by(Command::new("node"), installed, dir, Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same, on that address, by a command that runs `node` with the arguments that follow.
+    ///
+    /// # Errors
+    /// [`crate::error::Error`].
+    pub fn start_by(
+        mut node: Command,
+        installed: &Path,
+        dir: &Path,
+        address: Ipv4Addr,
+    ) -> Result<Self> {
         disk::fresh_dir(dir)?;
-        let mut command = Command::new("node");
-        command.arg("tus-server.mjs").arg(dir).current_dir(installed).stderr(Stdio::null());
-        let server = Server::that_tells("the Node tus server", &mut command)?;
+        node.arg("tus-server.mjs").arg(dir).arg("pages").arg(address.to_string());
+        node.current_dir(installed).stderr(Stdio::null());
+        let server = Server::that_tells("the Node tus server", &mut node)?;
         Ok(Self { server, files: dir.to_owned() })
     }
 
