@@ -62,7 +62,9 @@ pub use action::{
     Action, Answer, BufferId, Call, End, Failure, Fault, Input, Phase, Record, SourceError, Ticket,
 };
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
+use litemap::LiteMap;
 
 use crate::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
 use crate::problem::{Problem, ProblemCode};
@@ -179,9 +181,9 @@ pub struct Upload {
     outbox: VecDeque<Action>,
     /// Chunks that another sender took over or another file's needed the lane of, and until when they
     /// are left alone.
-    yielded: BTreeMap<ChunkIndex, Millis>,
+    yielded: LiteMap<ChunkIndex, Millis>,
     /// How often a chunk was refused as damaged; emptied as they arrive.
-    damaged: BTreeMap<ChunkIndex, u32>,
+    damaged: LiteMap<ChunkIndex, u32>,
     /// How many reads and proofs in a row got no answer.
     silences: u32,
     /// Whether a root was refused already: the second time is final.
@@ -221,8 +223,8 @@ impl Upload {
             calling: None,
             next_ticket: 0,
             outbox: VecDeque::new(),
-            yielded: BTreeMap::new(),
-            damaged: BTreeMap::new(),
+            yielded: LiteMap::new(),
+            damaged: LiteMap::new(),
             silences: 0,
             root_refused: false,
             fill_poll_at: Millis(0),

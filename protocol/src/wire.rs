@@ -3,7 +3,7 @@
 //! JSON is camelCase. Times are milliseconds since 1970 UTC, sizes bytes, chunk sets runs
 //! (`"0-41,44"`), digests base64.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
@@ -63,8 +63,8 @@ pub struct FileMeta {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relative_path: Option<String>,
     /// Whatever else the page wants kept with it, at most [`METADATA_BYTES_MAX`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub metadata: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "LiteMap::is_empty")]
+    pub metadata: LiteMap<String, String>,
 }
 
 /// The body of `POST /uploads`, and the `Upload-Create` header of `POST /files`.

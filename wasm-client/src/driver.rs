@@ -134,7 +134,7 @@ impl Driver {
                 ticket,
                 start: range.start,
                 end: range.end,
-                file: self.file.clone(),
+                file: Some(self.file.clone()),
             }),
             Action::Send { ticket, buffer, upload, headers, rate_max } => {
                 self.page.order(Order::Send {

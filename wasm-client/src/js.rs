@@ -1,6 +1,6 @@
 //! The API for JavaScript. It only converts.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::rc::Rc;
 
 use js_sys::{Function, Promise};
@@ -14,7 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::lane;
 use crate::number::whole;
-use crate::order::Report;
+use crate::order::{Order, Report};
 use crate::token::Source;
 use crate::uploader;
 
@@ -112,7 +112,7 @@ impl Uploader {
         file: File,
         #[wasm_bindgen(unchecked_optional_param_type = "Record<string, string>")] metadata: JsValue,
     ) -> Result<u32, JsError> {
-        let metadata: BTreeMap<String, String> = read("the metadata", metadata)?;
+        let metadata: LiteMap<String, String> = read("the metadata", metadata)?;
         Ok(self.uploader.add(file, metadata))
     }
 
@@ -168,13 +168,13 @@ impl Lane {
     /// # Errors
     /// When the message is none of ours.
     pub fn handle(&self, order: JsValue) -> Result<(), JsError> {
-        self.0.handle(serde_wasm_bindgen::from_value(order)?);
+        self.0.handle(Order::read(&order)?);
         Ok(())
     }
 }
 
 fn post(report: &Function, what: &Report) {
-    let sent = write(what).and_then(|what| report.call1(&JsValue::UNDEFINED, &what));
+    let sent = what.write().and_then(|what| report.call1(&JsValue::UNDEFINED, &what));
     if let Err(error) = sent {
         web_sys::console::error_2(&"Longhaul could not reach its page:".into(), &error);
     }

@@ -6,8 +6,8 @@
 mod read;
 mod send;
 
+use litemap::LiteMap;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -27,7 +27,7 @@ pub(crate) type Reporter = Rc<dyn Fn(Report)>;
 /// One lane, with the buffers that were given to it.
 pub(crate) struct Lane {
     report: Reporter,
-    buffers: Rc<RefCell<BTreeMap<Slot, Buffer>>>,
+    buffers: Rc<RefCell<LiteMap<Slot, Buffer>>>,
 }
 
 /// Dropping it stops what goes on with it and leaves its bytes to the collector, which sees how large
@@ -50,8 +50,13 @@ impl Lane {
     /// Begins what is asked for.
     pub(crate) fn handle(&self, order: Order) {
         match order {
-            Order::Read { slot, ticket, start, end, file } => {
+            Order::Read { slot, ticket, start, end, file: Some(file) } => {
                 self.read(slot, ticket, start..end, file);
+            }
+            Order::Read { slot, ticket, file: None, .. } => {
+                let lost = SourceError::Unreadable("it did not reach its worker".to_owned());
+                let report = Report::Read { upload: slot.upload, ticket, result: Err(lost) };
+                (self.report)(report);
             }
             Order::Send { slot, ticket, url, headers, offset } => {
                 let request = Request { upload: slot.upload, ticket, kind: Kind::Chunk };
@@ -130,7 +135,7 @@ impl Lane {
 
 /// Puts the bytes into their buffer, unless it was given to something else meanwhile.
 fn keep(
-    buffers: &mut BTreeMap<Slot, Buffer>,
+    buffers: &mut LiteMap<Slot, Buffer>,
     slot: Slot,
     ticket: Ticket,
     outcome: Result<read::Slice, SourceError>,

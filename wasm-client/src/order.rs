@@ -1,10 +1,13 @@
 //! What the page and its lanes say to each other.
 
+use js_sys::Array;
 use longhaul_protocol::Digest;
 use longhaul_protocol::upload::{BufferId, Failure, SourceError, Ticket};
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::proof::Nonce;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use wasm_bindgen::{JsCast as _, JsError, JsValue};
 use web_sys::File;
 
 /// One buffer of one of the page's uploads.
@@ -25,9 +28,9 @@ pub(crate) enum Order {
         ticket: Ticket,
         start: u64,
         end: u64,
-        /// Handed over by reference: no byte is copied.
-        #[serde(with = "serde_wasm_bindgen::preserve")]
-        file: File,
+        /// Handed over by reference, beside the rest: no byte is copied.
+        #[serde(skip)]
+        file: Option<File>,
     },
     /// Send what is kept, from `offset` on.
     Send { slot: Slot, ticket: Ticket, url: String, headers: Vec<(String, String)>, offset: u64 },
@@ -52,6 +55,26 @@ impl Order {
             | Self::Stop { slot }
             | Self::Free { slot } => *slot,
         }
+    }
+
+    /// As a message to a worker: JSON, and the file if there is one. JSON because it is read and written
+    /// here anyway: another format for these few types is a tenth of the wasm's size.
+    pub(crate) fn write(&self) -> Result<JsValue, JsValue> {
+        let file = match self {
+            Self::Read { file: Some(file), .. } => file.into(),
+            _ => JsValue::UNDEFINED,
+        };
+        Ok(Array::of2(&json(self)?, &file).into())
+    }
+
+    /// Reads what [`Order::write`] writes.
+    pub(crate) fn read(message: &JsValue) -> Result<Self, JsError> {
+        let parts: &Array = message.unchecked_ref();
+        let mut order = parse(&parts.get(0))?;
+        if let Self::Read { file, .. } = &mut order {
+            *file = parts.get(1).dyn_into().ok();
+        }
+        Ok(order)
     }
 
     /// What is told of it when the worker that had its bytes has ended; nothing if nothing is awaited,
@@ -99,6 +122,16 @@ pub(crate) struct Stored {
 }
 
 impl Report {
+    /// As a message to the page.
+    pub(crate) fn write(&self) -> Result<JsValue, JsValue> {
+        json(self)
+    }
+
+    /// Reads what [`Report::write`] writes.
+    pub(crate) fn read(message: &JsValue) -> Result<Self, JsError> {
+        parse(message)
+    }
+
     /// Whether it is the end of what that order asked for.
     pub(crate) fn answers(&self, order: &Order) -> bool {
         match (self, order) {
@@ -111,4 +144,13 @@ impl Report {
             _ => false,
         }
     }
+}
+
+fn json(what: &impl Serialize) -> Result<JsValue, JsValue> {
+    let json = serde_json::to_string(what).map_err(JsError::from)?;
+    Ok(json.into())
+}
+
+fn parse<T: DeserializeOwned>(message: &JsValue) -> Result<T, JsError> {
+    Ok(serde_json::from_str(&message.as_string().unwrap_or_default())?)
 }

@@ -3,8 +3,8 @@
 //! A browser gives a page six connections to a server however many uploaders it has; uploaders that
 //! did not know of each other took them from each other, and bodies that waited for one stalled.
 
+use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use longhaul_protocol::upload::{BufferId, Input, Phase};
@@ -24,7 +24,7 @@ thread_local! {
 pub(crate) struct Page {
     pool: Pool,
     queue: RefCell<Queue>,
-    drivers: RefCell<BTreeMap<u32, Weak<Driver>>>,
+    drivers: RefCell<LiteMap<u32, Weak<Driver>>>,
     lines: Cell<u32>,
     /// How many files the lanes were shared by when that was last told.
     sharing: Cell<usize>,

@@ -3,8 +3,8 @@
 //! Where a worker cannot be started (a policy forbids it, its script is gone or does not come) or keeps
 //! ending, its lane runs on the page: slower to react, but no upload is lost to it.
 
+use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Timeout;
@@ -78,7 +78,7 @@ impl Pool {
 struct Station {
     place: RefCell<Place>,
     /// What was asked for and not yet answered: what ends with a worker is asked for again.
-    open: RefCell<BTreeMap<Slot, Asked>>,
+    open: RefCell<LiteMap<Slot, Asked>>,
     deaths: Cell<u32>,
     deliver: Reporter,
     this: Weak<Self>,
@@ -170,7 +170,7 @@ impl Station {
         };
         self.place.replace(next);
         let open = std::mem::take(&mut *self.open.borrow_mut());
-        open.into_values().for_each(|asked| self.again(asked.order));
+        open.into_iter().for_each(|(_, asked)| self.again(asked.order));
     }
 
     fn after_death(&self) -> Place {
@@ -216,9 +216,7 @@ impl Place {
 
 impl Started {
     fn post(&self, order: &Order) {
-        let posted = serde_wasm_bindgen::to_value(order)
-            .map_err(JsValue::from)
-            .and_then(|order| self.worker.post_message(&order));
+        let posted = order.write().and_then(|order| self.worker.post_message(&order));
         if let Err(error) = posted {
             web_sys::console::error_2(&"Longhaul could not reach its worker:".into(), &error);
         }
@@ -233,7 +231,7 @@ impl Drop for Started {
 
 fn on_message(station: Weak<Station>) -> Closure<dyn FnMut(MessageEvent)> {
     Closure::new(move |event: MessageEvent| {
-        let report = serde_wasm_bindgen::from_value(event.data());
+        let report = Report::read(&event.data());
         if let (Some(station), Ok(report)) = (station.upgrade(), report) {
             station.told(report);
         }

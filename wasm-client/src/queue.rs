@@ -1,6 +1,8 @@
 //! Which files move, and which wait for their turn.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
+
+use litemap::LiteMap;
 
 use longhaul_protocol::plan::LANES_MAX;
 
@@ -8,21 +10,20 @@ use longhaul_protocol::plan::LANES_MAX;
 /// move than there are lanes, because they share them and each needs one.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    lines: BTreeMap<u32, Line>,
+    lines: LiteMap<u32, Line>,
 }
 
 #[derive(Debug)]
 struct Line {
     at_once: u64,
-    moving: BTreeSet<u32>,
+    moving: Vec<u32>,
     waiting: VecDeque<u32>,
 }
 
 impl Queue {
     /// Opens a line of which so many move at once, at least one.
     pub(crate) fn open(&mut self, line: u32, at_once: u64) {
-        let empty =
-            Line { at_once: at_once.max(1), moving: BTreeSet::new(), waiting: VecDeque::new() };
+        let empty = Line { at_once: at_once.max(1), moving: Vec::new(), waiting: VecDeque::new() };
         self.lines.insert(line, empty);
     }
 
@@ -40,8 +41,8 @@ impl Queue {
 
     /// Leaves, wherever it is.
     pub(crate) fn leave(&mut self, file: u32) {
-        for line in self.lines.values_mut() {
-            line.moving.remove(&file);
+        for line in self.lines.iter_mut().map(|(_, line)| line) {
+            line.moving.retain(|moving| *moving != file);
             line.waiting.retain(|waiting| *waiting != file);
         }
     }
@@ -50,12 +51,12 @@ impl Queue {
     /// one of which the fewest move.
     pub(crate) fn next(&mut self) -> Option<u32> {
         let moving = self.moving().len() as u64;
-        let lines = self.lines.values_mut().filter(|line| line.is_ready());
+        let lines = self.lines.iter_mut().map(|(_, line)| line).filter(|line| line.is_ready());
         // However many files of others move or wait for their server: one of each line does.
         let ready = lines.filter(|line| moving < LANES_MAX || line.moving.is_empty());
         let line = ready.min_by_key(|line| line.moving.len())?;
         let next = line.waiting.pop_front()?;
-        line.moving.insert(next);
+        line.moving.push(next);
         Some(next)
     }
 

@@ -7,8 +7,8 @@
 //! What is sent with it and what a refusal means is decided elsewhere; here it is only had, kept and
 //! handed out. It is in no event, no log and no record of an upload.
 
+use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Timeout;
@@ -22,7 +22,7 @@ use crate::endpoint::Endpoint;
 use crate::persist::{self, Guest};
 
 thread_local! {
-    static GUESTS: RefCell<BTreeMap<String, Weak<Inner>>> = const { RefCell::new(BTreeMap::new()) };
+    static GUESTS: RefCell<LiteMap<String, Weak<Inner>>> = const { RefCell::new(LiteMap::new()) };
 }
 
 /// Where a page has its tokens from.

@@ -1,7 +1,7 @@
 //! Control calls: from the page, by fetch.
 
+use litemap::LiteMap;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use gloo_net::http::{Method, Request, RequestBuilder};
@@ -25,7 +25,7 @@ const UNREACHED_OR_REFUSED: &str =
 pub(crate) struct Transport {
     endpoint: Endpoint,
     bearer: Bearer,
-    waiting: Rc<RefCell<BTreeMap<Ticket, AbortController>>>,
+    waiting: Rc<RefCell<LiteMap<Ticket, AbortController>>>,
     /// Lasts while a small file is under way that may be answered with a guest's token.
     introduction: Rc<RefCell<Option<Introduction>>>,
 }

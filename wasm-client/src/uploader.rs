@@ -1,7 +1,7 @@
 //! The uploads to one server, and what listeners are told of them.
 
+use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Interval;
@@ -40,7 +40,7 @@ pub(crate) struct Uploader {
     page: Rc<Page>,
     /// Its line in the page's queue.
     line: u32,
-    drivers: RefCell<BTreeMap<u32, Rc<Driver>>>,
+    drivers: RefCell<LiteMap<u32, Rc<Driver>>>,
     verify_source: Cell<bool>,
     progress_timer: RefCell<Option<Interval>>,
     emit: Box<dyn Fn(Event)>,
@@ -100,7 +100,7 @@ impl Uploader {
     /// Takes in a file and returns the number of its upload: that of one that rests, if it is the same
     /// file again. While one moves, a file that looks the same may still be another (two copies from
     /// one archive), so it has an upload of its own; what is the same the server notices by digests.
-    pub(crate) fn add(&self, file: File, metadata: BTreeMap<String, String>) -> u32 {
+    pub(crate) fn add(&self, file: File, metadata: LiteMap<String, String>) -> u32 {
         let relative_path = relative_path(&file);
         let fingerprint = Fingerprint::of(&self.endpoint, &file, &relative_path);
         let alike = self.alike(&fingerprint);
@@ -307,7 +307,7 @@ fn retry_at(standing: &Standing) -> Option<Millis> {
     }
 }
 
-fn meta(file: &File, relative_path: &str, metadata: BTreeMap<String, String>) -> FileMeta {
+fn meta(file: &File, relative_path: &str, metadata: LiteMap<String, String>) -> FileMeta {
     let media_type = Some(file.type_()).filter(|media_type| is_media_type(media_type));
     let path = name::clean_path(relative_path);
     FileMeta {

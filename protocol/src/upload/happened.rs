@@ -1,6 +1,6 @@
 //! What happened, and where it moves the sender.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::buffers::{Buffer, Stage};
 use super::failed::FailedSend;
@@ -95,7 +95,7 @@ impl Upload {
         }
         self.ledger.reconcile(answer.holding, &self.buffers.sending());
         self.fill_poll_at = now + FILL_POLL;
-        let differs: BTreeMap<_, _> =
+        let differs: LiteMap<_, _> =
             answer.differs.iter().map(|differing| (differing.index, differing.digest)).collect();
         let mut freed = Vec::new();
         for (id, buffer) in self.buffers.iter_mut() {
@@ -191,7 +191,7 @@ impl Upload {
 fn settle(
     buffer: &mut Buffer,
     ledger: &mut Ledger,
-    differs: &BTreeMap<ChunkIndex, Digest>,
+    differs: &LiteMap<ChunkIndex, Digest>,
     challenge: Option<&Challenge>,
 ) -> bool {
     let Buffer::Full { chunk, digest, stage } = buffer else { return false };

@@ -1,6 +1,6 @@
 //! What the sender knows of each chunk: whether the server has it, and whether it is the file's.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use crate::chunk_set::ChunkSet;
 use crate::digest::{self, Digest};
@@ -29,7 +29,7 @@ pub(super) struct Ledger {
     /// Chunks that the server gave up filling: they are sent without being offered again.
     unfillable: ChunkSet,
     /// Chunks of which the server keeps a beginning, with its length and the chunk's digest.
-    partial: BTreeMap<ChunkIndex, (u64, Digest)>,
+    partial: LiteMap<ChunkIndex, (u64, Digest)>,
     /// Chunks whose beginning turned out to be another than told: an older request for them was
     /// still being read when the server was asked.
     misled: ChunkSet,
@@ -51,7 +51,7 @@ impl Ledger {
             digests: Vec::new(),
             checked: ChunkSet::new(),
             unfillable: ChunkSet::new(),
-            partial: BTreeMap::new(),
+            partial: LiteMap::new(),
             misled: ChunkSet::new(),
             whole_only: ChunkSet::new(),
             sent_bytes: 0,

@@ -53,7 +53,7 @@ fn a_small_file_is_begun_sent_and_sealed_in_one_request() {
 
 #[test]
 fn a_file_that_is_longer_or_says_too_much_of_itself_goes_the_usual_way() {
-    let much = [("note".to_owned(), "x".repeat(9000))].into();
+    let much = [("note".to_owned(), "x".repeat(9000))].into_iter().collect();
     let talkative = FileMeta { metadata: much, ..FileMeta::default() };
     for (size, meta) in [(ONE_REQUEST_MAX + 1, FileMeta::default()), (1, talkative)] {
         let mut bench = bench(size, meta);
