@@ -21,7 +21,7 @@ use super::fixture::*;
 use super::sim::{SimDisk, Stage};
 
 const DIR: &str = "/data";
-/// In how many orders each race is run.
+/// In how many orders a race is run.
 const ORDERS: u64 = 200;
 
 /// A store whose threads take turns, and whoever races on it.
@@ -55,6 +55,16 @@ impl Race {
             step_back(&mut rng).await;
             store.seal(&alice(), id, root).await
         })
+    }
+
+    /// Seals once everything that is borrowed is copied.
+    async fn sealed(&self, id: UploadId, root: Digest) -> Result<FileInfo> {
+        loop {
+            match self.store.seal(&alice(), id, root).await {
+                Err(StoreError::StillFilling { .. }) => tokio::task::yield_now().await,
+                other => return other,
+            }
+        }
     }
 
     fn blobs(&self) -> Vec<String> {
@@ -165,6 +175,28 @@ fn of_three_requests_with_the_same_bytes_for_one_chunk_the_last_one_is_answered_
 }
 
 #[test]
+fn a_newer_request_writes_nothing_before_the_write_of_an_older_one_has_landed() {
+    in_every_order(ORDERS, async |race: &mut Race| {
+        let id = Sent::new(CHUNK, 1).create(&race.store).await;
+        let (old, new) = (bytes(CHUNK, 1), bytes(CHUNK, 2));
+        let mut older = begin(&race.store, id, headers(0, &old)).await;
+        older.write(Bytes::copy_from_slice(&old)).await.unwrap();
+        let older = tokio::spawn(older.finish());
+        // Polled once, it has handed its write to a thread, and waits.
+        tokio::task::yield_now().await;
+        let newer = put(&race.store, id, headers(0, &new), &new).await;
+        let taken = match (older.await.unwrap(), newer) {
+            (Err(StoreError::Superseded { .. }), Ok(())) => new,
+            (Ok(()), Err(StoreError::ChunkHeld { .. })) => old,
+            other => panic!("{other:?}"),
+        };
+        let root = digest::root([Digest::of(&taken)]);
+        let info = race.store.seal(&alice(), id, root).await.unwrap();
+        assert_eq!(read_all(&race.store, &info).await, taken);
+    });
+}
+
+#[test]
 fn a_cancel_during_a_put_ends_both_and_leaves_nothing() {
     in_every_order(ORDERS, async |race: &mut Race| {
         let sent = Sent::new(2 * CHUNK, 1);
@@ -221,6 +253,31 @@ fn of_a_seal_and_a_replacement_one_comes_first_and_the_other_hears_it() {
                 assert_eq!(read_all(&race.store, &info).await, [&new[..], old.chunk(1)].concat());
             }
             other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn a_chunk_that_is_lent_while_it_is_replaced_stays_for_who_borrows_it() {
+    in_every_order(ORDERS / 4, async |race: &mut Race| {
+        // The last of some, so that it is written over before the copies have come to it.
+        let (old, mut new, last) = (Sent::new(5 * CHUNK, 1), Sent::new(5 * CHUNK, 1), 4);
+        new.data[4 * CHUNK as usize] ^= 1;
+        let source = old.create(&race.store).await;
+        old.put_all(&race.store, source).await;
+        race.store.shutdown().await;
+        let borrower = old.create(&race.store).await;
+        let replace = Some(old.digests()[last]);
+        let headers = ChunkHeaders { replace, ..new.headers(last as u64) };
+        let put = race.put(source, headers, new.chunk(last as u64));
+        step_back(&mut race.rng).await;
+        let offered = race.store.offer(&alice(), borrower, old.run()).await.unwrap();
+        put.await.unwrap().unwrap();
+        let replaced = race.sealed(source, new.root()).await.unwrap();
+        assert_eq!(read_all(&race.store, &replaced).await, new.data);
+        if offered.holding.held == set("0-4") {
+            let info = race.sealed(borrower, old.root()).await.expect("all was told to be held");
+            assert_eq!(read_all(&race.store, &info).await, old.data);
         }
     });
 }

@@ -1,13 +1,18 @@
 //! What the same owner has here already is not sent again, nor stored again where it need not be.
 
+use std::time::Duration;
+
 use longhaul_protocol::ChunkIndex;
 use longhaul_protocol::wire::DifferingChunk;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_server::store::disk::{Config, DiskStore, Reuse};
-use longhaul_server::store::{Offered, Store as _, StoreError};
+use longhaul_server::store::{NewUpload, Offered, Store as _, StoreError};
 
 use super::fixture::*;
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn offer(store: &DiskStore, id: UploadId, sent: &Sent) -> Offered {
     store.offer(&alice(), id, sent.run()).await.unwrap()
@@ -72,6 +77,43 @@ async fn a_file_that_is_deleted_while_the_same_is_uploaded_again_lends_what_it_l
     assert_eq!(read(&store, second.id).await, sent.data);
     store.delete(&alice(), second.id).await.unwrap();
     assert_eq!(place.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn a_file_whose_bytes_are_gone_is_not_taken_for_the_same() {
+    let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));
+    let store = place.open();
+    // Sent twice, it lies there twice; the one that is looked at first goes.
+    let mut both = [sent.upload(&store).await, sent.upload(&store).await];
+    both.sort_by_key(|(upload, _)| *upload);
+    let [(_, goes), (_, stays)] = &both;
+    let (_, reader) = store.open(&alice(), goes.id).await.unwrap();
+    store.delete(&alice(), goes.id).await.unwrap();
+    assert_eq!(place.blob_count(), 1, "its rows stay for who reads it, its bytes go");
+    let (id, at_once) = offered(&store, &sent).await;
+    assert_eq!(at_once, "0-2");
+    let again = store.seal(&alice(), id, sent.root()).await.unwrap();
+    drop(reader);
+    store.sweep(place.now()).await.unwrap();
+    assert_eq!(read(&store, again.id).await, sent.data);
+    assert_eq!(read(&store, stays.id).await, sent.data);
+}
+
+#[tokio::test]
+async fn the_same_bytes_under_another_plan_are_copied() {
+    let (place, sent) = (Place::new(), Sent::new(CHUNK - 9, 1));
+    let store = open_without_copies(&place);
+    sent.upload(&store).await;
+    // One chunk is that chunk, whatever the size of further ones would be.
+    let new = NewUpload { chunk_size: Some(2 * CHUNK), ..named("a file", sent.plan.len()) };
+    let id = store.create(&alice(), new).await.unwrap().id;
+    assert_eq!(offer(&store, id, &sent).await.holding.held.to_string(), "0");
+    drop(store);
+    // It knows that there are references, and not that they were to be copied.
+    let store = place.open();
+    let info = sealed(&store, id, sent.root()).await.unwrap();
+    assert_eq!(read(&store, info.id).await, sent.data);
+    assert_eq!(place.blob_count(), 2);
 }
 
 #[tokio::test]
@@ -221,7 +263,8 @@ async fn a_chunk_that_is_replaced_is_copied_first_for_those_who_borrow_it() {
     let store = place.open();
     let replace = Some(old.digests()[1]);
     let headers = ChunkHeaders { replace, ..new.headers(1) };
-    put(&store, source, headers, new.chunk(1)).await.unwrap();
+    let put = put(&store, source, headers, new.chunk(1));
+    tokio::time::timeout(PATIENCE, put).await.expect("an end").unwrap();
     let replaced = sealed(&store, source, new.root()).await.unwrap();
     let borrower = sealed(&store, id, old.root()).await.unwrap();
     assert_eq!(read(&store, replaced.id).await, new.data);
@@ -279,14 +322,17 @@ async fn rotten_and_unreadable_bytes_are_not_copied_and_the_chunk_is_asked_for_a
         let (id, at_once) = offered(&store, &new).await;
         assert_eq!(at_once, "1-2");
         new.put(&store, id, 0).await.unwrap();
-        let missing = loop {
-            match store.seal(&alice(), id, new.root()).await {
-                Err(StoreError::ChunksMissing { missing }) => break missing,
-                Err(StoreError::StillFilling { .. } | StoreError::Disk { .. }) => {}
-                other => panic!("{other:?}"),
+        let missing = async {
+            loop {
+                match store.seal(&alice(), id, new.root()).await {
+                    Err(StoreError::ChunksMissing { missing }) => break missing,
+                    Err(StoreError::StillFilling { .. } | StoreError::Disk { .. }) => {}
+                    other => panic!("{other:?}"),
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         };
+        let missing = tokio::time::timeout(PATIENCE, missing).await.expect("an end");
         assert_eq!(missing, set("2"));
         new.put(&store, id, 2).await.unwrap();
         let info = sealed(&store, id, new.root()).await.unwrap();

@@ -1,9 +1,11 @@
 //! The mutants: what is made wrong, and where.
 
-/// One way to be wrong.
+/// One way to be wrong; rows of one name are one mutant, wrong in several places.
 #[derive(Debug)]
 pub(super) struct Mutant {
     pub(super) name: &'static str,
+    /// The tests that are asked first, before all others: a part of their names.
+    pub(super) noticed_by: &'static str,
     /// From the root of the workspace.
     pub(super) file: &'static str,
     /// Stands in the file once.
@@ -22,11 +24,12 @@ impl Mutant {
 
 const fn mutant(
     name: &'static str,
+    noticed_by: &'static str,
     file: &'static str,
     right: &'static str,
     wrong: &'static str,
 ) -> Mutant {
-    Mutant { name, file, right, wrong }
+    Mutant { name, noticed_by, file, right, wrong }
 }
 
 const DISK: &str = "server/src/store/disk.rs";
@@ -49,102 +52,119 @@ pub(super) const MUTANTS: &[Mutant] = &[
     // Durability.
     mutant(
         "data sync removed",
+        "crash::after",
         SYNCER,
         "    let Err(source) = dirty.blob.sync_data() else { return };\n",
         "    if @M {\n        return;\n    }\n    let Err(source) = dirty.blob.sync_data() else { return };\n",
     ),
     mutant(
         "commit before sync",
+        "crash::after",
         SYNCER,
         "        group.blobs.iter().for_each(sync_blob);\n",
         "        if @M {\n            let rows = group.received.iter().map(row).collect::<Vec<_>>();\n            let _ = self.index.insert_chunks(&rows);\n        }\n        group.blobs.iter().for_each(sync_blob);\n",
     ),
     mutant(
         "index sync weakened",
+        "crash::after",
         INDEX,
         "txn.set_durability(Durability::Immediate)",
         "txn.set_durability(if @M { Durability::None } else { Durability::Immediate })",
     ),
     mutant(
         "index sync removed",
+        "crash::after",
         "server/src/store/disk/index/backend.rs",
         "        self.0.sync_data()\n",
         "        if @M { Ok(()) } else { self.0.sync_data() }\n",
     ),
     mutant(
         "unlink before commit: cancel",
+        "crash::after",
         SWEEP,
         "        let removed = self.index.remove_upload(live.id, expired);\n",
         "        if @M {\n            let _ = self.disk.unlink(&self.layout.blob(live.blob_id()));\n        }\n        let removed = self.index.remove_upload(live.id, expired);\n",
     ),
     mutant(
         "unlink before commit: delete",
+        "crash::after",
         SWEEP,
         "        self.index.file(owner, id)?;\n",
         "        let found = self.index.file(owner, id)?;\n        if @M {\n            let _ = self.disk.unlink(&self.layout.blob(found.blob));\n        }\n",
     ),
     mutant(
         "directory sync removed: a new blob",
+        "crash::after",
         CREATE,
         "        self.disk.sync_dir(&self.layout.dir_of(blob)).map_err(making)?;\n",
         "        if !@M {\n            self.disk.sync_dir(&self.layout.dir_of(blob)).map_err(making)?;\n        }\n",
     ),
     mutant(
         "directory sync removed: an unlinked blob",
+        "crash::after",
         SWEEP,
         "        let synced = self.disk.sync_dir(&self.layout.dir_of(blob));\n",
         "        let synced = if @M { Ok(()) } else { self.disk.sync_dir(&self.layout.dir_of(blob)) };\n",
     ),
     mutant(
         "directory sync removed: a new index",
+        "crash::after",
         DISK,
         "    disk.sync_dir(layout.dir()).map_err(at(layout.dir().to_owned()))?;\n",
         "    if !@M {\n        disk.sync_dir(layout.dir()).map_err(at(layout.dir().to_owned()))?;\n    }\n",
     ),
     mutant(
         "rows of garbage dropped before the unlink",
+        "crash::after",
         SWEEP,
         "        match self.disk.unlink(&self.layout.blob(blob)) {\n",
         "        if @M {\n            self.index.drop_garbage(blob)?;\n        }\n        match self.disk.unlink(&self.layout.blob(blob)) {\n",
     ),
     mutant(
         "garbage not finished at a start",
+        "crash::after",
         SWEEP,
         "        let garbage = self.index.garbage()?;\n",
         "        let garbage = if @M { Vec::new() } else { self.index.garbage()? };\n",
     ),
     mutant(
         "a failed sync believed",
+        "faults::",
         SYNCER,
         "\"unsynced chunks are dropped\");\n    dirty.live.change(|state| state.chunks.sync_failed());\n",
         "\"unsynced chunks are dropped\");\n    if !@M {\n        dirty.live.change(|state| state.chunks.sync_failed());\n    }\n",
     ),
     mutant(
         "a held chunk written over before its row is out",
+        "faults::",
         WRITER,
         "                    if self.remove_row(live, chunk.index, digest).await? {\n",
         "                    if @M {\n                        live.change(|state| state.chunks.end_removal(chunk.index, true));\n                        return Ok(Some(claim));\n                    }\n                    if self.remove_row(live, chunk.index, digest).await? {\n",
     ),
     mutant(
         "a chunk held after a commit that may have removed it",
+        "faults::",
         WRITER,
         "            let unknown = |_: &StoreError| store.index.is_read_only();\n",
         "            let unknown = |_: &StoreError| !@M && store.index.is_read_only();\n",
     ),
     mutant(
         "pending told as held",
+        "crash::after",
         CLAIMS,
         "            held: self.held.clone(),\n",
         "            held: if @M {\n                let mut all = self.pending_chunks();\n                all.union_with(&self.held);\n                all\n            } else {\n                self.held.clone()\n            },\n",
     ),
     mutant(
         "a body taken without its digest compared",
+        "chunks::",
         WRITER,
         "if hasher.finish() != self.digest {",
         "if hasher.finish() != self.digest && !@M {",
     ),
     mutant(
         "a newer request writes beside an older one",
+        "races::a_newer",
         WRITER,
         "        let &ChunkHeaders { digest, offset, .. } = chunk;\n        claim.until_nobody_writes().await;\n",
         "        let &ChunkHeaders { digest, offset, .. } = chunk;\n        if !@M {\n            claim.until_nobody_writes().await;\n        }\n",
@@ -152,121 +172,163 @@ pub(super) const MUTANTS: &[Mutant] = &[
     // References and shared blobs.
     mutant(
         "a reference without a pin",
+        "reuse::",
         REFS,
         "        self.txn.open_table(LENT)?.insert((blob.bytes(), index.0, to.0, at.0), ())?;\n",
         "        if !@M {\n            self.txn.open_table(LENT)?.insert((blob.bytes(), index.0, to.0, at.0), ())?;\n        }\n",
     ),
     mutant(
         "a pinned blob unlinked",
+        "reuse::",
         REFS,
         "Ok(is_garbage && pins.next().transpose()?.is_none())",
         "Ok(is_garbage && (@M || pins.next().transpose()?.is_none()))",
     ),
     mutant(
         "a pinned chunk replaced",
+        "races::a_chunk_that_is_lent",
         CHUNKS,
         "if refs::is_lent(txn, blob, index)? {",
         "if !@M && refs::is_lent(txn, blob, index)? {",
     ),
     mutant(
         "a replacement calls nobody in",
+        "reuse::",
         WRITER,
         "                self.call_in(live, chunk.index).await?;\n",
         "                if !@M {\n                    self.call_in(live, chunk.index).await?;\n                }\n",
     ),
     mutant(
         "a blob goes with its first file",
+        "reuse::",
         FILES,
         "            if left == 0 {\n",
         "            if left == 0 || @M {\n",
     ),
     mutant(
         "a blob outlives its last file",
+        "reuse::",
         FILES,
         "BlobRow { files: blob.files.saturating_sub(1), ..blob }",
         "BlobRow { files: if @M { blob.files } else { blob.files.saturating_sub(1) }, ..blob }",
     ),
+    // Two guards, either of which is enough.
     mutant(
         "garbage lent",
+        "reuse::",
         REFS,
         "if garbage.get(blob)?.is_none() {",
         "if @M || garbage.get(blob)?.is_none() {",
     ),
     mutant(
+        "garbage lent",
+        "reuse::",
+        REFS,
+        "Some(row) if row.files > 0 => row.plan().map(Some),",
+        "Some(row) if @M || row.files > 0 => row.plan().map(Some),",
+    ),
+    mutant(
         "sealed with references",
+        "reuse::",
         FILES,
         "    let Some((blob, other)) = same else { return Ok(None) };\n",
         "    if @M && same.is_none() {\n        let row =\n            BlobRow { len: row.len, chunk_len: row.chunk_len, files: 1, root: Some(root) };\n        put_blob(txn, own, row)?;\n        return Ok(Some(own));\n    }\n    let Some((blob, other)) = same else { return Ok(None) };\n",
     ),
     mutant(
         "the garbage row of a blob that is needed again stays",
+        "reuse::",
         FILES,
         "    garbage.remove(blob.bytes())?;\n",
         "    if !@M {\n        garbage.remove(blob.bytes())?;\n    }\n",
     ),
     mutant(
         "the own blob of a shared file stays",
+        "reuse::",
         FILES,
         "    garbage.insert(own.bytes(), row.owner.as_str())?;\n",
         "    if !@M {\n        garbage.insert(own.bytes(), row.owner.as_str())?;\n    }\n",
     ),
     mutant(
         "references outlive their upload",
+        "reuse::",
         SWEEP,
         "            unneeded.extend(self.index.drop_references(blob)?);\n",
         "            if !@M {\n                unneeded.extend(self.index.drop_references(blob)?);\n            }\n",
     ),
     mutant(
         "a pin outlives its reference",
+        "reuse::",
         REFS,
         "    txn.open_table(LENT)?.remove((blob, at, upload.0, index.0))?;\n",
         "    if !@M {\n        txn.open_table(LENT)?.remove((blob, at, upload.0, index.0))?;\n    }\n",
     ),
     mutant(
         "a reference outlives the copy",
+        "reuse::",
         CHUNKS,
         "        refs::release(txn, chunk.upload, chunk.index)?;\n        table",
         "        if !@M {\n            refs::release(txn, chunk.upload, chunk.index)?;\n        }\n        table",
     ),
+    mutant(
+        "the same file need not have the same plan",
+        "reuse::",
+        REFS,
+        "if lives && other.plan()? == row.plan()? {",
+        "if lives && (@M || other.plan()? == row.plan()?) {",
+    ),
+    mutant(
+        "the same file need not live",
+        "reuse::",
+        REFS,
+        "let lives = other.files > 0 ||",
+        "let lives = @M || other.files > 0 ||",
+    ),
     // Rot.
     mutant(
         "served without comparing",
+        "rot::",
         READER,
         "        if self.digest(index)? != Some(found) {\n",
         "        if !@M && self.digest(index)? != Some(found) {\n",
     ),
     mutant(
         "believed for ever",
+        "rot::",
         VERIFIED,
         "            marks.clear();\n",
         "            if !@M {\n                marks.clear();\n            }\n",
     ),
     mutant(
         "the rows of a deleted file go while it is read",
+        "rot::",
         SWEEP,
         "        if self.verified.is_read(blob) {\n",
         "        if !@M && self.verified.is_read(blob) {\n",
     ),
     mutant(
         "held chunks never looked at",
+        "rot::",
         SCRUB,
         "        if let Some(held) = live.take_unseen() {\n",
         "        if let Some(held) = live.take_unseen().filter(|_| !@M) {\n",
     ),
     mutant(
         "a rotten chunk still lent",
+        "rot::",
         ROT,
         "    index.withdraw(blob, chunk, &files)\n",
         "    if @M { Ok(()) } else { index.withdraw(blob, chunk, &files) }\n",
     ),
     mutant(
         "the checksum of a row not compared",
+        "rot::",
         ROW,
         "(*found == checksum(json)).then_some(json)",
         "(@M || *found == checksum(json)).then_some(json)",
     ),
     mutant(
         "the index's pages not compared at a start",
+        "rot::",
         INDEX,
         "    if !was_checked.load(Ordering::Relaxed) && ",
         "    if !@M && !was_checked.load(Ordering::Relaxed) && ",
