@@ -123,6 +123,17 @@ fn what_another_device_began_is_gone_on_with_whatever_happens() {
 }
 
 #[test]
+fn what_another_sender_takes_over_is_not_taken_back_at_once_and_the_file_arrives() {
+    run(|seed| Scene {
+        chunks: 1 + seed % 20,
+        taken_over: 0.3,
+        faults: if seed % 2 == 0 { Faults::everything() } else { Faults::default() },
+        reloads: seed.is_multiple_of(3),
+        ..Scene::default()
+    });
+}
+
+#[test]
 fn a_known_file_is_taken_over_without_sending_a_chunk() {
     let scene = Scene { chunks: 30, known: 1.0, ..Scene::default() };
     let world = World::new(3, scene).run_to_the_end();

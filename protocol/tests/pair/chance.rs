@@ -67,6 +67,11 @@ impl Chance {
         Self { rng, faults, damages: BTreeMap::new() }
     }
 
+    /// Whether something so likely happens. Takes no chance where it cannot.
+    pub fn happens(&mut self, likely: f64) -> bool {
+        likely > 0.0 && self.rng.f64() < likely
+    }
+
     /// How long a message is on its way, milliseconds.
     pub fn delay(&mut self) -> u64 {
         let slow = self.rng.f64() < self.faults.late;

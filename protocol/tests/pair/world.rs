@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
+use longhaul_protocol::problem::SUPERSEDED_WAIT;
 use longhaul_protocol::upload::{
     Action, Answer, BufferId, Call, Config, End, Failure, Input, ONE_REQUEST_MAX, Phase, Ticket,
     Upload,
@@ -10,7 +11,7 @@ use longhaul_protocol::upload::{
 use longhaul_protocol::wire::FileMeta;
 use longhaul_protocol::wire::header::{ChunkHeaders, StoreHeaders};
 use longhaul_protocol::wire::ids::UploadId;
-use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, digest};
+use longhaul_protocol::{ChunkSet, Digest, Millis, Problem, ProblemCode, digest};
 
 use super::chance::{Chance, Course, Fate, Faults};
 use super::receiver::{Receiver, proof_of};
@@ -41,6 +42,9 @@ pub struct Scene {
     pub elsewhere: bool,
     /// Every chunk is read once more before the seal.
     pub verifies: bool,
+    /// Share of the bodies whose chunk another sender of the same file takes over, half of the
+    /// times for good.
+    pub taken_over: f64,
     pub chunk_len_of_receiver: Option<u64>,
     pub pauses: bool,
     pub reloads: bool,
@@ -99,6 +103,9 @@ pub struct World {
     sending: BTreeMap<Ticket, BufferId>,
     /// Chunks that a delivered answer called held, by upload.
     told: BTreeMap<UploadId, ChunkSet>,
+    sent_as: BTreeMap<Ticket, ChunkIndex>,
+    /// Chunks that were taken over, and until when they are not to be taken back.
+    left_alone: BTreeMap<ChunkIndex, Millis>,
 }
 
 impl World {
@@ -160,6 +167,8 @@ impl World {
             buffers: BTreeMap::new(),
             sending: BTreeMap::new(),
             told: BTreeMap::new(),
+            sent_as: BTreeMap::new(),
+            left_alone: BTreeMap::new(),
         };
         world.plan_the_story();
         world
@@ -320,6 +329,9 @@ impl World {
             // Whatever comes of it, the old bytes may be gone.
             self.told.entry(upload).or_default().remove(headers.index);
         }
+        let until = self.left_alone.get(&headers.index).copied().unwrap_or_default();
+        assert!(until <= self.now, "{} was taken back at once", headers.index);
+        self.sent_as.insert(ticket, headers.index);
         self.sends += 1;
         self.went_on += u64::from(headers.offset > 0);
         assert!(self.sending.len() as u64 <= 5, "at most five lanes");
@@ -393,12 +405,11 @@ impl World {
                 }
             }
             Event::Chunk { ticket, upload, headers, body, answer } => {
-                let receiver = &mut self.receiver;
-                let up = self.receiver_down_until <= self.now;
-                let result = match up {
-                    true => refused(receiver.chunk(upload, &headers, body)),
-                    false => Err(Failure::Network("refused".to_owned())),
-                };
+                let is_taken = answer && self.chance.happens(self.scene.taken_over);
+                let result = self.reach().and_then(|()| match is_taken {
+                    true => Err(self.take_over(ticket, upload, headers)),
+                    false => refused(self.receiver.chunk(upload, &headers, body)),
+                });
                 if answer {
                     let delay = self.chance.delay();
                     self.after(delay, Event::Input(Input::Sent { ticket, result }));
@@ -430,9 +441,26 @@ impl World {
         }
     }
 
+    /// Another sender has begun to send the chunk, and may come to its end.
+    fn take_over(&mut self, ticket: Ticket, upload: UploadId, headers: ChunkHeaders) -> Failure {
+        if self.chance.rng.bool() {
+            let (later, body) = (self.chance.rng.u64(0..20_000), headers.digest);
+            let headers = ChunkHeaders { offset: 0, ..headers };
+            self.after(later, Event::Chunk { ticket, upload, headers, body, answer: false });
+        }
+        let problem = Box::new(ProblemCode::Superseded.problem(""));
+        Failure::Refused { problem, retry_after: None }
+    }
+
     fn deliver(&mut self, input: Input) {
         if let Input::Sent { ticket, .. } | Input::Stored { ticket, .. } = &input {
-            self.sending.remove(ticket);
+            let waits = self.sending.remove(ticket).is_some();
+            if let Some(&chunk) = self.sent_as.get(ticket)
+                && waits
+                && is_superseded(&input)
+            {
+                self.left_alone.insert(chunk, self.now + SUPERSEDED_WAIT);
+            }
         }
         if let Input::Answer { result: Ok(Answer::Upload(status)), .. } = &input {
             self.told.entry(status.id).or_default().union_with(&status.holding.held);
@@ -465,6 +493,7 @@ impl World {
         }
         self.buffers.clear();
         self.sending.clear();
+        self.left_alone.clear();
         self.sender = Upload::new(Config { resume, ..self.config.clone() });
     }
 
@@ -484,6 +513,13 @@ impl World {
         self.seq += 1;
         self.events.insert((at, self.seq), event);
     }
+}
+
+fn is_superseded(input: &Input) -> bool {
+    let Input::Sent { result: Err(Failure::Refused { problem, .. }), .. } = input else {
+        return false;
+    };
+    problem.code == ProblemCode::Superseded.row().code
 }
 
 fn refused<T>(result: Result<T, Problem>) -> Result<T, Failure> {
