@@ -84,6 +84,12 @@ impl Api {
         Self { addr, token: None }
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// The same server, asked with this token.
     #[must_use]
     pub fn bearing(self, token: &str) -> Self {

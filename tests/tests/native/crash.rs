@@ -1,16 +1,22 @@
 //! SIGKILL at any moment: what the server has told stays true after it is started again.
 //!
-//! `LONGHAUL_KILLS=n cargo test -p longhaul-tests --test native crash` kills that often.
+//! Meanwhile chunks are taken over all the time, by and from somebody who sends noise.
+//!
+//! `LONGHAUL_KILLS=n cargo test -p longhaul-tests --test native crash` kills that often, and half
+//! as often again around seals.
+
+mod rival;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{FileInfo, UploadStatus, path};
-use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan};
+use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan, ProblemCode};
 use longhaul_tests::api::{Api, chunk_headers, chunk_of, root_of};
 use longhaul_tests::files::{MIB, random_bytes};
 use longhaul_tests::server::{Options, Server};
@@ -19,6 +25,10 @@ use tokio::task::JoinSet;
 /// Small chunks: more of them are at every stage when the server dies.
 const CHUNK: u64 = 256 * 1024;
 const LANES: usize = 5;
+/// How many send noise as the same chunks.
+const RIVALS: usize = 2;
+/// A few kills long, and read again quickly after each.
+const FILE: u64 = 16 * MIB + 1;
 /// How many kills a test run makes; `LONGHAUL_KILLS` asks for more.
 const KILLS: usize = 12;
 /// Uploads that are sent beside each other when the server dies.
@@ -35,6 +45,8 @@ struct Sending {
     plan: Plan,
     /// Every chunk that a status has told to be held.
     told: Arc<Mutex<ChunkSet>>,
+    /// How often a chunk was taken over, from the rivals and by them.
+    taken_over: Arc<[AtomicU64; 2]>,
 }
 
 impl Sending {
@@ -46,7 +58,8 @@ impl Sending {
         let status = server.api().create("crash.bin", file.len() as u64).await.unwrap();
         let status: UploadStatus = status.json();
         let (id, plan) = (status.id, status.plan().unwrap());
-        Self { api: server.api(), id, file, plan, told: Arc::default() }
+        let api = server.api();
+        Self { api, id, file, plan, told: Arc::default(), taken_over: Arc::default() }
     }
 
     /// Sends what is not in `held`, on several connections, and asks for the status all the while;
@@ -55,25 +68,41 @@ impl Sending {
         let missing: Vec<_> = ChunkSet::all(self.plan).without(held).iter().collect();
         let mut tasks = JoinSet::new();
         for lane in 0..LANES {
-            let mine: Vec<_> = missing.iter().copied().skip(lane).step_by(LANES).collect();
-            let sending = self.clone();
+            let (sending, mine) = (self.clone(), of_lane(&missing, lane));
             tasks.spawn(async move { sending.send(&mine).await });
         }
+        let mut beside = JoinSet::new();
+        for rival in 0..RIVALS {
+            let (sending, theirs) = (self.clone(), of_lane(&missing, rival));
+            beside.spawn(async move { sending.be_bothered(&theirs).await });
+        }
         let watching = self.clone();
-        let watch = tokio::spawn(async move { while watching.ask().await.is_some() {} });
+        beside.spawn(async move { while watching.ask().await.is_some() {} });
         tasks.join_all().await;
-        watch.abort();
     }
 
     async fn send(&self, chunks: &[ChunkIndex]) {
         for &index in chunks {
-            let chunk = chunk_of(&self.file, self.plan, index);
-            let headers = chunk_headers(index.0, &chunk);
-            match self.api.chunk(self.id, headers, chunk).await {
-                Ok(reply) => assert_eq!(reply.status, 204, "{reply:?}"),
-                Err(_) => return,
+            // Who takes a chunk over here does not finish it.
+            while self.send_one(index).await == Some(Sent::TakenOver) {
+                self.taken_over[1].fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+
+    async fn send_one(&self, index: ChunkIndex) -> Option<Sent> {
+        let chunk = chunk_of(&self.file, self.plan, index);
+        let reply = self.api.chunk(self.id, chunk_headers(index.0, &chunk), chunk).await.ok()?;
+        if reply.status == 204 {
+            return Some(Sent::Received);
+        }
+        assert_eq!(reply.problem().code, ProblemCode::Superseded.row().code, "{reply:?}");
+        Some(Sent::TakenOver)
+    }
+
+    async fn be_bothered(&self, chunks: &[ChunkIndex]) {
+        let noise = Bytes::from(random_bytes(CHUNK, 0));
+        rival::bother(&self.api, self.id, chunks, &noise, &self.taken_over[0]).await;
     }
 
     /// The status, whose word is kept; `None` when the server is gone.
@@ -102,6 +131,16 @@ impl Sending {
     }
 }
 
+fn of_lane(chunks: &[ChunkIndex], lane: usize) -> Vec<ChunkIndex> {
+    chunks.iter().copied().skip(lane).step_by(LANES).collect()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Sent {
+    Received,
+    TakenOver,
+}
+
 /// Where an upload's bytes lie, as ARCHITECTURE.md has it.
 pub(super) fn blob_of(server: &Server, id: UploadId) -> PathBuf {
     let name = id.to_string();
@@ -118,8 +157,11 @@ fn kills_wanted() -> usize {
 #[derive(Debug, Default)]
 struct Tally {
     kills: usize,
-    told_held: u64,
+    uploads: u64,
     sealed: u64,
+    told_held: u64,
+    taken_over: u64,
+    taken_by_rivals: u64,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +173,8 @@ async fn what_was_told_held_is_there_after_any_kill() {
     loop {
         while tally.kills < wanted && sendings.len() < UPLOADS_AT_ONCE {
             let seed = seeds.next().expect("no end of seeds");
-            sendings.push(Sending::begin(&server, 64 * MIB + 1, seed).await);
+            sendings.push(Sending::begin(&server, FILE, seed).await);
+            tally.uploads += 1;
         }
         if sendings.is_empty() {
             break;
@@ -174,6 +217,10 @@ enum Checked {
 /// What was told before the kill is so after it, in the index and in the blob; what is complete is
 /// sealed.
 async fn check_held(server: &Server, sending: Sending, tally: &mut Tally) -> Checked {
+    let [from_rivals, by_rivals] =
+        sending.taken_over.each_ref().map(|it| it.swap(0, Ordering::Relaxed));
+    tally.taken_over += from_rivals;
+    tally.taken_by_rivals += by_rivals;
     let told = sending.told();
     let held = sending.ask().await.expect("a server that has started").holding.held;
     let lost = told.without(&held);
