@@ -37,8 +37,12 @@ impl Begun {
         begun
     }
 
+    fn chunk(&self, index: u64) -> Bytes {
+        chunk_of(&self.file, self.upload.plan().unwrap(), ChunkIndex(index))
+    }
+
     async fn put(&self, index: u64) -> Reply {
-        let chunk = chunk_of(&self.file, self.upload.plan().unwrap(), ChunkIndex(index));
+        let chunk = self.chunk(index);
         self.api.chunk(self.upload.id, chunk_headers(index, &chunk), chunk).await.unwrap()
     }
 
@@ -115,6 +119,33 @@ async fn interrupted_calls_are_made_again() {
     faults.struck().await;
     begun.until_held("0-1").await;
     faults.end().await;
+    begun.goes_on().await;
+}
+
+/// strace cannot make the system write less than it was told to; it can make it claim to have
+/// written that much, and write nothing. So the beginning is lost, and the rest shows what a write
+/// does that stopped short.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_stops_short_is_gone_on_with_and_one_that_writes_nothing_is_an_error() {
+    const SHORT: usize = 64 * 1024;
+    let mut begun = Begun::new().await;
+    let faults = begun.inject("pwrite64", "retval=0").await;
+    assert_problem(&begun.put(1).await, ProblemCode::Internal);
+    faults.end().await;
+    let mut faults = begun.inject("pwrite64", &format!("retval={SHORT}:when=1")).await;
+    assert_eq!(begun.put(1).await.status, 204);
+    faults.struck().await;
+    begun.until_held("0-1").await;
+    faults.end().await;
+    let (whole, written) = (begun.chunk(1), std::fs::read(begun.blob()).unwrap());
+    let written = &written[CHUNK as usize..2 * CHUNK as usize];
+    assert!(written[..SHORT] != whole[..SHORT], "nothing was injected");
+    assert!(written[SHORT..] == whole[SHORT..], "the rest is not where it belongs");
+    // What a disk loses in this way is found when the sender comes back.
+    begun.server.kill().await;
+    begun.server.restart().await;
+    assert_eq!(begun.put(0).await.status, 204);
+    begun.until_held("0").await;
     begun.goes_on().await;
 }
 
