@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
+use gloo_timers::callback::Timeout;
 use js_sys::{ArrayBuffer, Uint8Array};
 use longhaul_protocol::Digest;
 use longhaul_protocol::upload::{Failure, SourceError, Ticket};
@@ -28,6 +29,17 @@ pub(crate) type Reporter = Rc<dyn Fn(Report)>;
 pub(crate) struct Lane {
     report: Reporter,
     buffers: Rc<RefCell<LiteMap<Slot, Buffer>>>,
+    spare: Rc<RefCell<Option<Spare>>>,
+}
+
+/// How long a buffer that was freed is kept for the next read, milliseconds: while an upload goes on
+/// that comes at once, and afterwards an idle page is to have its memory back soon.
+const SPARE_MS: u32 = 500;
+
+/// The memory of a buffer that was freed, until it is read into again.
+struct Spare {
+    bytes: ArrayBuffer,
+    _until: Timeout,
 }
 
 /// Dropping it stops what goes on with it and leaves its bytes to the collector, which sees how large
@@ -44,7 +56,7 @@ impl Lane {
     /// A lane without buffers.
     pub(crate) fn new(report: Reporter) -> Self {
         report(Report::Ready);
-        Self { report, buffers: Rc::default() }
+        Self { report, buffers: Rc::default(), spare: Rc::default() }
     }
 
     /// Begins what is asked for.
@@ -71,7 +83,7 @@ impl Lane {
                 (self.report)(Report::Proved { upload: slot.upload, ticket, result });
             }
             Order::Stop { slot } => self.stop(slot),
-            Order::Free { slot } => drop(self.buffers.borrow_mut().remove(&slot)),
+            Order::Free { slot } => self.free(slot),
         }
     }
 
@@ -79,8 +91,9 @@ impl Lane {
         let fresh = Buffer { reading: Some(ticket), bytes: None, sending: None };
         self.buffers.borrow_mut().insert(slot, fresh);
         let (report, buffers) = (Rc::clone(&self.report), Rc::clone(&self.buffers));
+        let spare = self.spare.take().map(|spare| spare.bytes);
         spawn_local(async move {
-            let outcome = read::read(&file, range).await;
+            let outcome = read::read(&file, range, spare).await;
             if let Some(result) = keep(&mut buffers.borrow_mut(), slot, ticket, outcome) {
                 report(Report::Read { upload: slot.upload, ticket, result });
             }
@@ -124,6 +137,16 @@ impl Lane {
         let buffer = buffers.get(&slot).ok_or_else(nothing_kept)?;
         let bytes = buffer.bytes.as_ref().ok_or_else(nothing_kept)?;
         Ok(read::proof(nonce, bytes))
+    }
+
+    /// What was to be sent of it the browser has copied.
+    fn free(&self, slot: Slot) {
+        let freed = self.buffers.borrow_mut().remove(&slot);
+        if let Some(bytes) = freed.and_then(|buffer| buffer.bytes) {
+            let spare = Rc::clone(&self.spare);
+            let until = Timeout::new(SPARE_MS, move || drop(spare.take()));
+            self.spare.replace(Some(Spare { bytes, _until: until }));
+        }
     }
 
     fn stop(&self, slot: Slot) {

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use js_sys::{ArrayBuffer, Object, Reflect, Uint8Array};
+use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
 use longhaul_protocol::Digest;
 use longhaul_protocol::digest::{DIGEST_LEN, Hasher};
 use longhaul_protocol::upload::SourceError;
 use longhaul_protocol::wire::proof::Nonce;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, DomException, File, SubtleCrypto};
@@ -23,13 +24,18 @@ pub(super) struct Slice {
     pub(super) digest: Digest,
 }
 
-/// Reads the slice into one buffer and hashes that buffer.
-pub(super) async fn read(file: &File, range: Range<u64>) -> Result<Slice, SourceError> {
+/// Reads the slice into one buffer and hashes that buffer; `spare` is one that may be used for it.
+pub(super) async fn read(
+    file: &File,
+    range: Range<u64>,
+    spare: Option<ArrayBuffer>,
+) -> Result<Slice, SourceError> {
     let length = range.end.saturating_sub(range.start);
     let blob = file
         .slice_with_f64_and_f64(float(range.start), float(range.end))
         .map_err(|error| unreadable(&error))?;
-    let bytes = contents(&blob).await?;
+    let spare = spare.filter(|spare| u64::from(spare.byte_length()) == length);
+    let bytes = contents(&blob, spare).await?;
     if u64::from(bytes.byte_length()) != length {
         return Err(SourceError::Changed);
     }
@@ -43,9 +49,65 @@ pub(super) fn proof(nonce: Nonce, bytes: &ArrayBuffer) -> Digest {
     hash_by_wasm(nonce.hasher(), &Uint8Array::new(bytes))
 }
 
-async fn contents(blob: &Blob) -> Result<ArrayBuffer, SourceError> {
+/// Into the spare buffer, where there is one and the browser fills buffers of others: a new one of
+/// 8 MiB costs more to be had from the system and cleared than the bytes do to be copied into it.
+async fn contents(blob: &Blob, spare: Option<ArrayBuffer>) -> Result<ArrayBuffer, SourceError> {
+    let reader = spare.and_then(|spare| Some((reader(blob)?, spare)));
+    let filled = match reader {
+        Some((reader, spare)) => fill(&reader, spare).await,
+        None => None,
+    };
+    match filled {
+        Some(bytes) => Ok(bytes),
+        // What went wrong is told best by the plain way.
+        None => anew(blob).await,
+    }
+}
+
+async fn anew(blob: &Blob) -> Result<ArrayBuffer, SourceError> {
     let read = JsFuture::from(blob.array_buffer()).await.map_err(|error| unreadable(&error))?;
     read.dyn_into().map_err(|_| SourceError::Unreadable("the browser gave no bytes".to_owned()))
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// `ReadableStream`, which web-sys has without the error of a browser that has no such reader.
+    type Stream;
+    #[wasm_bindgen(method, catch, js_name = getReader)]
+    fn reader(this: &Stream, options: &Object) -> Result<Reader, JsValue>;
+
+    /// `ReadableStreamBYOBReader`, which it has without the option `min`.
+    type Reader;
+    #[wasm_bindgen(method)]
+    fn read(this: &Reader, into: &Uint8Array, options: &Object) -> Promise;
+}
+
+/// `None` where a blob's bytes are not to be had that way.
+fn reader(blob: &Blob) -> Option<Reader> {
+    let stream: Stream = blob.stream().unchecked_into();
+    stream.reader(&option("mode", &"byob".into())?).ok()
+}
+
+/// Fills the buffer, which changes hands at each step; `None` if its bytes do not come or end early.
+async fn fill(reader: &Reader, mut bytes: ArrayBuffer) -> Option<ArrayBuffer> {
+    let (length, mut at) = (bytes.byte_length(), 0);
+    while at < length {
+        let rest = Uint8Array::new_with_byte_offset(&bytes, at);
+        // All at once, where the browser knows the option.
+        let all = option("min", &rest.length().into())?;
+        let read = JsFuture::from(reader.read(&rest, &all)).await.ok()?;
+        let part: Uint8Array = Reflect::get(&read, &"value".into()).ok()?.dyn_into().ok()?;
+        if part.length() == 0 {
+            return None;
+        }
+        (at, bytes) = (at.saturating_add(part.length()), part.buffer());
+    }
+    Some(bytes)
+}
+
+fn option(name: &str, value: &JsValue) -> Option<Object> {
+    let options = Object::new();
+    Reflect::set(&options, &name.into(), value).ok()?.then_some(options)
 }
 
 async fn hash(bytes: &ArrayBuffer) -> Result<Digest, SourceError> {
