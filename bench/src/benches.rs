@@ -11,6 +11,7 @@ mod browser;
 mod ingest;
 mod many;
 mod memory;
+mod path;
 mod seal;
 mod seal_huge;
 mod start;
@@ -83,4 +84,5 @@ pub const BENCHES: &[Bench] = &[
     start::BENCH,
     browser::BENCH,
     many::BENCH,
+    path::BENCH,
 ];

@@ -3,7 +3,7 @@
 //! A bench (`benches/`) starts servers (`peers/`), sends them the same bytes (`payload`, `http`) in
 //! interleaved rounds (`measure`) on a settled disk (`disk`), with memory at hand (`warm`), when
 //! nobody else works (`calm`), and tells what it found (`report`) and on which machine (`machine`).
-//! Some have pages in a browser do it (`visit`, `browser`).
+//! Some have pages in a browser do it (`visit`, `browser`), one over a path that loses packets (`link`).
 
 mod benches;
 mod browser;
@@ -11,6 +11,7 @@ mod calm;
 mod disk;
 mod error;
 mod http;
+mod link;
 mod machine;
 mod measure;
 mod payload;

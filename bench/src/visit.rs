@@ -1,7 +1,9 @@
 //! One upload from a page in a browser, on a server, a store and a profile of its own: what took how
 //! long, and whose processor time it took.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use crate::browser::{Cpu, Outcome, Tab};
 use crate::calm::{self, Busy};
 use crate::disk;
 use crate::error::{Result, io};
+use crate::link::{self, Link};
 use crate::measure::{Entrant, Series, Turn, values};
 use crate::peers::longhaul::Longhaul;
 use crate::peers::node_tus::NodeTus;
@@ -42,6 +45,8 @@ pub struct Field {
     pub files: Vec<PathBuf>,
     /// How long an upload may take.
     pub within: Duration,
+    /// The way to the server, if it is not loopback.
+    pub link: Option<Link>,
     longhaul: PathBuf,
     www: PathBuf,
     tus: PathBuf,
@@ -80,6 +85,7 @@ impl Field {
         Ok(Self {
             files,
             within,
+            link: None,
             longhaul: setup.longhaul.clone(),
             www: site(setup)?,
             tus: NodeTus::obtain(&setup.packages, &setup.kept)?,
@@ -105,9 +111,25 @@ impl Field {
     fn start_longhaul(&self) -> Result<Longhaul> {
         let dir = self.dir.join("longhaul");
         disk::fresh_dir(&dir)?;
-        let mut command = Command::new(&self.longhaul);
-        command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--www"]).arg(&self.www);
+        let mut command = self.at_server(&self.longhaul);
+        command.args(["--listen", &format!("{}:0", self.address()), "--log", "warn", "--www"]);
+        command.arg(&self.www);
+        if self.link.is_some() {
+            command.arg("--allow-anonymous").args(["--host-name", &self.address().to_string()]);
+        }
         Longhaul::go_on_by(&mut command, &dir)
+    }
+
+    fn start_tus(&self) -> Result<NodeTus> {
+        NodeTus::start_by(self.at_server("node"), &self.tus, &self.dir.join("tus"), self.address())
+    }
+
+    fn at_server(&self, program: impl AsRef<OsStr>) -> Command {
+        self.link.as_ref().map_or_else(|| Command::new(&program), |link| link.at_server(&program))
+    }
+
+    fn address(&self) -> Ipv4Addr {
+        self.link.as_ref().map_or(Ipv4Addr::LOCALHOST, |_| link::SERVER)
     }
 
     /// The way from the pick to the end, on a settled disk and a calm machine.
@@ -138,7 +160,7 @@ impl Entrant for Visit<'_> {
                 self.field.send(self, longhaul.server())
             }
             To::NodeTus => {
-                let tus = NodeTus::start(&self.field.tus, &self.field.dir.join("tus"))?;
+                let tus = self.field.start_tus()?;
                 self.field.send(self, tus.server())
             }
         }
