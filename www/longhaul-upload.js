@@ -86,7 +86,7 @@ progress::-moz-progress-bar { background: var(--bar, var(--accent)); border-radi
 [data-state=done] { --bar: var(--good); }
 [data-state=done] [part=status] { color: var(--good); }
 [data-state=failed] { --bar: var(--bad); }
-[data-state=paused], [data-state=queued], [data-state=cancelled], [data-state=waiting], [data-state=renewing] { --bar: var(--faint); }
+[data-state=paused], [data-state=queued], [data-state=elsewhere], [data-state=cancelled], [data-state=waiting], [data-state=renewing] { --bar: var(--faint); }
 .buttons { display: flex; gap: .4rem; }
 button, a[part=link] {
   font: inherit; font-size: .88rem; line-height: 1.2; padding: .35rem .75rem; cursor: pointer;
@@ -136,6 +136,7 @@ const STATES = {
   verifying: { buttons: ["pause", "cancel"], words: "Comparing what was sent earlier with the file" },
   sealing: { buttons: ["cancel"], words: "Finishing" },
   waiting: { buttons: ["resume", "pause", "cancel"], words: "Waiting" },
+  elsewhere: { buttons: ["cancel"], words: "Another tab is sending this file" },
   renewing: { buttons: ["pause", "cancel"], words: "Waiting for a new permission" },
   paused: { buttons: ["resume", "cancel"], words: "Paused" },
   cancelling: { buttons: [], words: "Cancelling" },

@@ -18,6 +18,7 @@
 //! | `Paused`, `Ended(Failed)` | `Resume` | `Opening` |
 //! | any but `Ended` | a refusal that is final, a source that cannot be read | `Ended(Failed)` |
 //! | any but `Ended(Done)` | `Cancel` | `Closing` |
+//! | any but `Ended(Done)` | `Leave` | `Ended(Cancelled)`, and nothing is deleted |
 //! | `Closing` | the answer, enough tries, or no token to ask with | `Ended(Cancelled)` |
 //!
 //! A refused token leaves the state as it is: nothing new is begun until there is a fresh one, and
@@ -289,6 +290,8 @@ impl Upload {
                 Input::Cancel,
             ) => {}
             (_, Input::Cancel) => self.cancel(),
+            (State::Ended(End::Done(_) | End::Cancelled), Input::Leave) => {}
+            (_, Input::Leave) => self.stop(State::Ended(End::Cancelled)),
             (_, Input::Pause | Input::Resume | Input::Online) => {}
         }
     }

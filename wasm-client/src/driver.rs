@@ -1,22 +1,29 @@
 //! One file: its state machine, and the hands that do what it asks for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Timeout;
 use longhaul_protocol::Millis;
 use longhaul_protocol::progress::Progress;
-use longhaul_protocol::upload::{Action, BufferId, Config, Failure, Input, Phase, Ticket, Upload};
+use longhaul_protocol::upload::{
+    Action, BufferId, Config, Failure, Input, ONE_REQUEST_MAX, Phase, Ticket, Upload,
+};
 use longhaul_protocol::wire::header::{AUTHORIZATION, CHUNK_RATE_MAX, ChunkHeaders, StoreHeaders};
 use longhaul_protocol::wire::path;
+use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
 use crate::clock;
 use crate::event::Standing;
+use crate::lock::{self, Asked, Lock};
 use crate::order::{Order, Slot, Stored};
 use crate::page::Page;
 use crate::persist::{self, Fingerprint};
 use crate::transport::Transport;
+
+/// A smaller file is sent before two tabs could agree on who sends it.
+const CLAIMED_MIN: f64 = ONE_REQUEST_MAX as f64;
 
 /// Called after anything happened to an upload, by its number.
 pub(crate) type Happened = Rc<dyn Fn(u32)>;
@@ -31,7 +38,11 @@ pub(crate) struct Driver {
     transport: Transport,
     page: Rc<Page>,
     timer: RefCell<Option<Timeout>>,
+    claim: RefCell<Claim>,
+    has_begun: Cell<bool>,
     happened: Happened,
+    /// Called when the file is no longer sent elsewhere: it may have its turn.
+    freed: Happened,
     shown: RefCell<Shown>,
     this: Weak<Self>,
 }
@@ -41,6 +52,22 @@ pub(crate) struct Driver {
 struct Shown {
     standing: Option<Standing>,
     progress: Option<Progress>,
+}
+
+/// Whose turn it is among the tabs of this browser.
+#[derive(Debug, Default)]
+enum Claim {
+    /// It need not be asked for.
+    #[default]
+    None,
+    /// It is still to be asked for.
+    Open,
+    /// It is being asked for, to do this then.
+    Asked(Box<Input>),
+    /// Another tab sends the file.
+    Elsewhere,
+    /// This tab does.
+    Held { _lock: Lock },
 }
 
 /// What a driver works with.
@@ -53,11 +80,13 @@ pub(crate) struct Parts {
     pub(crate) transport: Transport,
     pub(crate) page: Rc<Page>,
     pub(crate) happened: Happened,
+    pub(crate) freed: Happened,
 }
 
 impl Driver {
     /// A driver that does nothing until its first input.
     pub(crate) fn new(parts: Parts) -> Rc<Self> {
+        let claim = if parts.file.size() > CLAIMED_MIN { Claim::Open } else { Claim::None };
         Rc::new_cyclic(|this| Self {
             upload: parts.upload,
             name: parts.config.meta.name.clone(),
@@ -67,7 +96,10 @@ impl Driver {
             transport: parts.transport,
             page: parts.page,
             timer: RefCell::default(),
+            claim: RefCell::new(claim),
+            has_begun: Cell::new(false),
             happened: parts.happened,
+            freed: parts.freed,
             shown: RefCell::default(),
             this: this.clone(),
         })
@@ -75,8 +107,99 @@ impl Driver {
 
     /// Tells the machine, does what it asks for, and tells the uploader that something happened.
     pub(crate) fn input(&self, input: Input) {
+        let Some(input) = self.admitted(input) else { return (self.happened)(self.upload) };
+        // What is told to all does not begin a file whose turn it is not.
+        let is_of_all =
+            matches!(input, Input::RateMax { .. } | Input::Sharing { .. } | Input::Online);
+        self.has_begun.set(self.has_begun.get() || !is_of_all);
         self.machine.borrow_mut().handle(clock::now(), input);
-        self.go_on();
+        if self.has_begun.get() {
+            self.go_on();
+        }
+    }
+
+    // Tabs of one browser do not send the same file at once.
+
+    /// Whether another tab sends the file. When that has ended, the uploader is told by `freed`.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(*self.claim.borrow(), Claim::Elsewhere)
+    }
+
+    /// Whether it is not known yet, or not the case, that this tab may send the file.
+    pub(crate) fn is_claiming(&self) -> bool {
+        matches!(*self.claim.borrow(), Claim::Asked(_) | Claim::Elsewhere)
+    }
+
+    /// Lets another tab send it.
+    pub(crate) fn release(&self) {
+        let mut claim = self.claim.borrow_mut();
+        if !matches!(*claim, Claim::None) {
+            *claim = Claim::Open;
+        }
+    }
+
+    /// What is left of an input before this tab may act: nothing, if the lock is to be asked for first;
+    /// and who gives up what another tab sends leaves it to that.
+    fn admitted(&self, input: Input) -> Option<Input> {
+        let is_open = matches!(*self.claim.borrow(), Claim::Open);
+        match input {
+            Input::Resume | Input::Cancel if is_open => {
+                self.ask_to(input);
+                None
+            }
+            Input::Resume if self.is_claiming() => None,
+            Input::Cancel if self.is_claiming() => {
+                self.release();
+                Some(Input::Leave)
+            }
+            Input::Pause if self.is_claiming() => {
+                self.release();
+                Some(input)
+            }
+            _ => Some(input),
+        }
+    }
+
+    fn ask_to(&self, input: Input) {
+        let waits = input == Input::Resume;
+        self.claim.replace(Claim::Asked(Box::new(input)));
+        let (this, name) = (self.this.clone(), self.fingerprint.key().to_owned());
+        spawn_local(async move {
+            let asked = lock::ask(&name).await;
+            let is_taken = matches!(asked, Asked::Taken);
+            told_of_lock(&this, asked);
+            if is_taken && waits {
+                told_of_lock(&this, lock::wait(&name).await);
+            }
+        });
+    }
+
+    fn on_lock(&self, asked: Asked) {
+        let claim = self.claim.replace(Claim::Open);
+        let claimed = match asked {
+            Asked::Held(lock) => Claim::Held { _lock: lock },
+            Asked::Absent => Claim::None,
+            Asked::Taken => Claim::Elsewhere,
+        };
+        match (claim, claimed) {
+            (Claim::Asked(input), Claim::Elsewhere) if *input == Input::Cancel => {
+                self.input(Input::Leave);
+            }
+            (Claim::Asked(_), Claim::Elsewhere) => {
+                self.claim.replace(Claim::Elsewhere);
+                (self.happened)(self.upload);
+            }
+            (Claim::Asked(input), claimed) => {
+                self.claim.replace(claimed);
+                self.input(*input);
+            }
+            (Claim::Elsewhere, claimed) => {
+                self.claim.replace(claimed);
+                (self.freed)(self.upload);
+            }
+            // It was paused or given up meanwhile; a lock that came too late is dropped.
+            (claim, _) => drop(self.claim.replace(claim)),
+        }
     }
 
     /// What makes it the same file.
@@ -218,6 +341,12 @@ impl Driver {
             })
         });
         self.timer.replace(timer);
+    }
+}
+
+fn told_of_lock(driver: &Weak<Driver>, asked: Asked) {
+    if let Some(driver) = driver.upgrade() {
+        driver.on_lock(asked);
     }
 }
 

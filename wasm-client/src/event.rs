@@ -93,6 +93,7 @@ impl Event {
         let message = match standing {
             Standing::Moves(Phase::Waiting { why, .. }) => happened(why),
             Standing::Moves(Phase::Ended(End::Failed(fault))) => fault.to_string(),
+            Standing::Elsewhere => ELSEWHERE.to_owned(),
             Standing::Moves(_) | Standing::Queued => String::new(),
         };
         Self::State(StateDetail { about, state: standing.word(), message, retry_at })
@@ -115,11 +116,16 @@ impl Event {
     }
 }
 
+const ELSEWHERE: &str =
+    "another tab of this browser is sending this file; this one goes on when that has ended";
+
 /// Where an upload stands, its place in the queue included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// It waits for other files.
     Queued,
+    /// Another tab of this browser sends the file.
+    Elsewhere,
     /// As the machine says.
     Moves(Phase),
 }
@@ -128,6 +134,7 @@ impl Standing {
     fn word(&self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Elsewhere => "elsewhere",
             Self::Moves(Phase::Opening) => "opening",
             Self::Moves(Phase::Uploading) => "uploading",
             Self::Moves(Phase::Verifying) => "verifying",

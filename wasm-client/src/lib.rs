@@ -19,6 +19,7 @@ mod endpoint;
 mod event;
 mod js;
 mod lane;
+mod lock;
 mod number;
 mod order;
 mod page;

@@ -36,6 +36,11 @@ impl Fingerprint {
         Self::of_facts(&facts)
     }
 
+    /// What is kept of the file is kept under this.
+    pub(crate) fn key(&self) -> &str {
+        &self.0
+    }
+
     fn of_facts(facts: &[&str]) -> Self {
         Self(format!("{PREFIX}{}", Digest::of(facts.join("\0").as_bytes())))
     }

@@ -164,6 +164,7 @@ impl Uploader {
     fn begin(&self, file: File, fingerprint: Fingerprint, config: Config) -> u32 {
         let upload = page::new_number();
         let back = self.this.clone();
+        let freed = self.this.clone();
         let driver = Driver::new(Parts {
             upload,
             config,
@@ -171,6 +172,7 @@ impl Uploader {
             fingerprint,
             transport: Transport::new(self.endpoint.clone(), self.tokens.clone()),
             page: Rc::clone(&self.page),
+            freed: Rc::new(move |upload| with(&freed, |uploader| uploader.enter_line(upload))),
             happened: Rc::new(move |upload| with(&back, |uploader| uploader.happened(upload))),
         });
         self.page.join(upload, &driver);
@@ -209,7 +211,11 @@ impl Uploader {
         if self.page.waits(upload) {
             return self.show(upload, &driver, Standing::Queued);
         }
+        if driver.is_claiming() {
+            return self.claiming(upload, &driver);
+        }
         if rests(&phase) || phase == Phase::Cancelling {
+            driver.release();
             self.page.leave(upload);
         }
         if matches!(phase, Phase::Ended(End::Done(_) | End::Cancelled)) {
@@ -218,6 +224,16 @@ impl Uploader {
         self.show(upload, &driver, Standing::Moves(phase));
         self.page.admit();
         self.set_progress_timer();
+    }
+
+    /// Another tab may be sending the file. If it is, others have their turn meanwhile.
+    fn claiming(&self, upload: u32, driver: &Driver) {
+        if !driver.is_elsewhere() {
+            return self.show(upload, driver, Standing::Queued);
+        }
+        self.page.leave(upload);
+        self.show(upload, driver, Standing::Elsewhere);
+        self.page.admit();
     }
 
     fn show(&self, upload: u32, driver: &Driver, standing: Standing) {

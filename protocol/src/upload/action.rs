@@ -213,6 +213,8 @@ pub enum Input {
     Resume,
     /// The user gives up.
     Cancel,
+    /// The user gives up what another sender of this device goes on with: nothing is deleted.
+    Leave,
     /// The network is back: whatever waits for a retry need not wait longer.
     Online,
 }

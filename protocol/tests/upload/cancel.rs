@@ -71,3 +71,14 @@ fn a_cancel_after_the_seal_whose_status_is_lost_is_tried_again() {
     bench.tell(Input::Answer { ticket, result: Err(lost()) });
     assert_eq!(call(&bench.wait(30_000)).1, Call::Cancel(ID));
 }
+
+#[test]
+fn what_another_tab_goes_on_with_is_left_without_a_word_to_the_server() {
+    for begun in [true, false] {
+        let mut bench = if begun { Bench::sending(9).0 } else { Bench::with(9, Some(ID)) };
+        let actions = bench.tell(Input::Leave);
+        assert_eq!(calls(&actions), []);
+        assert!(!actions.contains(&Action::Forget), "the other one's record is not ours");
+        assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
+    }
+}

@@ -41,6 +41,28 @@ async fn pause_stops_sending_and_resume_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_waits_for_its_turn_whatever_is_set_meanwhile() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let server = Server::start(Options::demo()).await;
+        let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
+        let page = Page::open(browser, &relay.origin()).await;
+        let limit = "document.querySelector('longhaul-upload').setAttribute('rate-max', 1e9)";
+        page.pick(&folder.random("first.bin", 96 * MIB, 18)).await;
+        page.pick(&folder.random("second.bin", 20 * MIB, 19)).await;
+        browser.run(limit, &[]).await;
+        holds(&server, 3, HELD).await;
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(page.last_row().await.unwrap().state, "queued");
+        assert_eq!(server.api().uploads().await.len(), 1, "the second has begun");
+        relay.release();
+        page.comes_to(&["done"], UPLOAD).await;
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cancel_frees_what_both_ends_kept() {
     in_every_engine(async |browser| {
         let folder = Folder::new();

@@ -25,5 +25,6 @@ mod sizes;
 mod small;
 mod source;
 mod stage;
+mod tabs;
 mod tokens;
 mod workers;

@@ -21,7 +21,7 @@ export interface UploaderOptions {
 
 /** Where an upload stands. */
 export type UploadState =
-  | "queued" | "opening" | "uploading" | "verifying" | "sealing" | "waiting" | "renewing"
+  | "queued" | "elsewhere" | "opening" | "uploading" | "verifying" | "sealing" | "waiting" | "renewing"
   | "paused" | "cancelling" | "done" | "failed" | "cancelled";
 
 /** What every event tells. */
