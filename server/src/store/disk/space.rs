@@ -220,6 +220,7 @@ mod tests {
         space.reserve("b", 60, BOUNDS, 100).unwrap();
         assert!(space.reserve("a", 50, BOUNDS, 100).is_err(), "it goes on counting");
         space.give_back("a", 60);
+        assert!(lock(&space.0).owners.is_empty(), "who has nothing is forgotten");
         space.reserve("a", 90, BOUNDS, 100).unwrap();
     }
 }
