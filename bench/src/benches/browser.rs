@@ -46,8 +46,9 @@ const ENTRANTS: [(&str, &str, To); 5] = [
     (TUS_PARTS, "tus.html?parts=5", To::NodeTus),
     (LOOP_BARE, "loop.html?lanes=3&bare=1", To::Longhaul),
 ];
-/// Whom we want to come how near to, of their rate.
-const GOALS: [(&str, f64); 2] = [(TUS, 0.8), (TUS_PARTS, 0.8)];
+/// Whom we want to come how near to, of their rate. Five parts are no setting that the Node server
+/// takes, only what one could be: they stay five files there.
+const GOALS: [(&str, Option<f64>); 2] = [(TUS, Some(0.8)), (TUS_PARTS, None)];
 
 fn run(setup: &Setup) -> Result<Report> {
     let len = setup.pick(FILE_LEN, QUICK_FILE_LEN);
@@ -74,8 +75,9 @@ fn report(series: &Series, len: u64, versions: &str) -> Report {
     ));
     report.say(
         "From the pick to the end, each time on a new server and in a new browser. Longhaul hashes every chunk at \
-         both ends and its server syncs before the last answer; tus-js-client and its server do neither. The plain \
-         loops are the least that a page can do to send to Longhaul's server: workers that read, hash and send one \
+         both ends and its server syncs before the last answer; tus-js-client and its server do neither. The Node \
+         server cannot join parts, so `parallelUploads` does not work with it: 5 parts at once are 5 uploads that \
+         stay apart. The plain loops are the least that a page can do to send to Longhaul's server: workers that read, hash and send one \
          chunk after the other, and workers that send one buffer again and again.",
     );
     let gib = len as f64 / f64::from(1 << 30);
@@ -91,7 +93,8 @@ fn ratios(series: &Series, report: &mut Report) {
     for (peer, goal) in GOALS.into_iter().filter(|(peer, _)| series.contains_key(peer)) {
         let ratios = speed_ratios(&values(series, OURS, TIME), &values(series, peer, TIME));
         report.record(&format!("{OURS} / {peer}"), TIME, "ratio", &ratios);
-        table.row([peer.to_owned(), median_and_ends(&ratios, 2), against_goal(&ratios, goal)]);
+        let goal = goal.map_or_else(String::new, |goal| against_goal(&ratios, goal));
+        table.row([peer.to_owned(), median_and_ends(&ratios, 2), goal]);
     }
     report.table(&table);
 }

@@ -7,7 +7,7 @@ use longhaul_tests::files::Folder;
 
 use super::{Bench, Setup};
 use crate::error::Result;
-use crate::measure::{Entrant, Series, interleave, speed_ratios, values};
+use crate::measure::{Entrant, Series, interleave_cold, speed_ratios, values};
 use crate::report::{Report, Table, median_and_ends};
 use crate::visit::{Field, LONG_TASKS, LONGEST_TASK, TIME, To, Visit, costs};
 
@@ -49,7 +49,7 @@ fn run(setup: &Setup) -> Result<Report> {
             Box::new(Visit { name, page, to, field: &field })
         })
         .collect();
-    let series = interleave(&mut entrants, setup.rounds(ROUNDS))?;
+    let series = interleave_cold(&mut entrants, setup.rounds(ROUNDS))?;
     Ok(report(&series, count, &field.versions("@uppy/tus")?))
 }
 
