@@ -315,6 +315,28 @@ fn a_copy_leaves_nothing_that_a_client_could_go_on_from() {
 }
 
 #[test]
+fn what_was_only_proved_leaves_nothing_that_could_be_gone_on_from() {
+    let mut chunks = three_chunks("");
+    breaks_off(&mut chunks, b"a", 10);
+    let grant = chunks.begin_granting(INDEX).unwrap();
+    chunks.begin_copy(grant).unwrap();
+    chunks.start_write(grant).unwrap();
+    chunks.end_write(INDEX, Some(30));
+    chunks.release(grant);
+    assert!(kept(&chunks).is_empty());
+}
+
+#[test]
+fn what_begins_past_the_end_takes_the_chunk_from_nobody() {
+    let mut chunks = three_chunks("");
+    breaks_off(&mut chunks, b"a", 10);
+    let Begin::Write(sender) = begin(&mut chunks, at(10, b"a"), None).unwrap() else { panic!() };
+    let past = begin(&mut chunks, at(CHUNK_LEN_MIN + 1, b"a"), None);
+    assert!(matches!(past, Err(StoreError::Offset { kept: 10, .. })));
+    chunks.check(sender).unwrap();
+}
+
+#[test]
 fn after_a_failed_sync_no_beginning_is_kept() {
     let mut chunks = three_chunks("");
     breaks_off(&mut chunks, b"a", 10);
