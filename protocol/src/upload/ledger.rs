@@ -321,4 +321,11 @@ mod tests {
         ledger.distrust_offset(ChunkIndex(1));
         assert_eq!(offset(&ledger), 0);
     }
+
+    #[test]
+    fn what_came_under_another_digest_is_not_gone_on_with() {
+        let mut ledger = ledger();
+        reconcile(&mut ledger, keeping(1, 50));
+        assert_eq!(ledger.offset(ChunkIndex(1), Digest::of(b"other bytes")), 0);
+    }
 }
