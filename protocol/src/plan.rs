@@ -19,6 +19,10 @@ pub const BUFFERS_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The most chunks sent at once: HTTP/1.1 gives six connections per origin, one stays free.
 pub const LANES_MAX: u64 = 5;
 
+/// The lowest rate that a sender may be held to, bytes a second: below it a body may stand still for longer
+/// than [`crate::upload::STALL_TIMEOUT`], as systems take it in steps of up to a megabyte.
+pub const RATE_MIN: u64 = 64 * 1024;
+
 /// The position of a chunk in its file, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

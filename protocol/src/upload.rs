@@ -11,15 +11,18 @@
 //! | --- | --- | --- |
 //! | `Opening`: what the server has is not known | the answer to create or status | `Moving` |
 //! | `Moving`: chunks are read, offered, sent; then sealed | any failure that can be tried again | `Opening` |
+//! | | another rate, or a chunk that was left alone for long enough | `Opening` |
+//! | `Opening`, `Moving` | an upload that is gone, or another file's | `Opening`, anew |
 //! | | the answer to the seal | `Ended(Done)` |
 //! | `Opening` | an answer that it is sealed already, with the file's own root | `Ended(Done)` |
 //! | | the answer to the one request of a small file | `Ended(Done)` |
 //! | any of these two | `Pause` | `Paused` |
 //! | `Paused`, `Ended(Failed)` | `Resume` | `Opening` |
 //! | any but `Ended` | a refusal that is final, a source that cannot be read | `Ended(Failed)` |
-//! | any but `Ended(Done)` | `Cancel` | `Closing` |
-//! | any but `Ended(Done)` | `Leave` | `Ended(Cancelled)`, and nothing is deleted |
-//! | `Closing` | the answer, enough tries, or no token to ask with | `Ended(Cancelled)` |
+//! | any but `Closing`, `Ended(Done)`, `Ended(Cancelled)` | `Cancel` | `Closing` |
+//! | any but `Ended(Done)`, `Ended(Cancelled)` | `Leave` | `Ended(Cancelled)`, and nothing is deleted |
+//! | `Closing` | a small file that was stored, or a status that tells of our own seal | `Ended(Done)` |
+//! | | the answer, enough tries, or no token to ask with | `Ended(Cancelled)` |
 //!
 //! A refused token leaves the state as it is: nothing new is begun until there is a fresh one, and
 //! if there is none the upload fails.
@@ -28,7 +31,7 @@
 //! the server has, and goes on with what is missing. Sends that are under way when something else
 //! fails go on; only new ones wait.
 //!
-//! A small file has no upload to ask about: it is read and stored in one request, in `Opening`.
+//! A small file is read and stored in one request, in `Opening`: there is no upload to ask about.
 //!
 //! # A chunk's way
 //!
@@ -56,7 +59,6 @@ mod store;
 mod timeouts;
 mod tuner;
 
-pub use pace::RATE_MIN;
 pub use store::ONE_REQUEST_MAX;
 
 pub use action::{
@@ -139,6 +141,7 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct Calling {
     ticket: Ticket,
+    since: Millis,
     until: Millis,
     kind: CallKind,
 }
@@ -336,6 +339,9 @@ impl Upload {
     fn share_with(&mut self, now: Millis, files: u64) {
         let newcomers = files.saturating_sub(self.sharing);
         self.sharing = files;
+        if matches!(self.state, State::Closing { .. }) {
+            return;
+        }
         self.tuner.disturbed();
         self.buffers.set_count(share(self.ledger.plan().buffers(), files));
         let beyond = self.buffers.sending_count().saturating_sub(self.lanes());
@@ -348,7 +354,8 @@ impl Upload {
 
     /// Bodies on their way were begun at another rate: they go on at this one from where they are.
     fn limit_rate(&mut self, bytes_per_second: Option<u64>) {
-        if !self.pace.set(bytes_per_second) {
+        // What is waited for while an upload is given up is its only request.
+        if !self.pace.set(bytes_per_second) || matches!(self.state, State::Closing { .. }) {
             return;
         }
         self.tuner.disturbed();

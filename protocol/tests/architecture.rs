@@ -103,10 +103,7 @@ fn the_table_of_bounds_has_the_bounds_of_the_code() {
         ("a sender's buffers", format!("{} MiB", plan::BUFFERS_BYTES_MAX >> 20)),
         ("buffers at 8 MiB", buffers.to_string()),
         ("lanes", plan::LANES_MAX.to_string()),
-        (
-            "a rate that is set",
-            format!("{} KiB/s at least", longhaul_protocol::upload::RATE_MIN / 1024),
-        ),
+        ("a rate that is set", format!("{} KiB/s at least", plan::RATE_MIN / 1024)),
         (
             "a file in one request",
             format!("{} KiB at most", longhaul_protocol::upload::ONE_REQUEST_MAX / 1024),

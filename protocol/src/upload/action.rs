@@ -204,7 +204,7 @@ pub enum Input {
     },
     /// All files of this device together are to send no more than this from now on.
     RateMax {
-        /// At least [`super::RATE_MIN`] counts; `None` for no limit.
+        /// At least [`crate::plan::RATE_MIN`] counts; `None` for no limit.
         bytes_per_second: Option<u64>,
     },
     /// The user pauses.

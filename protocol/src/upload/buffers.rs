@@ -9,13 +9,13 @@ use crate::chunk_set::ChunkSet;
 use crate::digest::Digest;
 use crate::plan::ChunkIndex;
 use crate::time::Millis;
-use crate::upload::{BufferId, Ticket};
+use crate::upload::{BufferId, READ_TIMEOUT, Ticket};
 use crate::wire::proof::Nonce;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Buffer {
     Empty,
-    Reading { chunk: ChunkIndex, ticket: Ticket, until: Millis },
+    Reading { chunk: ChunkIndex, ticket: Ticket, since: Millis },
     Full { chunk: ChunkIndex, digest: Digest, stage: Stage },
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Stage {
     /// The server has it from another owner: to be proved with this.
     Challenged(Nonce),
     /// The proof is being computed.
-    Proving { ticket: Ticket, until: Millis },
+    Proving { ticket: Ticket, since: Millis },
     /// The proof, not yet shown.
     Proved(Digest),
     /// Its proof is in the call under way.
@@ -136,8 +136,10 @@ impl Buffers {
     /// When each read and each proof under way is given up.
     pub(super) fn silences(&self) -> impl Iterator<Item = (BufferId, Millis)> {
         self.iter().filter_map(|(id, buffer)| match buffer {
-            Buffer::Reading { until, .. }
-            | Buffer::Full { stage: Stage::Proving { until, .. }, .. } => Some((id, *until)),
+            Buffer::Reading { since, .. }
+            | Buffer::Full { stage: Stage::Proving { since, .. }, .. } => {
+                Some((id, *since + READ_TIMEOUT))
+            }
             _ => None,
         })
     }

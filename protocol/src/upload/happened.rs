@@ -36,7 +36,7 @@ impl Upload {
                 self.on_status(now, *status);
             }
             (CallKind::Offer, Ok(Answer::Digests(answer))) => {
-                self.ahead.was_answered(CALL_TIMEOUT.since(calling.until.since(now)));
+                self.ahead.was_answered(now.since(calling.since));
                 self.on_offered(now, answer);
             }
             (CallKind::Prove, Ok(Answer::Digests(answer))) => self.on_shown(now, answer),
@@ -117,11 +117,11 @@ impl Upload {
         result: Result<Digest, SourceError>,
     ) {
         let Some((id, buffer)) = self.buffers.reading(ticket) else { return };
-        let Buffer::Reading { chunk, until, .. } = *buffer else { return };
+        let Buffer::Reading { chunk, since, .. } = *buffer else { return };
         match result {
             Ok(digest) => {
                 self.silences = 0;
-                self.ahead.was_read(READ_TIMEOUT.since(until.since(now)));
+                self.ahead.was_read(now.since(since));
                 if let Some(is_same) = self.ledger.check(chunk, digest) {
                     return self.on_checked(id, is_same);
                 }

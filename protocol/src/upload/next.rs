@@ -143,7 +143,7 @@ impl Upload {
         let range = self.ledger.plan().range(chunk);
         let ticket = Ticket(self.next_ticket);
         let (buffer, slot) = self.buffers.first_empty()?;
-        *slot = Buffer::Reading { chunk, ticket, until: now + READ_TIMEOUT };
+        *slot = Buffer::Reading { chunk, ticket, since: now };
         self.next_ticket += 1;
         Some(Action::Read { ticket, buffer, range })
     }
@@ -191,7 +191,7 @@ impl Upload {
             CallKind::List => LIST_TIMEOUT,
             _ => CALL_TIMEOUT,
         };
-        self.calling = Some(Calling { ticket, until: now + timeout, kind });
+        self.calling = Some(Calling { ticket, since: now, until: now + timeout, kind });
         self.ledger.call_begins();
         Action::Call { ticket, call }
     }

@@ -5,11 +5,8 @@
 //! and each request says at which rate its body is to be read, which keeps it from one second to the
 //! next where a Longhaul server reads it.
 
+use crate::plan::RATE_MIN;
 use crate::time::Millis;
-
-/// The lowest rate that can be set, bytes a second: below it a body may stand still for longer than
-/// [`super::STALL_TIMEOUT`], as systems take it in steps of up to a megabyte.
-pub const RATE_MIN: u64 = 64 * 1024;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {

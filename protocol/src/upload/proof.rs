@@ -15,7 +15,7 @@ impl Upload {
         let action = self.buffers.iter_mut().find_map(|(buffer, slot)| {
             let stage = slot.stage_mut()?;
             let Stage::Challenged(nonce) = *stage else { return None };
-            *stage = Stage::Proving { ticket, until: now + READ_TIMEOUT };
+            *stage = Stage::Proving { ticket, since: now };
             Some(Action::Prove { ticket, buffer, nonce })
         })?;
         self.next_ticket += 1;

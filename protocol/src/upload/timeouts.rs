@@ -24,7 +24,7 @@ impl Upload {
             .chain(self.calling.map(|calling| calling.until))
             .chain(self.yielded.values().copied())
             .chain(fills)
-            .chain(self.pace.until().filter(|_| self.state == State::Moving))
+            .chain(self.pace.until().filter(|_| !self.is_at_rest()))
             .chain(retry)
             .chain(self.token.until())
             .chain(self.save_at)

@@ -15,12 +15,14 @@ const TRIAL: Millis = Millis(8000);
 /// How many chunks have to move meanwhile: what the system takes at the start of a body and sends
 /// later, some megabytes, is then a few percent.
 const TRIAL_CHUNKS: u64 = 10;
-/// How long a number of lanes is kept after another one was found worse.
+/// How long a number of lanes is kept after another one was found worse: a trial that was in vain costs a
+/// fifth of the rate for a while, and is to be rare beside what it may find.
 const REST: Millis = Millis(60_000);
-/// What of the rate may be lost with a lane, percent.
-const LOSS_ACCEPTED: u64 = 5;
-/// What has to be gained with one, percent.
-const GAIN_WANTED: u64 = 5;
+/// What of the rate may be lost by all lanes given up in a row together, percent: as much as two
+/// measurements of the same number differ by.
+const LOSS_ACCEPTED_PERCENT: u64 = 5;
+/// What each further lane has to bring, percent: the same.
+const GAIN_WANTED_PERCENT: u64 = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -88,8 +90,8 @@ impl Tuner {
     fn judge(&mut self, now: Millis, rate: u64, max: u64) {
         match (self.base, self.next) {
             (None, _) => self.base = Some(rate),
-            (Some(base), Step::Fewer) if rate >= percent(base, 100 - LOSS_ACCEPTED) => {}
-            (Some(base), Step::More) if rate >= percent(base, 100 + GAIN_WANTED) => {
+            (Some(base), Step::Fewer) if rate >= percent(base, 100 - LOSS_ACCEPTED_PERCENT) => {}
+            (Some(base), Step::More) if rate >= percent(base, 100 + GAIN_WANTED_PERCENT) => {
                 self.base = Some(rate);
             }
             (Some(_), step) => {

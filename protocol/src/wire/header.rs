@@ -6,8 +6,7 @@ use thiserror::Error;
 
 use super::{CreateRequest, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::digest::{Digest, DigestError};
-use crate::plan::ChunkIndex;
-use crate::upload::RATE_MIN;
+use crate::plan::{ChunkIndex, RATE_MIN};
 
 /// The index of the chunk in the body, decimal.
 pub const CHUNK_INDEX: &str = "chunk-index";

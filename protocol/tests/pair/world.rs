@@ -301,6 +301,8 @@ impl World {
     }
 
     fn post(&mut self, ticket: Ticket, call: Call) {
+        let is_verified = || self.sender.progress(self.now).checked == self.config.size;
+        assert!(!(self.scene.verifies && matches!(call, Call::Seal(..))) || is_verified());
         let delay = self.chance.delay();
         let fate = self.fate();
         if fate.doubled {

@@ -1,7 +1,7 @@
 //! How much is sent at once, and how fast.
 
-use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex};
-use longhaul_protocol::upload::{Action, Call, Input, RATE_MIN};
+use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, RATE_MIN};
+use longhaul_protocol::upload::{Action, Call, Input};
 
 use super::bench::{Bench, Sent, call, held, lost, sends};
 
@@ -52,7 +52,7 @@ fn a_network_that_is_slower_than_the_rate_gets_another_lane() {
 
 #[test]
 fn a_limit_that_is_lifted_has_all_lanes_sending_again() {
-    let (mut bench, sent, _) = limited();
+    let (mut bench, ..) = limited();
     let stopped = bench.tell(Input::RateMax { bytes_per_second: None });
     assert_eq!(
         stopped.first(),
@@ -61,7 +61,6 @@ fn a_limit_that_is_lifted_has_all_lanes_sending_again() {
     bench.answer(call(&stopped).0, held(""));
     let begun = bench.actions();
     assert_eq!((sends(&begun).len(), rates(&begun)[0]), (5, None));
-    assert_eq!(sent[0].1, ChunkIndex(0));
 }
 
 #[test]

@@ -73,6 +73,30 @@ fn a_lost_answer_is_asked_for_again_by_the_same_key_and_from_the_same_buffer() {
 }
 
 #[test]
+fn a_try_that_failed_at_a_low_rate_is_made_again_when_the_rate_allows_it() {
+    let mut bench = bench(ONE_REQUEST_MAX, FileMeta::default());
+    bench.upload.handle(bench.now, Input::RateMax { bytes_per_second: Some(64 * 1024) });
+    let reading = bench.actions();
+    bench.read_all(&reading);
+    let (ticket, _, headers) = stores(&bench.actions()).pop().expect("one request");
+    bench.tell(stored(ticket, Err(lost())));
+    assert_eq!(stores(&bench.wait(1500)), [], "four seconds of the rate were taken");
+    let due = bench.upload.next_timeout().expect("nothing would ever wake it");
+    let again = bench.wait(due.since(bench.now).0);
+    assert_eq!(stores(&again)[0].2, headers);
+}
+
+#[test]
+fn another_rate_does_not_stop_what_a_cancel_waits_for() {
+    let (mut bench, ticket, headers) = storing();
+    bench.tell(Input::Cancel);
+    assert_eq!(bench.tell(Input::RateMax { bytes_per_second: Some(1) }), []);
+    assert_eq!(bench.tell(Input::Sharing { files: 5 }), []);
+    bench.tell(stored(ticket, Ok(headers.digest)));
+    assert!(matches!(bench.upload.phase(), Phase::Ended(End::Done(_))));
+}
+
+#[test]
 fn damaged_bytes_are_read_again() {
     let (mut bench, ticket, _) = storing();
     let damaged = Err(refusal(ProblemCode::DigestMismatch, None));
