@@ -6,8 +6,8 @@ use super::buffers::{Buffer, Stage};
 use super::failed::FailedSend;
 use super::ledger::Ledger;
 use super::{
-    Action, Answer, BufferId, CALL_TIMEOUT, CallKind, End, FILL_POLL, Failure, Fault, READ_TIMEOUT,
-    SourceError, State, Ticket, Upload,
+    Action, Answer, BufferId, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket,
+    Upload,
 };
 use crate::digest::Digest;
 use crate::plan::{ChunkIndex, Plan};

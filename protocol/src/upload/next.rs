@@ -2,8 +2,8 @@
 
 use super::buffers::{Buffer, Sending, Stage};
 use super::{
-    Action, BufferId, CALL_TIMEOUT, Call, CallKind, Calling, LIST_TIMEOUT, READ_TIMEOUT, Record,
-    SEAL_TIMEOUT, Ticket, Upload,
+    Action, BufferId, CALL_TIMEOUT, Call, CallKind, Calling, LIST_TIMEOUT, Record, SEAL_TIMEOUT,
+    Ticket, Upload,
 };
 use crate::chunk_set::ChunkSet;
 use crate::digest::Digest;

@@ -2,7 +2,7 @@
 
 use super::buffers::{Buffer, Stage};
 use super::failed::is;
-use super::{Action, Failure, READ_TIMEOUT, Ticket, Upload};
+use super::{Action, Failure, Ticket, Upload};
 use crate::digest::Digest;
 use crate::problem::ProblemCode;
 use crate::time::Millis;
