@@ -14,20 +14,39 @@ const server = (onThisMachine && new URLSearchParams(location.search).get("serve
 const api = new URL("v1/", new URL(server.replace(/\/*$/, "/"), location.href));
 if (server) uploader.setAttribute("endpoint", server);
 
+// How many files are listed at once: as many as a page lays out without being felt to hang.
+const ROWS = 30;
+
 // What the uploader says of who it is; nothing where nobody asks.
 let asWhom;
 
-uploader.addEventListener("longhaul-complete", () => refresh());
+uploader.addEventListener("longhaul-complete", () => soon());
 more.addEventListener("click", () => load(more.dataset.next));
 refresh();
 
+// The first time at once, then once a second at most: of many small files dozens are done in one.
+let isResting = false;
+let isStale = false;
+
+async function soon() {
+  isStale = true;
+  if (isResting) return;
+  isResting = true;
+  while (isStale) {
+    isStale = false;
+    await refresh();
+    await new Promise((resolve) => { setTimeout(resolve, 1000); });
+  }
+  isResting = false;
+}
+
 async function refresh() {
-  const page = await ask(new URL("files", api));
+  const page = await ask(new URL(`files?limit=${ROWS}`, api));
   if (page) show(page, []);
 }
 
 async function load(next) {
-  const page = await ask(new URL(`files?after=${encodeURIComponent(next)}`, api));
+  const page = await ask(new URL(`files?limit=${ROWS}&after=${encodeURIComponent(next)}`, api));
   if (page) show(page, list.children);
 }
 

@@ -28,3 +28,9 @@ export function duration(ms) {
 export function percent(share) {
   return `${Math.floor(share * 100)} %`;
 }
+
+const COUNTS = new Intl.NumberFormat("en");
+
+export function count(number) {
+  return COUNTS.format(number);
+}

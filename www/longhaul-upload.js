@@ -3,101 +3,44 @@
 //
 // Attributes
 //   endpoint        the server's address; the page's own server if left out. Counts until the first pick.
-//   multiple        more than one file may be picked
+//   multiple        more than one file may be picked, and folders dropped
+//   directory       there is a button to choose a folder too; implies `multiple`
 //   accept          as on <input type="file">
 //   files-at-once   how many files move at once, from 1 to 5; 1 if left out. Changes while nothing is shown.
-//
-// Properties
 //   rate-max        what all uploads of the page together may send, bytes a second, at least 65536; as
 //                   much as the network takes if left out. Can be changed at any time.
 //   verify-source   reads every file once more before it is sealed: only so a change while it was being
 //                   read is noticed in Firefox. Changes while nothing is shown.
+//   log-level       how much is written to the console, of all uploads of the page: `silent`, `error`,
+//                   `warn`, `info` or `debug`; `warn` if left out. Changes while nothing is shown.
+//   leave-quietly   nobody is asked whether to leave the page while files move
+//
+// Properties and methods
 //   token           who uploads: a token, or a function that returns one or a promise of one. Counts
 //                   while nothing is shown.
 //   authorization() a promise of the value of `Authorization` that requests carry, for the page's own
 //                   requests to the same server; `undefined` where they carry none
+//   addFiles(files) takes in files from elsewhere: any iterable, also an async one, of File or
+//                   { file, path }, with `path` where it lies in its folder, its name included. A promise
+//                   that all are in the list.
+//   pauseAll()  resumeAll()
 //
 // Events, all bubbling and composed; `detail` is described in longhaul.d.ts
-//   longhaul-state  longhaul-progress  longhaul-complete  longhaul-error
+//   longhaul-state  longhaul-progress  longhaul-complete  longhaul-error  longhaul-total
+//   longhaul-directory   an empty folder was dropped, which has nothing to upload: { path }
 import init, { Uploader } from "./longhaul.js";
-import { bytes, duration, percent } from "./format.js";
+import { count } from "./format.js";
+import { List } from "./longhaul-list.js";
+import { Polite } from "./longhaul-polite.js";
+import { Entry, makeRow, showRow } from "./longhaul-row.js";
+import { STYLE } from "./longhaul-style.js";
+import { inSlices, tree } from "./longhaul-take.js";
+import { TotalBar, files as filesDone } from "./longhaul-total.js";
 
 // Begun when the script is loaded, not when a file is picked: the first chunk is to leave at once.
 const ready = init();
 // Who picks a file is told; before that nobody has to know.
 ready.catch(() => {});
-
-const STYLE = new CSSStyleSheet();
-STYLE.replaceSync(`
-:host {
-  display: block;
-  --accent: var(--longhaul-accent, #2457c5);
-  --good: var(--longhaul-good, #1d7a4c);
-  --bad: var(--longhaul-bad, #b3261e);
-  --line: color-mix(in srgb, currentColor 18%, transparent);
-  --faint: color-mix(in srgb, currentColor 64%, transparent);
-  --surface: color-mix(in srgb, currentColor 4%, transparent);
-}
-@media (prefers-color-scheme: dark) {
-  :host {
-    --accent: var(--longhaul-accent, #86aaff);
-    --good: var(--longhaul-good, #6fd3a0);
-    --bad: var(--longhaul-bad, #ff9d94);
-  }
-}
-[part=drop] {
-  position: relative;
-  display: grid;
-  justify-items: center;
-  gap: .35rem;
-  padding: 2.25rem 1rem;
-  text-align: center;
-  border: 1.5px dashed var(--line);
-  border-radius: 14px;
-  background: var(--surface);
-  transition: border-color .15s, background-color .15s;
-}
-[part=drop]:hover, [part=drop].over { border-color: var(--accent); }
-[part=drop].over { background: color-mix(in srgb, var(--accent) 10%, transparent); }
-[part=drop]:focus-within { outline: 3px solid color-mix(in srgb, var(--accent) 55%, transparent); outline-offset: 2px; }
-/* The input itself lies over the whole area: it is clicked, focused and dropped on like any other. */
-input[type=file] { position: absolute; inset: 0; opacity: 0; cursor: pointer; font-size: 0; }
-[part=drop] strong { color: var(--accent); font-weight: 600; font-size: 1.05rem; }
-[part=drop] span, [part=status], [part=size] { color: var(--faint); }
-[part=drop] span { font-size: .92rem; }
-[part=notice] { margin: .75rem 0 0; color: var(--bad); }
-[part=notice]:empty, [part=error]:empty { display: none; }
-ul { list-style: none; margin: 1rem 0 0; padding: 0; display: grid; gap: .75rem; }
-ul:empty { display: none; }
-[part=row] { border: 1px solid var(--line); border-radius: 12px; padding: .85rem 1rem; display: grid; gap: .5rem; }
-.head, .foot { display: flex; gap: .75rem; align-items: center; justify-content: space-between; min-width: 0; }
-.foot { align-items: flex-start; flex-wrap: wrap; }
-[part=name] { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-[part=size] { flex: none; font-size: .9rem; font-variant-numeric: tabular-nums; }
-[part=status] { font-size: .92rem; font-variant-numeric: tabular-nums; min-height: 1.9em; display: flex; align-items: center; flex: 1 1 16rem; }
-[part=error] { margin: 0; color: var(--bad); font-size: .92rem; }
-progress {
-  appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; overflow: hidden;
-  background: var(--line);
-}
-progress::-webkit-progress-bar { background: transparent; }
-progress::-webkit-progress-value { background: var(--bar, var(--accent)); border-radius: 4px; }
-progress::-moz-progress-bar { background: var(--bar, var(--accent)); border-radius: 4px; }
-[data-state=done] { --bar: var(--good); }
-[data-state=done] [part=status] { color: var(--good); }
-[data-state=failed] { --bar: var(--bad); }
-[data-state=paused], [data-state=queued], [data-state=elsewhere], [data-state=cancelled], [data-state=waiting], [data-state=renewing] { --bar: var(--faint); }
-.buttons { display: flex; gap: .4rem; }
-button, a[part=link] {
-  font: inherit; font-size: .88rem; line-height: 1.2; padding: .35rem .75rem; cursor: pointer;
-  color: inherit; background: transparent; border: 1px solid var(--line); border-radius: 8px; text-decoration: none;
-}
-button:hover, a[part=link]:hover { border-color: var(--accent); color: var(--accent); }
-button:focus-visible, a:focus-visible { outline: 3px solid color-mix(in srgb, var(--accent) 55%, transparent); outline-offset: 1px; }
-[hidden] { display: none !important; }
-.quiet { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (prefers-reduced-motion: reduce) { * { transition: none !important; } }
-`);
 
 const FRAME = document.createElement("template");
 FRAME.innerHTML = `
@@ -105,52 +48,32 @@ FRAME.innerHTML = `
   <strong id="prompt"></strong>
   <span id="hint"></span>
   <input type="file" aria-labelledby="prompt" aria-describedby="hint" title="">
+  <button type="button" part="choose-folder" hidden>Choose a folder</button>
 </div>
+<input id="folder" type="file" webkitdirectory multiple hidden>
 <p part="notice" role="alert"></p>
-<ul part="list" aria-label="Uploads"></ul>
+<div class="scroller" role="group" aria-label="Uploads" hidden><ul part="list" role="list"></ul></div>
 <div class="quiet" aria-live="polite"></div>`;
 
-const ROW = document.createElement("template");
-ROW.innerHTML = `
-<li part="row">
-  <div class="head"><span part="name"></span><span part="size"></span></div>
-  <progress part="progress" max="1" value="0"></progress>
-  <div class="foot">
-    <span part="status"></span>
-    <span class="buttons">
-      <a part="link" download hidden>Download</a>
-      <button type="button" part="pause">Pause</button>
-      <button type="button" part="resume" hidden>Resume</button>
-      <button type="button" part="cancel">Cancel</button>
-      <button type="button" part="clear" hidden>Clear</button>
-    </span>
-  </div>
-  <p part="error"></p>
-</li>`;
-
-// Which buttons a state offers, and what is said of it where it has no figures to show.
-const STATES = {
-  queued: { buttons: ["pause", "cancel"], words: "Waits for the files before it" },
-  opening: { buttons: ["pause", "cancel"], words: "Starting" },
-  uploading: { buttons: ["pause", "cancel"], words: "Uploading" },
-  verifying: { buttons: ["pause", "cancel"], words: "Comparing what was sent earlier with the file" },
-  sealing: { buttons: ["cancel"], words: "Finishing" },
-  waiting: { buttons: ["resume", "pause", "cancel"], words: "Waiting" },
-  elsewhere: { buttons: ["cancel"], words: "Another tab is sending this file" },
-  renewing: { buttons: ["pause", "cancel"], words: "Waiting for a new permission" },
-  paused: { buttons: ["resume", "cancel"], words: "Paused" },
-  cancelling: { buttons: [], words: "Cancelling" },
-  done: { buttons: ["clear"], words: "Done" },
-  failed: { buttons: ["resume", "cancel"], words: "Failed" },
-  cancelled: { buttons: ["clear"], words: "Cancelled" },
-};
-const OVER = new Set(["done", "cancelled"]);
-const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
+const LEVELS = ["silent", "error", "warn", "info", "debug"];
+// How many names a notice has room for.
+const NAMED_MAX = 3;
+const NOTHING = { files: 0, done: 0, failed: 0, moving: 0, held: false, total: 0, acknowledged: 0, inFlight: 0 };
 
 class LonghaulUpload extends HTMLElement {
-  static observedAttributes = ["multiple", "accept", "endpoint", "files-at-once", "rate-max", "verify-source"];
+  static observedAttributes = [
+    "multiple", "directory", "accept", "endpoint", "files-at-once", "log-level", "rate-max", "verify-source",
+  ];
   #root = this.attachShadow({ mode: "open" });
-  #rows = new Map();
+  // By the upload's number.
+  #entries = new Map();
+  // Of these: those that are not over, and those that wait for their next try.
+  #open = new Set();
+  #waiting = new Set();
+  #total = NOTHING;
+  #polite = new Polite(() => !this.hasAttribute("leave-quietly"));
+  #list;
+  #bar = new TotalBar((action) => this.#actOnAll(action));
   #uploader;
   #countdown;
   #token;
@@ -159,7 +82,14 @@ class LonghaulUpload extends HTMLElement {
     super();
     this.#root.adoptedStyleSheets = [STYLE];
     this.#root.append(FRAME.content.cloneNode(true));
-    this.#input.addEventListener("change", () => this.#picked());
+    const scroller = this.#root.querySelector(".scroller");
+    scroller.before(this.#bar.element);
+    const act = (action, entry) => this.#act(action, entry);
+    this.#list = new List(scroller, this.#part("list"), (entry) => makeRow(entry, act), showRow);
+    for (const input of [this.#input, this.#folder]) {
+      input.addEventListener("change", () => this.#picked(input));
+    }
+    this.#part("choose-folder").addEventListener("click", () => this.#folder.click());
     const drop = this.#part("drop");
     drop.addEventListener("dragover", (event) => this.#over(event, true));
     drop.addEventListener("dragleave", (event) => this.#over(event, false));
@@ -186,13 +116,14 @@ class LonghaulUpload extends HTMLElement {
   }
 
   attributeChangedCallback(name) {
-    if (name === "endpoint" || name === "files-at-once" || name === "verify-source") this.#startAnew();
+    if (["endpoint", "files-at-once", "log-level", "verify-source"].includes(name)) this.#startAnew();
     if (name === "rate-max") this.#uploader?.setRateMax(this.#rateMax);
-    const many = this.hasAttribute("multiple");
+    const many = this.#many;
     this.#input.multiple = many;
     this.#input.accept = this.getAttribute("accept") ?? "";
+    this.#part("choose-folder").hidden = !(this.hasAttribute("directory") && "webkitdirectory" in this.#folder);
     this.#root.getElementById("prompt").textContent = many ? "Choose files" : "Choose a file";
-    this.#root.getElementById("hint").textContent = many ? "or drop them here" : "or drop it here";
+    this.#root.getElementById("hint").textContent = many ? "or drop them here, folders too" : "or drop it here";
   }
 
   get token() {
@@ -210,12 +141,32 @@ class LonghaulUpload extends HTMLElement {
     return this.#uploader.authorization();
   }
 
+  addFiles(files) {
+    return this.#take(files);
+  }
+
+  pauseAll() {
+    this.#uploader?.pauseAll();
+  }
+
+  resumeAll() {
+    this.#uploader?.resumeAll();
+  }
+
   get #rateMax() {
     return Number(this.getAttribute("rate-max")) || undefined;
   }
 
+  get #many() {
+    return this.hasAttribute("multiple") || this.hasAttribute("directory");
+  }
+
   get #input() {
     return this.#root.querySelector("input");
+  }
+
+  get #folder() {
+    return this.#root.getElementById("folder");
   }
 
   #part(name) {
@@ -224,10 +175,10 @@ class LonghaulUpload extends HTMLElement {
 
   // Taking files in.
 
-  #picked() {
-    const files = [...this.#input.files];
+  #picked(input) {
+    const files = [...input.files];
     // So that the same file can be picked again.
-    this.#input.value = "";
+    input.value = "";
     this.#take(files);
   }
 
@@ -238,17 +189,23 @@ class LonghaulUpload extends HTMLElement {
 
   #dropped(event) {
     this.#over(event, false);
+    // They are only there until this event is over; the entries stay.
     const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
-    const isFolder = (item) => item.webkitGetAsEntry?.()?.isDirectory;
-    const files = items.filter((item) => !isFolder(item)).map((item) => item.getAsFile());
-    const folders = items.length - files.length;
-    this.#take(files, folders && "A folder cannot be dropped here; open it and drop the files in it.");
+    const entries = items.map((item) => item.webkitGetAsEntry?.());
+    const files = items.filter((_, at) => !entries[at]?.isDirectory).map((item) => item.getAsFile());
+    const folders = entries.filter((entry) => entry?.isDirectory);
+    if (!folders.length || !this.#many) {
+      return this.#take(files, folders.length && "A folder cannot be dropped here; open it and drop the file that is meant.");
+    }
+    return this.#take((async function* found() {
+      yield* files;
+      yield* tree(folders);
+    })());
   }
 
   async #take(files, notice) {
-    const kept = this.hasAttribute("multiple") ? files : files.slice(0, 1);
-    const dropped = files.length - kept.length;
-    this.#notify(notice || (dropped ? `Only one file can be uploaded here; ${kept[0].name} was taken.` : ""));
+    const taken = { files: 0, left: [], empty: [], unreadable: [] };
+    this.#notify(notice || "");
     try {
       await ready;
     } catch (error) {
@@ -259,7 +216,23 @@ class LonghaulUpload extends HTMLElement {
     } catch (error) {
       return this.#notify(`The uploader could not be started: ${error.message ?? error}.`);
     }
-    kept.forEach((file) => this.#add(file));
+    await inSlices(files, (found) => this.#takeOne(found, taken));
+    const words = left(taken);
+    // That a folder is empty is nothing gone wrong.
+    if (words) this.#notify(words, !taken.left.length && !taken.unreadable.length);
+  }
+
+  #takeOne(found, taken) {
+    if (found.directory !== undefined) {
+      taken.empty.push(found.directory);
+      return this.#tell("directory", { path: found.directory });
+    }
+    if (found.unreadable !== undefined) return taken.unreadable.push(found.unreadable);
+    const { file, path } = found instanceof File ? { file: found } : found;
+    if (taken.files && !this.#many) return taken.left.push(file.name);
+    taken.files += 1;
+    taken.first ??= file.name;
+    return this.#add(file, path);
   }
 
   // Before anybody picks a file, so that its first chunk leaves at once.
@@ -276,16 +249,17 @@ class LonghaulUpload extends HTMLElement {
 
   // An element that was taken out goes on with what it has begun; then it gives back what it took.
   #leave() {
-    const open = [...this.#rows.values()].some((row) => !OVER.has(row.detail?.state));
-    if (this.isConnected || open) return;
+    if (this.isConnected || this.#open.size) return;
+    this.#polite.moves = false;
     this.#uploader?.free();
     this.#uploader = undefined;
   }
 
   #startAnew() {
-    if (!this.#uploader || this.#rows.size) return;
+    if (!this.#uploader || this.#entries.size) return;
     this.#uploader.free();
     this.#uploader = undefined;
+    this.#total = NOTHING;
     if (this.isConnected) this.#prepare();
   }
 
@@ -296,172 +270,194 @@ class LonghaulUpload extends HTMLElement {
       filesAtOnce: Math.round(this.getAttribute("files-at-once")) || undefined,
       rateMax: this.#rateMax,
       verifySource: this.hasAttribute("verify-source"),
+      logLevel: LEVELS.find((level) => level === this.getAttribute("log-level")),
     });
-    const show = {
-      state: (row, detail) => this.#showState(row, detail),
-      progress: (row, detail) => this.#showProgress(row, detail),
-      complete: (row, detail) => this.#showLink(row, detail),
-      error: (row, detail) => showError(row, detail),
+    const come = {
+      state: (detail) => this.#cameState(detail),
+      progress: (detail) => this.#cameProgress(detail),
+      complete: (detail) => this.#cameLink(detail),
+      error: (detail) => this.#cameError(detail),
+      total: (detail) => this.#cameTotal(detail),
     };
-    for (const type of Object.keys(show)) {
+    for (const type of Object.keys(come)) {
       uploader.addEventListener(type, ({ detail }) => {
-        show[type](this.#row(detail), detail);
-        this.dispatchEvent(new CustomEvent(`longhaul-${type}`, { detail, bubbles: true, composed: true }));
-        if (OVER.has(detail.state)) queueMicrotask(() => this.#leave());
+        come[type](detail);
+        this.#tell(type, detail);
       });
     }
     return uploader;
   }
 
-  #add(file) {
-    const id = this.#uploader.add(file);
-    part(this.#row({ id, name: file.name }), "size").textContent = bytes(file.size);
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(`longhaul-${type}`, { detail, bubbles: true, composed: true }));
   }
 
-  #notify(text) {
+  #add(file, path) {
+    const entry = this.#entry({ id: this.#uploader.add(file, undefined, path), name: file.name });
+    const whole = path ?? file.webkitRelativePath ?? "";
+    entry.path = whole.slice(0, whole.lastIndexOf("/") + 1);
+    entry.size = file.size;
+    this.#list.changed(entry);
+  }
+
+  #notify(text, isMild = false) {
+    this.#part("notice").classList.toggle("mild", isMild);
     this.#part("notice").textContent = text;
+  }
+
+  // What comes of them.
+
+  // The first event of an upload comes while its file is still being added.
+  #entry({ id, name }) {
+    return this.#entries.get(id) ?? this.#newEntry(id, name);
+  }
+
+  #newEntry(id, name) {
+    const entry = new Entry(id, () => this.#total.held);
+    entry.name = name;
+    this.#entries.set(id, entry);
+    this.#open.add(entry);
+    this.#list.add(entry);
+    this.#showTotal();
+    return entry;
+  }
+
+  #cameState(detail) {
+    const entry = this.#entry(detail);
+    entry.came(detail);
+    if (entry.isOver) {
+      this.#open.delete(entry);
+      queueMicrotask(() => this.#leave());
+    } else {
+      this.#open.add(entry);
+    }
+    if (detail.retryAt) this.#waiting.add(entry);
+    else this.#waiting.delete(entry);
+    this.#list.changed(entry);
+    // Of many only what needs a person is said one by one.
+    if (this.#list.isWhole || detail.state === "failed") this.#say(`${entry.path}${entry.name}: ${entry.words}`);
+    this.#count();
+  }
+
+  #cameProgress(detail) {
+    const entry = this.#entry(detail);
+    entry.progress = detail;
+    entry.size = detail.total;
+    this.#list.changed(entry);
+  }
+
+  // A link cannot carry a token; where one is needed the page has to fetch.
+  async #cameLink(detail) {
+    const entry = this.#entry(detail);
+    const authorization = this.#uploader?.authorization();
+    // A page whose function has no token now had one when it uploaded.
+    if (await authorization?.catch(() => true)) return;
+    entry.link = { url: detail.url, name: detail.file.name };
+    this.#list.changed(entry);
+  }
+
+  #cameError(detail) {
+    const entry = this.#entry(detail);
+    entry.failed(detail);
+    this.#list.changed(entry);
+  }
+
+  #cameTotal(total) {
+    const [moved, wasHeld] = [this.#total.moving > 0, this.#total.held];
+    this.#total = total;
+    this.#polite.moves = total.moving > 0;
+    if (wasHeld !== total.held) this.#list.allChanged();
+    if (moved && !total.moving && !this.#list.isWhole) this.#say(filesDone(total));
+    this.#showTotal();
+  }
+
+  // Doing something.
+
+  #act(action, entry) {
+    if (action !== "clear") return this.#uploader[action](entry.id);
+    this.#clear((other) => other === entry);
+    return this.#input.focus();
+  }
+
+  #actOnAll(action) {
+    const failed = () => [...this.#open].filter((entry) => entry.state === "failed");
+    switch (action) {
+      case "pause-all": return this.pauseAll();
+      case "resume-all": return this.resumeAll();
+      case "retry-all": return inSlices(failed(), ({ id }) => this.#uploader.resume(id));
+      case "show-failed": return this.#list.focus(this.#nextOf(failed()), "resume");
+      case "clear-all": return this.#clear((entry) => entry.isOver);
+      default: return this.#cancelAll();
+    }
+  }
+
+  #cancelAll() {
+    const open = [...this.#open].reverse();
+    if (!confirm(`Give up ${count(open.length)} files that are not finished?`)) return undefined;
+    // Those that wait go first, so that none of them begins meanwhile.
+    return inSlices(open, ({ id }) => this.#uploader.cancel(id));
+  }
+
+  // The first behind the one that was shown last.
+  #nextOf(entries) {
+    this.#shownLast = entries.find(({ id }) => id > (this.#shownLast?.id ?? 0)) ?? entries[0];
+    return this.#shownLast;
+  }
+
+  #shownLast;
+
+  #clear(which) {
+    for (const entry of this.#list.entries.filter(which)) this.#entries.delete(entry.id);
+    this.#list.keep((entry) => this.#entries.has(entry.id));
+    this.#showTotal();
   }
 
   // Showing.
 
-  // The first event of an upload comes while its file is still being added.
-  #row({ id, name }) {
-    return this.#rows.get(id) ?? this.#newRow(id, name);
-  }
+  #totalFrame;
 
-  #newRow(id, name) {
-    const row = ROW.content.cloneNode(true).firstElementChild;
-    part(row, "name").textContent = name;
-    part(row, "name").title = name;
-    part(row, "progress").setAttribute("aria-label", name);
-    for (const action of ["pause", "resume", "cancel"]) {
-      part(row, action).addEventListener("click", () => this.#uploader[action](id));
-    }
-    part(row, "clear").addEventListener("click", () => {
-      this.#rows.delete(id);
-      row.remove();
-      this.#input.focus();
+  #showTotal() {
+    this.#totalFrame ??= requestAnimationFrame(() => {
+      this.#totalFrame = undefined;
+      this.#bar.show(this.#total, this.#entries.size, this.#entries.size - this.#open.size);
     });
-    this.#rows.set(id, row);
-    this.#part("list").append(row);
-    return row;
   }
 
-  #showState(row, detail) {
-    const focused = row.contains(this.#root.activeElement);
-    row.detail = detail;
-    row.dataset.state = detail.state;
-    showButtons(row, detail.state);
-    if (detail.state !== "queued") row.started ??= performance.now();
-    part(row, "error").textContent = "";
-    part(row, "progress").value = share(row);
-    part(row, "status").textContent = status(row);
-    this.#root.querySelector("[aria-live]").textContent = `${detail.name}: ${STATES[detail.state].words}`;
-    if (focused && this.#root.activeElement?.hidden !== false) {
-      row.querySelector("button:not([hidden])")?.focus();
-    }
-    this.#count();
-  }
-
-  #showProgress(row, detail) {
-    row.progress = detail;
-    part(row, "size").textContent = bytes(detail.total);
-    part(row, "progress").value = share(row);
-    part(row, "status").textContent = status(row);
-  }
-
-  // A link cannot carry a token; where one is needed the page has to fetch.
-  async #showLink(row, detail) {
-    const authorization = this.#uploader?.authorization();
-    // A page whose function has no token now had one when it uploaded.
-    if (!await authorization?.catch(() => true)) showLink(row, detail);
+  #say(text) {
+    this.#root.querySelector("[aria-live]").textContent = text;
   }
 
   // The seconds until the next try run down by themselves.
   #count() {
-    const waiting = () => [...this.#rows.values()].filter((row) => row.detail?.retryAt);
-    if (waiting().length && this.#countdown === undefined) {
+    if (this.#waiting.size && this.#countdown === undefined) {
       this.#countdown = setInterval(() => {
-        waiting().forEach((row) => { part(row, "status").textContent = status(row); });
+        for (const entry of this.#waiting) this.#list.changed(entry);
       }, 250);
-    } else if (!waiting().length) {
+    } else if (!this.#waiting.size) {
       clearInterval(this.#countdown);
       this.#countdown = undefined;
     }
   }
 }
 
-function part(row, name) {
-  return row.querySelector(`[part=${name}]`);
+// What was not taken, in words.
+function left({ first, left, empty, unreadable }) {
+  const said = [
+    left.length && `Only one file can be uploaded here; ${first} was taken.`,
+    empty.length && `${folders(empty.length)} empty and ${empty.length === 1 ? "has" : "have"} nothing to upload: ${names(empty)}.`,
+    unreadable.length && `What the browser may not read was left out: ${names(unreadable)}.`,
+  ];
+  return said.filter(Boolean).join(" ");
 }
 
-function showButtons(row, state) {
-  for (const name of ["pause", "resume", "cancel", "clear"]) {
-    const button = part(row, name);
-    button.hidden = !STATES[state].buttons.includes(name);
-    if (name === "resume") button.textContent = RESUME_WORDS[state] ?? "Resume";
-    button.setAttribute("aria-label", `${button.textContent}: ${part(row, "name").textContent}`);
-  }
-  part(row, "link").hidden = true;
+function folders(number) {
+  return number === 1 ? "One folder is" : `${count(number)} folders are`;
 }
 
-function showLink(row, { url, file }) {
-  const link = part(row, "link");
-  link.href = url;
-  link.download = file.name;
-  link.hidden = false;
-  link.setAttribute("aria-label", `Download: ${file.name}`);
-}
-
-function showError(row, { message, advice }) {
-  part(row, "error").textContent = [message, advice].filter(Boolean).map(sentence).join(" ");
-}
-
-function share({ progress, detail }) {
-  if (detail?.state === "done") return 1;
-  if (!progress?.total) return 0;
-  const { acknowledged, inFlight, total } = progress;
-  // What is in flight may be in a buffer of this machine only: all of it is there once the server says so.
-  return acknowledged >= total ? 1 : Math.min(.99, (acknowledged + inFlight) / total);
-}
-
-// The line under the bar.
-function status(row) {
-  const { detail, progress } = row;
-  if (!detail) return "";
-  const { words } = STATES[detail.state];
-  switch (detail.state) {
-    case "uploading":
-      return [percent(share(row)), progress?.rate && `${bytes(progress.rate)}/s`, left(progress)]
-        .filter(Boolean).join(" · ");
-    case "paused":
-    case "queued":
-      return progress?.acknowledged ? `${words} · ${percent(share(row))}` : words;
-    case "waiting": {
-      const ms = detail.retryAt - Date.now();
-      return `${sentence(detail.message)} Waiting, next try in ${duration(Math.ceil(ms / 1000) * 1000)}`;
-    }
-    case "done":
-      return done(row);
-    default:
-      return words;
-  }
-}
-
-function done({ progress, started }) {
-  const took = duration(performance.now() - started);
-  const instant = progress?.total && progress.reused >= progress.total;
-  return instant ? "Done · the server had all of it already" : `Done in ${took}`;
-}
-
-function left(progress) {
-  if (progress?.leftMs == null || progress.leftMs === 0) return "";
-  return `${duration(progress.leftMs)} left`;
-}
-
-function sentence(text) {
-  const start = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(start) ? start : `${start}.`;
+function names(all) {
+  const more = all.length - NAMED_MAX;
+  const named = all.slice(0, NAMED_MAX).join(", ");
+  return more > 0 ? `${named} and ${count(more)} more` : named;
 }
 
 customElements.define("longhaul-upload", LonghaulUpload);

@@ -35,6 +35,11 @@ pub enum Retry {
 /// two senders of one file supersede each other for ever.
 pub const SUPERSEDED_WAIT: Millis = Millis(10_000);
 
+/// What to do about a proxy's own limit on bodies: the file is not too large, a chunk is.
+const PROXY_LIMIT_ADVICE: &str = "Have whoever runs the proxy raise its limit on request bodies above \
+    one chunk (8 MiB unless the server was started with another `--chunk-size`): nginx calls it \
+    `client_max_body_size`, Apache `LimitRequestBody`.";
+
 /// One row of the error table.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -293,7 +298,15 @@ impl Problem {
             _ => ProblemCode::InvalidRequest,
         };
         let said = format!("something between this page and the server answered {status}");
-        Self { status, ..known.problem(said) }
+        let problem = Self { status, ..known.problem(said) };
+        match known {
+            ProblemCode::TooLarge => Self {
+                title: "A proxy before the server takes no requests of this size".to_owned(),
+                advice: PROXY_LIMIT_ADVICE.to_owned(),
+                ..problem
+            },
+            _ => problem,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use fantoccini::wd::Capabilities;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -222,6 +222,15 @@ impl Browser {
         self.driver.pid()
     }
 
+    /// Has Chromium's DevTools do something.
+    ///
+    /// # Panics
+    /// When it cannot, or is another engine.
+    pub async fn devtools(&self, method: &'static str, params: Value) -> Value {
+        let answer = self.client.issue_cmd(DevTools { method, params }).await;
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
     /// The memory that its processes take now.
     #[must_use]
     pub fn memory(&self) -> Memory {
@@ -249,6 +258,28 @@ impl Browser {
     pub async fn close(self) {
         // Its processes are killed anyway.
         let _ = self.client.clone().close().await;
+    }
+}
+
+/// A command that only chromedriver has.
+#[derive(Debug)]
+struct DevTools {
+    method: &'static str,
+    params: Value,
+}
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(
+        &self,
+        base_url: &url::Url,
+        session_id: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        base_url.join(&format!("session/{}/goog/cdp/execute", session_id.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        let body = json!({ "cmd": self.method, "params": self.params });
+        (http::Method::POST, Some(body.to_string()))
     }
 }
 

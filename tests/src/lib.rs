@@ -23,5 +23,6 @@ pub mod page;
 pub mod process;
 pub mod relay;
 pub mod server;
+pub mod site;
 pub mod strace;
 pub mod wait;

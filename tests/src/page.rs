@@ -25,7 +25,7 @@ const WATCH: &str = r#"
     window.told = [];
     const tell = (name, detail) =>
         window.told.push({ name, at: performance.timeOrigin + performance.now(), detail });
-    for (const name of ['progress', 'state', 'complete', 'error'])
+    for (const name of ['progress', 'state', 'complete', 'error', 'total', 'directory'])
         element.addEventListener('longhaul-' + name, event => tell(name, event.detail));
     input.addEventListener('change', () => tell('pick', null), { capture: true });
     addEventListener('error', event => tell('uncaught', event.message));
@@ -61,7 +61,8 @@ pub struct Row {
 /// Something that the element has told.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Told {
-    /// `pick`, `progress`, `state`, `complete` or `error`; `uncaught` for a fault of the page.
+    /// `pick`, `progress`, `state`, `complete`, `error`, `total` or `directory`; `uncaught` for a fault
+    /// of the page.
     pub name: String,
     /// When, milliseconds since 1970.
     pub at: f64,
@@ -130,6 +131,20 @@ impl<'a> Page<'a> {
         let paths: Vec<_> =
             files.iter().map(|file| file.to_str().expect("a path in UTF-8")).collect();
         input.send_keys(&paths.join("\n")).await.expect("the picker to take the files");
+    }
+
+    /// Picks a folder.
+    ///
+    /// # Panics
+    /// When there is no picker for folders, or it does not take it.
+    pub async fn pick_folder(&self, folder: &Path) {
+        use fantoccini::Locator::Css;
+        let element =
+            self.browser.client().find(Css("longhaul-upload")).await.expect("the element");
+        let root = element.shadow_root().await.expect("an open shadow root");
+        let input = root.find(Css("input[webkitdirectory]")).await.expect("a picker for folders");
+        let path = folder.to_str().expect("a path in UTF-8");
+        input.send_keys(path).await.expect("the picker to take the folder");
     }
 
     /// The rows, as they stand now.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use longhaul_protocol::problem::CONTENT_TYPE;
+use longhaul_protocol::wire::path;
 use longhaul_protocol::{ChunkIndex, Problem, ProblemCode};
 use tokio::io::{
     self, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest, copy_bidirectional,
@@ -51,7 +52,7 @@ pub struct Seen {
     pub method: String,
     /// Its path.
     pub path: String,
-    /// For a chunk: which.
+    /// For a chunk: which; the first for a file that is sent in one request.
     pub chunk: Option<ChunkIndex>,
 }
 
@@ -65,14 +66,24 @@ pub struct Early {
     /// Whether the rest of the body is read before the connection is closed, as the server does;
     /// a server that does not is what the browsers mishear.
     pub drains: bool,
+    /// The page that a proxy says it with, in place of the problem.
+    pub page: Option<&'static str>,
 }
 
 impl Early {
+    /// A refusal by a proxy that knows nothing of Longhaul, as nginx words it.
+    #[must_use]
+    pub fn of_proxy(status: u16) -> Self {
+        let page = "<html><head><title>Refused</title></head><body><hr>nginx</body></html>";
+        let problem = Problem { status, ..ProblemCode::Internal.problem("") };
+        Self { problem, page: Some(page), ..Self::of(ProblemCode::Internal) }
+    }
+
     /// The answer of this code.
     #[must_use]
     pub fn of(code: ProblemCode) -> Self {
         let problem = code.problem("said by the relay while the body was still coming.");
-        Self { problem, retry_after: None, drains: true }
+        Self { problem, retry_after: None, drains: true, page: None }
     }
 }
 
@@ -271,9 +282,11 @@ async fn answer_early(
 
 impl Early {
     fn text(&self, head: &Head) -> String {
-        let body = serde_json::to_string(&self.problem).expect("JSON");
+        let problem = || serde_json::to_string(&self.problem).expect("JSON");
+        let body = self.page.map_or_else(problem, str::to_owned);
+        let media_type = self.page.map_or(CONTENT_TYPE, |_| "text/html");
         let mut text = format!("HTTP/1.1 {} Early\r\n", self.problem.status);
-        text += &format!("content-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\n", body.len());
+        text += &format!("content-type: {media_type}\r\ncontent-length: {}\r\n", body.len());
         text += "connection: close\r\n";
         if let Some(origin) = head.header("origin") {
             text += &format!("access-control-allow-origin: {origin}\r\n");
@@ -321,12 +334,14 @@ impl Head {
     fn seen(&self) -> Seen {
         let mut words = self.lines.first().map_or("", String::as_str).split(' ');
         let method = words.next().unwrap_or_default().to_owned();
-        let index = self.header("chunk-index").and_then(|index| index.parse().ok());
+        let asked = words.next().unwrap_or_default().to_owned();
+        let whole = (asked == path::FILES).then_some(0);
+        let index = self.header("chunk-index").and_then(|index| index.parse().ok()).or(whole);
         Seen {
             at: SystemTime::now(),
             chunk: index.filter(|_| method == "POST").map(ChunkIndex),
             method,
-            path: words.next().unwrap_or_default().to_owned(),
+            path: asked,
         }
     }
 

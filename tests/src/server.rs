@@ -1,6 +1,6 @@
 //! The server's process: started, killed without warning, started again.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub struct Options {
     pub allow_origin: Vec<String>,
     /// The chunk size, bytes; the server's own default if it is not given.
     pub chunk_size: Option<u64>,
+    /// The address it listens on; loopback if it is not given.
+    pub listen: Option<IpAddr>,
     /// Any further arguments.
     pub more: Vec<String>,
 }
@@ -51,7 +53,8 @@ pub struct Server {
 impl Server {
     /// Starts one on an empty data folder.
     pub async fn start(options: Options) -> Self {
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let ip = options.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let addr = SocketAddr::from((ip, free_port()));
         let mut server = Self { process: None, options, data: Folder::new(), addr, runs: vec![] };
         server.restart().await;
         server

@@ -17,6 +17,7 @@ use web_sys::File;
 use crate::clock;
 use crate::event::Standing;
 use crate::lock::{self, Asked, Lock};
+use crate::log::Journal;
 use crate::order::{Order, Slot, Stored};
 use crate::page::Page;
 use crate::persist::{self, Fingerprint};
@@ -44,6 +45,7 @@ pub(crate) struct Driver {
     /// Called when the file is no longer sent elsewhere: it may have its turn.
     freed: Happened,
     shown: RefCell<Shown>,
+    journal: RefCell<Journal>,
     this: Weak<Self>,
 }
 
@@ -101,12 +103,14 @@ impl Driver {
             happened: parts.happened,
             freed: parts.freed,
             shown: RefCell::default(),
+            journal: RefCell::default(),
             this: this.clone(),
         })
     }
 
     /// Tells the machine, does what it asks for, and tells the uploader that something happened.
     pub(crate) fn input(&self, input: Input) {
+        self.journal.borrow_mut().input(self.upload, &input);
         let Some(input) = self.admitted(input) else { return (self.happened)(self.upload) };
         // What is told to all does not begin a file whose turn it is not.
         let is_of_all =
@@ -244,6 +248,7 @@ impl Driver {
 
     /// Begins an action. None of them reports before this has returned.
     fn act(&self, action: Action) {
+        self.journal.borrow_mut().action(self.upload, &action);
         match action {
             Action::Call { ticket, call } => {
                 let this = self.this.clone();

@@ -6,6 +6,8 @@ use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::{Millis, Problem};
 use serde::Serialize;
 
+use crate::total::Total;
+
 /// One thing to tell.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -18,6 +20,8 @@ pub(crate) enum Event {
     Complete(CompleteDetail),
     /// It cannot go on by itself.
     Error(ErrorDetail),
+    /// How far all files are.
+    Total(Total),
 }
 
 /// Which upload an event is about.
@@ -85,6 +89,7 @@ impl Event {
             Self::Progress(_) => "progress",
             Self::Complete(_) => "complete",
             Self::Error(_) => "error",
+            Self::Total(_) => "total",
         }
     }
 
@@ -131,7 +136,8 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    fn word(&self) -> &'static str {
+    /// In a word.
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Elsewhere => "elsewhere",

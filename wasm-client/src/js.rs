@@ -13,6 +13,7 @@ use web_sys::{CustomEvent, CustomEventInit, EventTarget, File};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::lane;
+use crate::log::{self, Level};
 use crate::number::whole;
 use crate::order::{Order, Report};
 use crate::token::Source;
@@ -39,6 +40,7 @@ struct Options {
     files_at_once: Option<f64>,
     rate_max: Option<f64>,
     verify_source: bool,
+    log_level: Option<Level>,
 }
 
 /// Uploads files and does not lose them.
@@ -60,6 +62,7 @@ impl Uploader {
     ) -> Result<Self, JsError> {
         let source = source(&options)?;
         let options: Options = read("the options", options)?;
+        options.log_level.into_iter().for_each(log::set_level);
         let events = EventTarget::new().map_err(thrown)?;
         let endpoint = Endpoint::parse(&options.endpoint, &page_address())?;
         let at_once = options.files_at_once.map_or(FILES_AT_ONCE, whole);
@@ -103,7 +106,8 @@ impl Uploader {
     }
 
     /// Begins to upload a file, or goes on with it, and returns its number. `metadata` are kept with
-    /// the file.
+    /// the file; so is where it lies in a folder, which a file that was picked with one tells itself
+    /// and one that was dropped does not.
     ///
     /// # Errors
     /// When the metadata are not an object of strings.
@@ -111,9 +115,11 @@ impl Uploader {
         &self,
         file: File,
         #[wasm_bindgen(unchecked_optional_param_type = "Record<string, string>")] metadata: JsValue,
+        #[wasm_bindgen(js_name = relativePath, unchecked_optional_param_type = "string")]
+        relative_path: Option<String>,
     ) -> Result<u32, JsError> {
         let metadata: LiteMap<String, String> = read("the metadata", metadata)?;
-        Ok(self.uploader.add(file, metadata))
+        Ok(self.uploader.add(file, metadata, relative_path))
     }
 
     /// Lets an upload rest until `resume`.
@@ -124,6 +130,19 @@ impl Uploader {
     /// Goes on after a pause or a failure; tries at once what waits for its next try.
     pub fn resume(&self, id: u32) {
         self.uploader.resume(id);
+    }
+
+    /// Lets all uploads rest until `resumeAll`, those that are added meanwhile too; one that is resumed
+    /// by itself goes on.
+    #[wasm_bindgen(js_name = pauseAll)]
+    pub fn pause_all(&self) {
+        self.uploader.pause_all();
+    }
+
+    /// Goes on where `pauseAll` stopped. What was paused by itself, or has failed, rests on.
+    #[wasm_bindgen(js_name = resumeAll)]
+    pub fn resume_all(&self) {
+        self.uploader.resume_all();
     }
 
     /// Gives an upload up and frees its space on the server.
@@ -176,7 +195,7 @@ impl Lane {
 fn post(report: &Function, what: &Report) {
     let sent = what.write().and_then(|what| report.call1(&JsValue::UNDEFINED, &what));
     if let Err(error) = sent {
-        web_sys::console::error_2(&"Longhaul could not reach its page:".into(), &error);
+        log::say_why(Level::Error, "could not reach its page", &error);
     }
 }
 
@@ -188,7 +207,7 @@ fn emit(target: &EventTarget, event: &Event) {
         target.dispatch_event(&event)
     });
     if let Err(error) = dispatched {
-        web_sys::console::error_2(&"Longhaul could not tell its page:".into(), &error);
+        log::say_why(Level::Error, "could not tell its page", &error);
     }
 }
 

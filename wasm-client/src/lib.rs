@@ -8,7 +8,8 @@
 //! actions into calls ([`transport`]), orders to lanes ([`pool`]) and a record in `localStorage`
 //! ([`persist`]); [`page`] is what all uploaders share, the lanes and the [`queue`]; [`event`] is what
 //! listeners are told. In a worker: [`lane`] reads, hashes and
-//! sends one buffer at a time, as [`order`] says. [`token`] has what says who asks.
+//! sends one buffer at a time, as [`order`] says. [`token`] has what says who asks, [`log`] what is
+//! written to the console.
 //! [`js`] is the API for JavaScript and only converts.
 
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "natively only its tests run"))]
@@ -20,13 +21,16 @@ mod event;
 mod js;
 mod lane;
 mod lock;
+mod log;
 mod number;
 mod order;
 mod page;
 mod panic;
 mod persist;
 mod pool;
+mod promise;
 mod queue;
 mod token;
+mod total;
 mod transport;
 mod uploader;

@@ -8,6 +8,8 @@ use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use crate::promise::resolvable;
+
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_namespace = ["navigator", "locks"], js_name = request)]
@@ -45,12 +47,10 @@ async fn held(name: &str, if_available: bool) -> Asked {
     let options = Object::new();
     // Setting a property of an object of one's own does not fail.
     drop(Reflect::set(&options, &"ifAvailable".into(), &if_available.into()));
-    let mut tell = Function::default();
-    let told = Promise::new(&mut |resolve, _| tell = resolve);
+    let (told, tell) = resolvable();
     // The browser holds the lock until the promise that the callback returns is resolved.
     let granted = Closure::once_into_js(move |lock: JsValue| {
-        let mut release = Function::default();
-        let until = Promise::new(&mut |resolve, _| release = resolve);
+        let (until, release) = resolvable();
         let answer: &JsValue = if lock.is_null() { &JsValue::FALSE } else { &release };
         drop(tell.call1(&JsValue::UNDEFINED, answer));
         if lock.is_null() { JsValue::UNDEFINED } else { until.into() }

@@ -78,18 +78,20 @@ impl Page {
 
     /// An upload of that number is driven by this from now on.
     pub(crate) fn join(&self, upload: u32, driver: &Rc<Driver>) {
-        let mut drivers = self.drivers.borrow_mut();
-        drivers.retain(|_, driver| driver.strong_count() > 0);
-        drivers.insert(upload, Rc::downgrade(driver));
-        drop(drivers);
-        driver.input(Input::RateMax { bytes_per_second: self.rate_max.get() });
+        self.drivers.borrow_mut().insert(upload, Rc::downgrade(driver));
     }
 
-    /// Sets what all uploads of the page together may send, bytes a second.
+    /// It is driven no longer.
+    pub(crate) fn part(&self, upload: u32) {
+        self.drivers.borrow_mut().remove(&upload);
+    }
+
+    /// Sets what all uploads of the page together may send, bytes a second. Those that wait hear of it
+    /// when it is their turn: they may be ten thousand.
     pub(crate) fn set_rate_max(&self, bytes_per_second: Option<u64>) {
         self.rate_max.set(bytes_per_second);
-        let uploads: Vec<_> = self.drivers.borrow().keys().copied().collect();
-        uploads
+        let moving = self.queue.borrow().moving();
+        moving
             .into_iter()
             .for_each(|upload| self.tell(upload, Input::RateMax { bytes_per_second }));
     }
@@ -150,6 +152,33 @@ impl Page {
         self.admit();
     }
 
+    /// Joins a line before those who wait in it, and moves though the line is held.
+    pub(crate) fn call(&self, line: u32, upload: u32) {
+        self.queue.borrow_mut().call(line, upload);
+        self.admit();
+    }
+
+    /// Lets nobody of a line move but who is called; returns who moved, and is to be told to pause.
+    pub(crate) fn hold(&self, line: u32) -> Vec<u32> {
+        self.queue.borrow_mut().hold(line)
+    }
+
+    /// Lets everybody of it move again.
+    pub(crate) fn let_go(&self, line: u32) {
+        self.queue.borrow_mut().let_go(line);
+        self.admit();
+    }
+
+    /// Whether that line is held.
+    pub(crate) fn holds(&self, line: u32) -> bool {
+        self.queue.borrow().holds(line)
+    }
+
+    /// Whether it waits until its line is let go.
+    pub(crate) fn is_held(&self, upload: u32) -> bool {
+        self.queue.borrow().is_held(upload)
+    }
+
     /// Leaves the line it is in. Call [`Page::admit`] once that is shown.
     pub(crate) fn leave(&self, upload: u32) {
         self.queue.borrow_mut().leave(upload);
@@ -174,7 +203,11 @@ impl Page {
     pub(crate) fn admit(&self) {
         let next = || self.queue.borrow_mut().next();
         let started: Vec<u32> = std::iter::from_fn(next).collect();
-        started.iter().for_each(|upload| self.tell(*upload, Input::Resume));
+        let bytes_per_second = self.rate_max.get();
+        for upload in &started {
+            self.tell(*upload, Input::Resume);
+            self.tell(*upload, Input::RateMax { bytes_per_second });
+        }
         let moving = self.queue.borrow().moving();
         let sending = moving.iter().filter(|upload| self.needs_lanes(**upload)).count().max(1);
         if self.sharing.replace(sending) != sending || !started.is_empty() {

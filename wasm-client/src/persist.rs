@@ -10,6 +10,7 @@ use web_sys::{File, Storage};
 
 use crate::clock;
 use crate::endpoint::Endpoint;
+use crate::log::{self, Level};
 use crate::number::whole;
 
 /// What our keys begin with: the storage is the whole site's.
@@ -18,7 +19,7 @@ const PREFIX: &str = "longhaul:";
 const GUEST_PREFIX: &str = "longhaul-guest:";
 
 /// What makes a file the same file when it is picked again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fingerprint(String);
 
 impl Fingerprint {
@@ -55,9 +56,9 @@ pub(crate) fn load(fingerprint: &Fingerprint) -> Option<Record> {
 pub(crate) fn save(fingerprint: &Fingerprint, record: &Record) {
     let (Some(storage), Ok(json)) = (storage(), serde_json::to_string(record)) else { return };
     if let Err(error) = storage.set_item(&fingerprint.0, &json) {
-        let text = "Longhaul could not note how far the upload is (the site's storage is full); it \
+        let text = "could not note how far the upload is (the site's storage is full); it \
                     goes on, but picking the file again after a reload will begin anew";
-        web_sys::console::warn_2(&text.into(), &error);
+        log::say_why(Level::Warn, text, &error);
     }
 }
 
@@ -80,9 +81,9 @@ pub(crate) fn load_guest(guest: &Guest) -> Option<String> {
 /// Remembers it, in place of the one before.
 pub(crate) fn save_guest(guest: &Guest, token: &str) {
     if let Some(Err(error)) = storage().map(|storage| storage.set_item(&guest.0, token)) {
-        let text = "Longhaul could not keep its guest token (the site's storage is full): what is \
+        let text = "could not keep its guest token (the site's storage is full): what is \
                     uploaded now can neither be gone on with nor seen after a reload";
-        web_sys::console::warn_2(&text.into(), &error);
+        log::say_why(Level::Warn, text, &error);
     }
 }
 

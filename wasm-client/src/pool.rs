@@ -20,6 +20,7 @@ use web_sys::{
 
 use crate::clock;
 use crate::lane::{Lane, Reporter};
+use crate::log::{self, Level};
 use crate::order::{Order, Report, Slot};
 
 /// The worker's script, beside ours.
@@ -164,7 +165,10 @@ impl Station {
     /// by another worker.
     fn failed(&self) {
         let next = match &*self.place.borrow() {
-            Place::Worker { starting: Some(_), .. } => Place::Page(lane_on_page(&self.deliver)),
+            Place::Worker { starting: Some(_), .. } => {
+                log::say(Level::Warn, "a worker does not start; the page does its work");
+                Place::Page(lane_on_page(&self.deliver))
+            }
             Place::Worker { starting: None, .. } => self.after_death(),
             Place::Page(_) => return,
         };
@@ -175,6 +179,7 @@ impl Station {
 
     fn after_death(&self) -> Place {
         self.deaths.set(self.deaths.get() + 1);
+        log::say(Level::Warn, "a worker has ended; another does its work, or the page itself");
         match self.deaths.get() < WORKER_DEATHS_MAX {
             true => Place::start(&self.this, &self.deliver),
             false => Place::Page(lane_on_page(&self.deliver)),
@@ -209,7 +214,10 @@ impl Place {
                 let worker = Started { worker, _told: told, _failed: failed };
                 Self::Worker { worker, starting: Some(give_up(station.clone())) }
             }
-            Err(_) => Self::Page(lane_on_page(deliver)),
+            Err(why) => {
+                log::say_why(Level::Warn, "no worker can be started; the page does its work", &why);
+                Self::Page(lane_on_page(deliver))
+            }
         }
     }
 }
@@ -218,7 +226,7 @@ impl Started {
     fn post(&self, order: &Order) {
         let posted = order.write().and_then(|order| self.worker.post_message(&order));
         if let Err(error) = posted {
-            web_sys::console::error_2(&"Longhaul could not reach its worker:".into(), &error);
+            log::say_why(Level::Error, "could not reach a worker", &error);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Which files move, and which wait for their turn.
-
-use std::collections::VecDeque;
+//!
+//! Nothing here goes through those who wait, but for closing a line: they may be ten thousand, and every
+//! event of every file asks.
 
 use litemap::LiteMap;
-
 use longhaul_protocol::plan::LANES_MAX;
 
 /// The files of a page: a line for each uploader, and but for the first of each line no more of all that
@@ -11,63 +11,146 @@ use longhaul_protocol::plan::LANES_MAX;
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     lines: LiteMap<u32, Line>,
+    /// Where every file is that moves or waits.
+    places: LiteMap<u32, Place>,
 }
 
 #[derive(Debug)]
 struct Line {
     at_once: u64,
     moving: Vec<u32>,
-    waiting: VecDeque<u32>,
+    /// Those that were called by themselves: they go first, and while the line is held too.
+    called: Waiting,
+    waiting: Waiting,
+    /// Whether nobody moves but who is called.
+    held: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    line: u32,
+    at: At,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Moving,
+    /// By its rank.
+    Called(i64),
+    /// The same.
+    Waiting(i64),
+}
+
+/// Files in their order. A rank is never given twice, however the line shrinks.
+#[derive(Debug, Default)]
+struct Waiting {
+    files: LiteMap<i64, u32>,
+    first: i64,
+    end: i64,
 }
 
 impl Queue {
     /// Opens a line of which so many move at once, at least one.
     pub(crate) fn open(&mut self, line: u32, at_once: u64) {
-        let empty = Line { at_once: at_once.max(1), moving: Vec::new(), waiting: VecDeque::new() };
-        self.lines.insert(line, empty);
+        self.lines.insert(line, Line::new(at_once.max(1)));
     }
 
     /// Sends everybody in that line away.
     pub(crate) fn close(&mut self, line: u32) {
         self.lines.remove(&line);
+        self.places.retain(|_, place| place.line != line);
     }
 
     /// Joins the end of the line, unless it is in it or moves.
     pub(crate) fn enter(&mut self, line: u32, file: u32) {
-        if !self.moves(file) && !self.waits(file) {
-            self.lines.entry(line).and_modify(|line| line.waiting.push_back(file));
+        let Some(open) = self.lines.get_mut(&line).filter(|_| !self.places.contains_key(&file))
+        else {
+            return;
+        };
+        let at = At::Waiting(open.waiting.push_back(file));
+        self.places.insert(file, Place { line, at });
+    }
+
+    /// Joins those that go before the others, even if it waits already; unless it moves.
+    pub(crate) fn call(&mut self, line: u32, file: u32) {
+        let place = self.places.get(&file);
+        if place.is_some_and(|place| !matches!(place.at, At::Waiting(_))) {
+            return;
+        }
+        self.leave(file);
+        if let Some(open) = self.lines.get_mut(&line) {
+            let at = At::Called(open.called.push_back(file));
+            self.places.insert(file, Place { line, at });
         }
     }
 
     /// Leaves, wherever it is.
     pub(crate) fn leave(&mut self, file: u32) {
-        for line in self.lines.iter_mut().map(|(_, line)| line) {
-            line.moving.retain(|moving| *moving != file);
-            line.waiting.retain(|waiting| *waiting != file);
+        let Some(Place { line, at }) = self.places.remove(&file) else { return };
+        let Some(line) = self.lines.get_mut(&line) else { return };
+        match at {
+            At::Moving => line.moving.retain(|moving| *moving != file),
+            At::Called(rank) => line.called.remove(rank),
+            At::Waiting(rank) => line.waiting.remove(rank),
         }
+    }
+
+    /// Lets nobody move in that line until [`Queue::let_go`], but who is called; returns who moved,
+    /// each of whom waits again, before all others.
+    pub(crate) fn hold(&mut self, line: u32) -> Vec<u32> {
+        let Some(open) = self.lines.get_mut(&line) else { return Vec::new() };
+        open.held = true;
+        let called = std::mem::take(&mut open.called).files;
+        let stopped = std::mem::take(&mut open.moving);
+        for file in stopped.iter().chain(called.values()).copied().rev() {
+            let at = At::Waiting(open.waiting.push_front(file));
+            self.places.insert(file, Place { line, at });
+        }
+        stopped
+    }
+
+    /// Lets everybody move again.
+    pub(crate) fn let_go(&mut self, line: u32) {
+        if let Some(line) = self.lines.get_mut(&line) {
+            line.held = false;
+        }
+    }
+
+    /// Whether it waits until its line is let go.
+    pub(crate) fn is_held(&self, file: u32) -> bool {
+        let place = self.places.get(&file).filter(|place| matches!(place.at, At::Waiting(_)));
+        place.is_some_and(|place| self.holds(place.line))
+    }
+
+    /// Whether that line is held.
+    pub(crate) fn holds(&self, line: u32) -> bool {
+        self.lines.get(&line).is_some_and(|line| line.held)
     }
 
     /// The next file that may move now; it does from then on. Of several lines it is the turn of the
     /// one of which the fewest move.
     pub(crate) fn next(&mut self) -> Option<u32> {
-        let moving = self.moving().len() as u64;
+        let moving: u64 = self.lines.values().map(|line| line.moving.len() as u64).sum();
         let lines = self.lines.iter_mut().map(|(_, line)| line).filter(|line| line.is_ready());
         // However many files of others move or wait for their server: one of each line does.
         let ready = lines.filter(|line| moving < LANES_MAX || line.moving.is_empty());
         let line = ready.min_by_key(|line| line.moving.len())?;
-        let next = line.waiting.pop_front()?;
+        let next = line.pop()?;
         line.moving.push(next);
+        if let Some(place) = self.places.get_mut(&next) {
+            place.at = At::Moving;
+        }
         Some(next)
     }
 
     /// Whether it moves.
     pub(crate) fn moves(&self, file: u32) -> bool {
-        self.lines.values().any(|line| line.moving.contains(&file))
+        self.places.get(&file).is_some_and(|place| place.at == At::Moving)
     }
 
     /// Whether it waits for its turn.
     pub(crate) fn waits(&self, file: u32) -> bool {
-        self.lines.values().any(|line| line.waiting.contains(&file))
+        self.places.get(&file).is_some_and(|place| place.at != At::Moving)
     }
 
     /// The files that move.
@@ -82,8 +165,42 @@ impl Queue {
 }
 
 impl Line {
+    fn new(at_once: u64) -> Self {
+        let (called, waiting) = (Waiting::default(), Waiting::default());
+        Self { at_once, moving: Vec::new(), called, waiting, held: false }
+    }
+
     fn is_ready(&self) -> bool {
-        !self.waiting.is_empty() && (self.moving.len() as u64) < self.at_once
+        let waits = !self.called.files.is_empty() || (!self.held && !self.waiting.files.is_empty());
+        waits && (self.moving.len() as u64) < self.at_once
+    }
+
+    fn pop(&mut self) -> Option<u32> {
+        self.called.pop_front().or_else(|| self.waiting.pop_front())
+    }
+}
+
+impl Waiting {
+    fn push_back(&mut self, file: u32) -> i64 {
+        let rank = self.end;
+        self.files.insert(rank, file);
+        self.end += 1;
+        rank
+    }
+
+    fn push_front(&mut self, file: u32) -> i64 {
+        self.first -= 1;
+        self.files.insert(self.first, file);
+        self.first
+    }
+
+    fn pop_front(&mut self) -> Option<u32> {
+        let first = *self.files.first()?.0;
+        self.files.remove(&first)
+    }
+
+    fn remove(&mut self, rank: i64) {
+        self.files.remove(&rank);
     }
 }
 
@@ -134,5 +251,54 @@ mod tests {
         queue.close(0);
         assert_eq!(queue.next(), Some(22));
         assert!(!queue.waits(13));
+    }
+
+    #[test]
+    fn a_line_that_is_held_goes_on_where_it_was() {
+        let mut queue = queue(&[2]);
+        (1..=5).for_each(|file| queue.enter(0, file));
+        assert_eq!((queue.next(), queue.next()), (Some(1), Some(2)));
+        assert_eq!(queue.hold(0), [1, 2]);
+        queue.enter(0, 6);
+        assert_eq!(queue.next(), None, "who comes while it is held waits too");
+        assert!((1..=6).all(|file| queue.is_held(file)));
+        queue.let_go(0);
+        let moved: Vec<u32> = std::iter::from_fn(|| queue.next()).collect();
+        assert_eq!(moved, [1, 2]);
+        assert!(!queue.is_held(3));
+    }
+
+    #[test]
+    fn who_is_called_goes_before_the_others_and_out_of_a_line_that_is_held() {
+        let mut queue = queue(&[1]);
+        (1..=3).for_each(|file| queue.enter(0, file));
+        queue.hold(0);
+        queue.call(0, 3);
+        assert_eq!((queue.next(), queue.next()), (Some(3), None));
+        queue.call(0, 2);
+        assert!(queue.waits(2) && !queue.is_held(2) && queue.is_held(1));
+        queue.leave(3);
+        assert_eq!(queue.next(), Some(2));
+        queue.let_go(0);
+        queue.leave(2);
+        assert_eq!((queue.next(), queue.next()), (Some(1), None));
+        assert!(!queue.waits(3), "it is in one place only");
+    }
+
+    #[test]
+    fn one_that_was_called_is_stopped_with_all_others() {
+        let mut queue = queue(&[1]);
+        (1..=3).for_each(|file| queue.enter(0, file));
+        assert_eq!(queue.next(), Some(1));
+        queue.call(0, 3);
+        assert_eq!(queue.hold(0), [1]);
+        assert_eq!(queue.next(), None);
+        queue.let_go(0);
+        let mut next = || {
+            let file = queue.next();
+            file.into_iter().for_each(|file| queue.leave(file));
+            file
+        };
+        assert_eq!((next(), next(), next(), next()), (Some(1), Some(3), Some(2), None));
     }
 }

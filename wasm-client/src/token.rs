@@ -19,7 +19,9 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::endpoint::Endpoint;
+use crate::log::{self, Level};
 use crate::persist::{self, Guest};
+use crate::promise::resolvable;
 
 thread_local! {
     static GUESTS: RefCell<LiteMap<String, Weak<Inner>>> = const { RefCell::new(LiteMap::new()) };
@@ -150,8 +152,7 @@ impl Tokens {
         if self.0.gives_none.get() || self.known().is_some() {
             return None;
         }
-        let mut done = Function::default();
-        let promise = Promise::new(&mut |resolve, _| done = resolve);
+        let (promise, done) = resolvable();
         self.0.introducing.replace(Some(promise));
         Some(Introduction { tokens: self.clone(), done })
     }
@@ -180,7 +181,7 @@ impl Tokens {
             Source::Page(function) => match self.ask(function).await {
                 Ok(()) => generation != self.0.generation.get(),
                 Err(failure) => {
-                    web_sys::console::warn_1(&format!("Longhaul: {failure}").into());
+                    log::say(Level::Warn, failure);
                     false
                 }
             },

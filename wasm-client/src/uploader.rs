@@ -17,10 +17,12 @@ use crate::clock;
 use crate::driver::{Driver, Parts};
 use crate::endpoint::Endpoint;
 use crate::event::{About, Event, Standing};
+use crate::log;
 use crate::number::whole;
 use crate::page::{self, Page};
 use crate::persist::{self, Fingerprint};
 use crate::token::{Source, Tokens};
+use crate::total::{Rest, Totals};
 use crate::transport::Transport;
 
 /// How often listeners are told of progress: as often as an eye follows, and no more, whatever the
@@ -42,6 +44,11 @@ pub(crate) struct Uploader {
     line: u32,
     drivers: RefCell<LiteMap<u32, Rc<Driver>>>,
     verify_source: Cell<bool>,
+    /// Which of them look the same.
+    alike: RefCell<LiteMap<Fingerprint, Vec<u32>>>,
+    totals: RefCell<Totals>,
+    /// What [`Uploader::pause_all`] stopped.
+    stopped: RefCell<Vec<u32>>,
     progress_timer: RefCell<Option<Interval>>,
     emit: Box<dyn Fn(Event)>,
     online: Closure<dyn FnMut()>,
@@ -67,6 +74,9 @@ impl Uploader {
                 page,
                 drivers: RefCell::default(),
                 verify_source: Cell::new(false),
+                alike: RefCell::default(),
+                totals: RefCell::default(),
+                stopped: RefCell::default(),
                 progress_timer: RefCell::default(),
                 emit: Box::new(emit),
                 online: Closure::new(move || with(&back, Self::online)),
@@ -100,8 +110,14 @@ impl Uploader {
     /// Takes in a file and returns the number of its upload: that of one that rests, if it is the same
     /// file again. While one moves, a file that looks the same may still be another (two copies from
     /// one archive), so it has an upload of its own; what is the same the server notices by digests.
-    pub(crate) fn add(&self, file: File, metadata: LiteMap<String, String>) -> u32 {
-        let relative_path = relative_path(&file);
+    /// `path` is where it lies below the folder that was picked, if the file does not tell that itself.
+    pub(crate) fn add(
+        &self,
+        file: File,
+        metadata: LiteMap<String, String>,
+        path: Option<String>,
+    ) -> u32 {
+        let relative_path = path.unwrap_or_else(|| relative_path(&file));
         let fingerprint = Fingerprint::of(&self.endpoint, &file, &relative_path);
         let alike = self.alike(&fingerprint);
         if let Some((upload, _)) = alike.iter().find(|(_, driver)| rests(&driver.phase())) {
@@ -121,9 +137,9 @@ impl Uploader {
 
     /// The open uploads of files that look like this one.
     fn alike(&self, fingerprint: &Fingerprint) -> Vec<(u32, Rc<Driver>)> {
-        let drivers = self.drivers.borrow();
-        let alike = drivers.iter().filter(|(_, driver)| driver.fingerprint() == fingerprint);
-        alike.map(|(upload, driver)| (*upload, Rc::clone(driver))).collect()
+        let alike = self.alike.borrow();
+        let uploads = alike.get(fingerprint).into_iter().flatten();
+        uploads.filter_map(|upload| Some((*upload, self.driver(*upload)?))).collect()
     }
 
     /// Lets an upload rest.
@@ -139,8 +155,27 @@ impl Uploader {
             return self.tell(upload, Input::Resume);
         }
         if self.driver(upload).is_some() {
-            self.enter_line(upload);
+            self.page.call(self.line, upload);
+            self.happened(upload);
         }
+    }
+
+    /// Lets everything rest until [`Uploader::resume_all`], what is added meanwhile included; but not
+    /// what is resumed by itself.
+    pub(crate) fn pause_all(&self) {
+        let stopped = self.page.hold(self.line);
+        self.stopped.borrow_mut().extend(&stopped);
+        stopped.into_iter().for_each(|upload| self.tell(upload, Input::Pause));
+        self.set_progress_timer();
+    }
+
+    /// Goes on where it was. What was paused by itself rests on.
+    pub(crate) fn resume_all(&self) {
+        self.tokens.ask_again();
+        self.page.let_go(self.line);
+        let stopped = self.stopped.take();
+        stopped.into_iter().for_each(|upload| self.happened(upload));
+        self.set_progress_timer();
     }
 
     fn enter_line(&self, upload: u32) {
@@ -163,8 +198,9 @@ impl Uploader {
 
     fn begin(&self, file: File, fingerprint: Fingerprint, config: Config) -> u32 {
         let upload = page::new_number();
-        let back = self.this.clone();
-        let freed = self.this.clone();
+        let (back, freed) = (self.this.clone(), self.this.clone());
+        self.alike.borrow_mut().entry(fingerprint.clone()).or_default().push(upload);
+        self.totals.borrow_mut().begin(upload, config.size);
         let driver = Driver::new(Parts {
             upload,
             config,
@@ -209,7 +245,10 @@ impl Uploader {
         let Some(driver) = self.driver(upload) else { return };
         let phase = driver.phase();
         if self.page.waits(upload) {
-            return self.show(upload, &driver, Standing::Queued);
+            let is_stopped = phase == Phase::Paused && self.page.is_held(upload);
+            let standing = if is_stopped { Standing::Moves(phase) } else { Standing::Queued };
+            self.show(upload, &driver, standing);
+            return self.set_progress_timer();
         }
         if driver.is_claiming() {
             return self.claiming(upload, &driver);
@@ -219,7 +258,7 @@ impl Uploader {
             self.page.leave(upload);
         }
         if matches!(phase, Phase::Ended(End::Done(_) | End::Cancelled)) {
-            self.drivers.borrow_mut().remove(&upload);
+            self.forget(upload, &driver);
         }
         self.show(upload, &driver, Standing::Moves(phase));
         self.page.admit();
@@ -236,14 +275,29 @@ impl Uploader {
         self.page.admit();
     }
 
+    fn forget(&self, upload: u32, driver: &Driver) {
+        self.drivers.borrow_mut().remove(&upload);
+        self.page.part(upload);
+        let mut alike = self.alike.borrow_mut();
+        if let Some(uploads) = alike.get_mut(driver.fingerprint()) {
+            uploads.retain(|other| *other != upload);
+            if uploads.is_empty() {
+                alike.remove(driver.fingerprint());
+            }
+        }
+    }
+
     fn show(&self, upload: u32, driver: &Driver, standing: Standing) {
         if !driver.is_news(&standing) {
             return;
         }
+        log::standing(upload, &driver.name(), &standing, clock::now());
         let about = || About { id: upload, name: driver.name() };
         if let Some(progress) = driver.new_progress() {
+            self.totals.borrow_mut().progress(clock::now(), upload, &progress);
             (self.emit)(Event::progress(about(), progress));
         }
+        self.sum_up(upload, &standing);
         (self.emit)(Event::state(about(), &standing, retry_at(&standing)));
         if let Standing::Moves(Phase::Ended(end)) = standing {
             let url =
@@ -252,23 +306,42 @@ impl Uploader {
         }
     }
 
-    /// Runs while anything moves: the rate changes even when no byte does.
+    fn sum_up(&self, upload: u32, standing: &Standing) {
+        let mut totals = self.totals.borrow_mut();
+        match standing {
+            Standing::Moves(Phase::Ended(End::Done(_))) => totals.done(clock::now(), upload),
+            Standing::Moves(Phase::Ended(End::Cancelled)) => totals.cancelled(upload),
+            Standing::Moves(Phase::Ended(End::Failed(_))) => totals.rest(upload, Rest::Failed),
+            Standing::Moves(Phase::Paused) => totals.rest(upload, Rest::Paused),
+            Standing::Moves(_) | Standing::Queued | Standing::Elsewhere => {
+                totals.rest(upload, Rest::None)
+            }
+        }
+    }
+
+    /// Runs while anything moves, because the rate changes even when no byte does, and once more.
     fn set_progress_timer(&self) {
-        let moving = !self.page.moving_of(self.line).is_empty();
         let mut timer = self.progress_timer.borrow_mut();
-        if moving && timer.is_none() {
+        if timer.is_none() {
             let this = self.this.clone();
             *timer =
                 Some(Interval::new(PROGRESS_INTERVAL_MS, move || with(&this, Self::show_progress)));
-        } else if !moving {
-            *timer = None;
         }
     }
 
     fn show_progress(&self) {
         let moving = self.page.moving_of(self.line);
+        if moving.is_empty() {
+            self.progress_timer.take();
+        }
+        let held = self.page.holds(self.line);
+        let news = self.totals.borrow_mut().news(clock::now(), moving.len() as u64, held);
+        if let Some(total) = news {
+            (self.emit)(Event::Total(total));
+        }
         for (upload, driver) in moving.into_iter().filter_map(|id| Some((id, self.driver(id)?))) {
             if let Some(progress) = driver.new_progress() {
+                self.totals.borrow_mut().progress(clock::now(), upload, &progress);
                 let about = About { id: upload, name: driver.name() };
                 (self.emit)(Event::progress(about, progress));
             }
@@ -290,6 +363,7 @@ impl Drop for Uploader {
         }
         // What they have in the lanes is freed, and nobody is left to be told.
         self.drivers.borrow().values().for_each(|driver| driver.input(Input::Pause));
+        self.drivers.borrow().keys().for_each(|upload| self.page.part(*upload));
         self.page.close_line(self.line);
     }
 }

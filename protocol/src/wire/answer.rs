@@ -114,6 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn a_proxys_limit_is_told_as_the_proxys_and_not_as_the_servers() {
+        let page = "<html><h1>413 Request Entity Too Large</h1><hr>nginx</html>";
+        let Err(Failure::Refused { problem, .. }) = raw(413, page).nothing() else {
+            panic!("413 is a refusal");
+        };
+        assert_eq!((problem.status, problem.retryable), (413, false));
+        assert!(problem.title.contains("proxy"), "{}", problem.title);
+        assert!(problem.advice.contains("client_max_body_size"), "{}", problem.advice);
+        let ours = ProblemCode::TooLarge.problem("the limit is 5 bytes");
+        let body = serde_json::to_string(&ours).unwrap();
+        let Err(Failure::Refused { problem, .. }) = raw(413, &body).nothing() else {
+            panic!("413 is a refusal");
+        };
+        assert_eq!(*problem, ours, "the server's own words stay");
+    }
+
+    #[test]
     fn a_sign_in_page_is_not_taken_for_an_answer() {
         assert!(matches!(raw(200, "<h1>Welcome</h1>").nothing(), Err(Failure::Network(_))));
         assert!(matches!(raw(200, "<h1>Hi</h1>").json::<FileList>(), Err(Failure::Network(_))));

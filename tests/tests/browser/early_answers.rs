@@ -237,3 +237,25 @@ async fn a_server_that_is_away_is_waited_for() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxys_limit_on_bodies_is_told_in_words_that_name_it() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("behind-nginx.bin", 12 * MIB, 59);
+        let server = Server::start(Options::demo()).await;
+        let relay = Relay::start(server.addr(), Hold::Nothing).await;
+        let page = Page::open(browser, &relay.origin()).await;
+        relay.answer_next_chunk(Early::of_proxy(413));
+        page.pick(&file).await;
+        let row = page.comes_to(&["failed"], SOON).await;
+        assert!(row.error.contains("A proxy before the server"), "{row:?}");
+        assert!(row.error.contains("answered 413"), "{row:?}");
+        assert!(row.error.contains("client_max_body_size"), "{row:?}");
+        page.press("resume").await;
+        page.comes_to(&["done"], UPLOAD).await;
+        newest_is(&server, &file).await;
+        server.assert_no_fault();
+    })
+    .await;
+}

@@ -8,9 +8,11 @@ use longhaul_tests::files::{Folder, MIB};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
 use longhaul_tests::relay::{Early, Hold, Relay};
 use longhaul_tests::server::{Options, Server};
+use serde_json::json;
 use tokio::time::sleep;
 
-use crate::stage::{HELD, holds};
+use crate::folders::DROP;
+use crate::stage::{ADD_MANY, HELD, holds, press_for_all};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_idle_uploading_paused_failed_and_done_for_the_eye() {
@@ -47,6 +49,38 @@ async fn the_page_idle_uploading_paused_failed_and_done_for_the_eye() {
         shot("6-long-name").await;
         browser.client().set_window_size(420, 1900).await.unwrap();
         shot("7-narrow").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_and_ten_thousand_files_for_the_eye() {
+    in_every_engine(async |browser| {
+        browser.client().set_window_size(1100, 1200).await.unwrap();
+        let shot = async |name: &str| {
+            sleep(Duration::from_millis(800)).await;
+            browser.screenshot(&format!("{:?}-{name}", browser.engine()).to_lowercase()).await;
+        };
+        let server = Server::start(Options::demo()).await;
+        let relay = Relay::start(server.addr(), Hold::AfterChunks(46)).await;
+        let page = Page::open(browser, &relay.origin()).await;
+        let tree = json!({ "A trip to the mountains": {
+            "notes.txt": "up", "maps": { "north.svg": "<svg/>", "south.svg": "<svg/>" }, "to do": {},
+        } });
+        browser.run(DROP, &[tree]).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        shot("8-folder").await;
+        for _ in 0..6 {
+            relay.answer_next_chunk(Early::of_proxy(413));
+        }
+        browser.run(ADD_MANY, &[json!(10_000), json!(3000)]).await;
+        sleep(Duration::from_secs(12)).await;
+        shot("9-many").await;
+        press_for_all(browser, "pause-all").await;
+        press_for_all(browser, "show-failed").await;
+        shot("10-many-paused").await;
+        browser.client().set_window_size(420, 1400).await.unwrap();
+        shot("11-many-narrow").await;
     })
     .await;
 }

@@ -4,13 +4,43 @@ use std::path::Path;
 use std::time::Duration;
 
 use longhaul_protocol::wire::{FileInfo, UploadStatus};
+use longhaul_tests::browser::Browser;
 use longhaul_tests::files::sha256;
-use longhaul_tests::page::{Page, UPLOAD};
+use longhaul_tests::page::{Page, SOON, UPLOAD};
 use longhaul_tests::server::Server;
 use longhaul_tests::wait;
+use serde_json::json;
 
 /// How long a few chunks may take to be received and synced.
 pub(crate) const HELD: Duration = Duration::from_secs(20);
+
+/// Hands the element so many files of so many random bytes, of a folder with a hundred in each.
+pub(crate) const ADD_MANY: &str = r#"
+    const [count, size] = arguments;
+    const bytes = new Uint8Array(size);
+    window.added = document.querySelector('longhaul-upload').addFiles((async function* () {
+        for (let at = 0; at < count; at += 1) {
+            for (let from = 0; from < size; from += 65536) crypto.getRandomValues(bytes.subarray(from, from + 65536));
+            const name = `${at}.bin`;
+            yield { file: new File([bytes], name), path: `all/${Math.floor(at / 100)}/${name}` };
+        }
+    })());
+"#;
+
+/// Presses a button for all files.
+pub(crate) async fn press_for_all(browser: &Browser, part: &str) {
+    const PRESS: &str = r#"
+        const root = document.querySelector('longhaul-upload').shadowRoot;
+        const button = root.querySelector(`[part~=total] [part~=${arguments[0]}]`);
+        if (!button || button.hidden) return false;
+        button.click();
+        return true;
+    "#;
+    wait::until(&format!("{part} can be pressed"), SOON, async || {
+        (browser.run(PRESS, &[json!(part)]).await == json!(true)).then_some(())
+    })
+    .await;
+}
 
 /// Picks a file, waits until it is done, and checks its download.
 pub(crate) async fn upload(page: &Page<'_>, server: &Server, file: &Path) -> FileInfo {

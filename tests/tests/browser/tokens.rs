@@ -38,12 +38,12 @@ const TWO_AT_ONCE: &str =
     "document.querySelector('longhaul-upload').setAttribute('files-at-once', 2)";
 
 /// A server that asks for tokens signed with what is in the file.
-async fn keyed(key: &Path) -> Server {
+pub(crate) async fn keyed(key: &Path) -> Server {
     let more = vec!["--token-key".to_owned(), key.to_str().unwrap().to_owned()];
     Server::start(Options { more, ..Options::demo() }).await
 }
 
-fn new_key(folder: &Folder, name: &str, secret: char) -> PathBuf {
+pub(crate) fn new_key(folder: &Folder, name: &str, secret: char) -> PathBuf {
     let key = folder.path().join(name);
     write_key(&key, secret);
     key
@@ -56,7 +56,7 @@ fn write_key(key: &Path, secret: char) {
     fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn token(key: &Path, owner: &str) -> String {
+pub(crate) fn token(key: &Path, owner: &str) -> String {
     let mut command = Command::new(artefacts::server());
     command.arg("token").arg("--key").arg(key).args(["--owner", owner, "--expires", "1d"]);
     let out = command.output().unwrap();

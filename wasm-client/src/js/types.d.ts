@@ -13,11 +13,17 @@ export interface UploaderOptions {
   /** What all uploads of the page together may send, bytes a second, at least 65536; as much as the
    * network takes if left out. `setRateMax` changes it at any time. */
   rateMax?: number;
+  /** How much is written to the console, of all uploads of the page; `"warn"` if it was never said. */
+  logLevel?: LogLevel;
   /** The token that says who uploads, or a function that gets one: called before the first request
    * and whenever the server refuses the last one. Without it, a server that lets guests in gives a
    * token, which is kept in `localStorage`. */
   token?: string | (() => string | Promise<string>);
 }
+
+/** Nothing; what a person has to do something about; also what is tried again; also where each file
+ * stands; also every request. */
+export type LogLevel = "silent" | "error" | "warn" | "info" | "debug";
 
 /** Where an upload stands. */
 export type UploadState =
@@ -101,12 +107,34 @@ export interface ErrorDetail extends UploadDetail {
   problem: Problem | null;
 }
 
+/** Detail of `total`: all files since nothing was open the last time, without those that were
+ * cancelled. Bytes, bytes a second, milliseconds. */
+export interface TotalDetail {
+  files: number;
+  done: number;
+  failed: number;
+  /** Those that a person lets rest. */
+  paused: number;
+  /** Those that have their turn. */
+  moving: number;
+  /** Between `pauseAll` and `resumeAll`. */
+  held: boolean;
+  total: number;
+  acknowledged: number;
+  inFlight: number;
+  reused: number;
+  rate: number;
+  /** Without what is paused or has failed. */
+  leftMs: number | null;
+}
+
 /** The details of an Uploader's events, by their type. */
 export interface UploaderEvents {
   state: StateDetail;
   progress: ProgressDetail;
   complete: CompleteDetail;
   error: ErrorDetail;
+  total: TotalDetail;
 }
 
 export interface Uploader {

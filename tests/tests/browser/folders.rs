@@ -1,0 +1,186 @@
+//! Folders: dropped with their tree, or picked.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use longhaul_tests::browser::{Browser, Engine, in_every_engine};
+use longhaul_tests::files::{Folder, MIB};
+use longhaul_tests::page::{Page, SOON, UPLOAD};
+use longhaul_tests::server::{Options, Server};
+use longhaul_tests::wait;
+use serde_json::{Value, json};
+
+use crate::stage::assert_is;
+
+/// Drops a tree that is told in JSON: a string is a file with that text, an object a folder, `null` a file
+/// that the browser may not read. Its entries are as browsers make them: a folder tells of two at a time,
+/// and that there are no more by telling none.
+pub(crate) const DROP: &str = r#"
+    const entry = (name, what, above) => {
+        const fullPath = `${above}/${name}`;
+        const made = { name, fullPath, isFile: what === null || typeof what === 'string', isDirectory: false };
+        if (what === null) return { ...made, file: (_, no) => setTimeout(() => no(new DOMException('no', 'NotReadableError'))) };
+        if (made.isFile) return { ...made, file: ok => setTimeout(() => ok(new File([what], name))) };
+        const inside = Object.entries(what).map(([name, what]) => entry(name, what, fullPath));
+        return { ...made, isDirectory: true, createReader: () => {
+            let at = 0;
+            return { readEntries: ok => setTimeout(() => ok(inside.slice(at, at += 2))) };
+        } };
+    };
+    const items = Object.entries(arguments[0]).map(([name, what]) => ({
+        kind: 'file',
+        webkitGetAsEntry: () => entry(name, what, ''),
+        getAsFile: () => typeof what === 'string' ? new File([what], name) : null,
+    }));
+    const event = new Event('drop', { bubbles: true, cancelable: true });
+    event.dataTransfer = { items };
+    document.querySelector('longhaul-upload').shadowRoot.querySelector('[part~=drop]').dispatchEvent(event);
+"#;
+
+const NOTICE: &str = r#"
+    return document.querySelector('longhaul-upload').shadowRoot.querySelector('[part~=notice]').textContent;
+"#;
+
+/// Waits until so many files are sealed, and returns their names by their paths.
+async fn sealed(server: &Server, count: usize) -> BTreeMap<String, String> {
+    let files = wait::until("all files are sealed", UPLOAD, async || {
+        let files = server.api().files().await;
+        (files.len() >= count).then_some(files)
+    });
+    let files = files.await;
+    assert_eq!(files.len(), count, "{files:?}");
+    let path = |meta: &longhaul_protocol::wire::FileMeta| meta.relative_path.clone();
+    files
+        .iter()
+        .map(|file| (path(&file.meta).unwrap_or_default(), file.meta.name.clone()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_dropped_arrives_with_its_tree() {
+    in_every_engine(async |browser| {
+        let server = Server::start(Options::demo()).await;
+        let page = Page::open(browser, &server.origin()).await;
+        let tree = json!({
+            "alone.txt": "by itself",
+            "trip": {
+                "a.txt": "1", "b.txt": "22", "c.txt": "333", "d.txt": "", "nothing here": {},
+                "deep": { "er": { "est": { "a.txt": "the same name elsewhere" } } },
+                "secret": null,
+            },
+        });
+        browser.run(DROP, &[tree]).await;
+        let files = sealed(&server, 6).await;
+        let expected = [
+            ("", "alone.txt"),
+            ("trip/a.txt", "a.txt"),
+            ("trip/b.txt", "b.txt"),
+            ("trip/c.txt", "c.txt"),
+            ("trip/d.txt", "d.txt"),
+            ("trip/deep/er/est/a.txt", "a.txt"),
+        ];
+        let expected = expected.map(|(path, name)| (path.to_owned(), name.to_owned()));
+        assert_eq!(files, expected.into());
+        let notice = browser.run(NOTICE, &[]).await.to_string();
+        assert!(notice.contains("trip/nothing here"), "the empty folder is not told: {notice}");
+        assert!(notice.contains("trip/secret"), "what cannot be read is not told: {notice}");
+        let told = page.told().await;
+        let empty = told.iter().find(|told| told.name == "directory").expect("an event of it");
+        assert_eq!(empty.detail, json!({ "path": "trip/nothing here" }));
+        assert!(!told.iter().any(|told| told.name == "uncaught"), "{told:?}");
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_one_file_is_taken_a_folder_is_refused_in_words() {
+    in_every_engine(async |browser| {
+        let server = Server::start(Options::demo()).await;
+        let page = Page::open(browser, &server.origin()).await;
+        let alone = "const element = document.querySelector('longhaul-upload');
+            element.removeAttribute('multiple'); element.removeAttribute('directory');";
+        browser.run(alone, &[]).await;
+        browser.run(DROP, &[json!({ "trip": { "a.txt": "1" } })]).await;
+        wait::until("the notice is there", SOON, async || {
+            let notice = browser.run(NOTICE, &[]).await.to_string();
+            notice.contains("A folder cannot be dropped here").then_some(())
+        })
+        .await;
+        assert_eq!(page.rows().await, []);
+    })
+    .await;
+}
+
+/// A folder on the disk, with more entries than a browser tells at once.
+fn on_the_disk(folder: &Folder) -> usize {
+    let many = folder.path().join("trip/many");
+    fs::create_dir_all(&many).unwrap();
+    fs::create_dir_all(folder.path().join("trip/empty")).unwrap();
+    for number in 0..250 {
+        fs::write(many.join(format!("{number}.txt")), format!("file {number}")).unwrap();
+    }
+    let large = folder.random("large.bin", 9 * MIB, 91);
+    fs::rename(large, folder.path().join("trip/large.bin")).unwrap();
+    251
+}
+
+/// Checks that the folder of [`on_the_disk`] is on the server.
+async fn arrives(server: &Server, folder: &Folder, count: usize) {
+    let files = sealed(server, count).await;
+    assert!((0..250).all(|number| files.contains_key(&format!("trip/many/{number}.txt"))));
+    let large = server.api().files().await.into_iter().find(|file| file.meta.name == "large.bin");
+    let large = large.expect("the large file");
+    assert_eq!(large.meta.relative_path.as_deref(), Some("trip/large.bin"));
+    assert_is(server, &large, &folder.path().join("trip/large.bin")).await;
+    server.assert_no_fault();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_picked_arrives_with_its_tree() {
+    in_every_engine(async |browser| {
+        // Its driver hands a folder's name to the page as if it were a file's.
+        if browser.engine() == Engine::WebKit {
+            println!("SKIPPED in WebKit: its driver cannot pick a folder");
+            return;
+        }
+        let folder = Folder::new();
+        let count = on_the_disk(&folder);
+        let server = Server::start(Options::demo()).await;
+        let page = Page::open(browser, &server.origin()).await;
+        page.pick_folder(&folder.path().join("trip")).await;
+        arrives(&server, &folder, count).await;
+    })
+    .await;
+}
+
+/// Drops what is at that path on the page's drop area, as a person does: Chromium makes the entries.
+async fn really_drop(browser: &Browser, path: &Path) {
+    const WHERE: &str = r#"
+        const area = document.querySelector('longhaul-upload').shadowRoot.querySelector('[part~=drop]');
+        const { x, y, width, height } = area.getBoundingClientRect();
+        return { x: x + width / 2, y: y + height / 2 };
+    "#;
+    let at = browser.run(WHERE, &[]).await;
+    for kind in ["dragEnter", "dragOver", "drop"] {
+        let data = json!({ "items": [], "files": [path], "dragOperationsMask": 1 });
+        let event = json!({ "type": kind, "x": at["x"], "y": at["y"], "data": data });
+        browser.devtools("Input.dispatchDragEvent", event).await;
+    }
+}
+
+/// Only Chromium's driver can drop what is really there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_folder_that_is_dropped_arrives_with_its_tree() {
+    let browser = Browser::start(Engine::Chromium).await;
+    let folder = Folder::new();
+    let count = on_the_disk(&folder);
+    let server = Server::start(Options::demo()).await;
+    let page = Page::open(&browser, &server.origin()).await;
+    really_drop(&browser, &folder.path().join("trip")).await;
+    arrives(&server, &folder, count).await;
+    let told: Vec<Value> = page.told().await.into_iter().map(|told| told.detail).collect();
+    assert!(told.contains(&json!({ "path": "trip/empty" })), "the empty folder is not told");
+    browser.close().await;
+}
