@@ -11,3 +11,4 @@ mod bad_input;
 mod crash;
 mod faults;
 mod rot;
+mod size;
