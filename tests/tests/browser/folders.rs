@@ -137,22 +137,42 @@ async fn arrives(server: &Server, folder: &Folder, count: usize) {
     server.assert_no_fault();
 }
 
+/// Chooses a folder as a picker hands it over: files that tell where they lie.
+const PICK: &str = r#"
+    const input = document.querySelector('longhaul-upload').shadowRoot.querySelector('input[webkitdirectory]');
+    const files = arguments[0].map(path => Object.defineProperty(
+        new File([path], path.split('/').at(-1)), 'webkitRelativePath', { value: path }));
+    Object.defineProperty(input, 'files', { configurable: true, value: files });
+    input.dispatchEvent(new Event('change'));
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_is_picked_arrives_with_its_tree() {
+async fn files_of_a_picker_for_folders_keep_where_they_lie() {
     in_every_engine(async |browser| {
-        // Its driver hands a folder's name to the page as if it were a file's.
-        if browser.engine() == Engine::WebKit {
-            println!("SKIPPED in WebKit: its driver cannot pick a folder");
-            return;
-        }
-        let folder = Folder::new();
-        let count = on_the_disk(&folder);
         let server = Server::start(Options::demo()).await;
-        let page = Page::open(browser, &server.origin()).await;
-        page.pick_folder(&folder.path().join("trip")).await;
-        arrives(&server, &folder, count).await;
+        Page::open(browser, &server.origin()).await;
+        browser.run(PICK, &[json!(["trip/a.txt", "trip/deep/er/a.txt"])]).await;
+        let files = sealed(&server, 2).await;
+        assert!(
+            files.contains_key("trip/a.txt") && files.contains_key("trip/deep/er/a.txt"),
+            "{files:?}"
+        );
+        server.assert_no_fault();
     })
     .await;
+}
+
+/// Only Chromium's driver can pick a folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_folder_that_is_picked_arrives_with_its_tree() {
+    let browser = Browser::start(Engine::Chromium).await;
+    let folder = Folder::new();
+    let count = on_the_disk(&folder);
+    let server = Server::start(Options::demo()).await;
+    let page = Page::open(&browser, &server.origin()).await;
+    page.pick_folder(&folder.path().join("trip")).await;
+    arrives(&server, &folder, count).await;
+    browser.close().await;
 }
 
 /// Drops what is at that path on the page's drop area, as a person does: Chromium makes the entries.
