@@ -337,6 +337,15 @@ fn what_begins_past_the_end_takes_the_chunk_from_nobody() {
 }
 
 #[test]
+fn a_replacement_that_begins_midway_takes_nothing_out() {
+    let mut chunks = three_chunks("0-2");
+    let midway = ChunkHeaders { offset: 5, ..request(b"b", Some(b"a")) };
+    let refused = begin(&mut chunks, midway, Some(b"a"));
+    assert!(matches!(refused, Err(StoreError::Offset { kept: 0, .. })));
+    assert!(chunks.is_held(INDEX));
+}
+
+#[test]
 fn after_a_failed_sync_no_beginning_is_kept() {
     let mut chunks = three_chunks("");
     breaks_off(&mut chunks, b"a", 10);
