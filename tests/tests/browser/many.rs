@@ -16,6 +16,9 @@ use crate::stage::{ADD_MANY, press_for_all as press};
 /// taken in or all rows laid out at once take longer than this on any.
 const LONG_MS: f64 = 250.0;
 
+/// How long the slowest engine may take to have them all in its list, on a machine that does much else.
+const TAKEN_IN: Duration = Duration::from_secs(240);
+
 /// Notes every long task, and where a browser tells of none, how long the thread was not to be had.
 const OBSERVE: &str = r#"
     window.longest = 0;
@@ -79,7 +82,7 @@ async fn ten_thousand_files_are_listed_without_one_long_task() {
         Page::open(browser, &relay.origin()).await;
         let tells = browser.run(OBSERVE, &[]).await == json!(true);
         browser.run(ADD_MANY, &[json!(FILES), json!(16)]).await;
-        let total = total_comes_to(browser, UPLOAD, "files", json!(FILES)).await;
+        let total = total_comes_to(browser, TAKEN_IN, "files", json!(FILES)).await;
         assert_eq!(total["total"], json!(FILES * 16));
 
         let shown = browser.run(SHOWN, &[]).await;
