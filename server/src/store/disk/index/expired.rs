@@ -17,22 +17,28 @@ const REMEMBERED_MAX: usize = 100_000;
 impl Index {
     /// Forgets those that expired too long ago, or are too many.
     pub(in crate::store::disk) fn forget_expired(&self, now: Millis) -> Result<()> {
-        let mut rows = self.read(all)?;
-        rows.sort_unstable();
-        let too_many = rows.len().saturating_sub(REMEMBERED_MAX);
-        let is_old = |&(at, _): &(u64, Id)| at.saturating_add(REMEMBERED_MS) <= now.0;
-        let count = rows.iter().take_while(|row| is_old(row)).count().max(too_many);
-        if count == 0 {
+        let forgotten = forgotten(self.read(all)?, now);
+        if forgotten.is_empty() {
             return Ok(());
         }
         self.write(|txn| {
             let mut table = txn.open_table(EXPIRED)?;
-            for (_, id) in rows.iter().take(count) {
+            for id in &forgotten {
                 table.remove(id)?;
             }
             Ok(())
         })
     }
+}
+
+/// Of rows of when and what expired, those that are too old and, beyond what is remembered, the
+/// oldest.
+fn forgotten(mut rows: Vec<(u64, Id)>, now: Millis) -> Vec<Id> {
+    rows.sort_unstable();
+    let too_many = rows.len().saturating_sub(REMEMBERED_MAX);
+    let is_old = |&(at, _): &(u64, Id)| at.saturating_add(REMEMBERED_MS) <= now.0;
+    let count = rows.iter().take_while(|row| is_old(row)).count().max(too_many);
+    rows.into_iter().take(count).map(|(_, id)| id).collect()
 }
 
 fn all(txn: &ReadTransaction) -> Result<Vec<(u64, Id)>> {
@@ -58,4 +64,18 @@ pub(super) fn remember(
 pub(super) fn has_expired(txn: &ReadTransaction, id: UploadId, owner: &str) -> Result<bool> {
     let row = txn.open_table(EXPIRED)?.get(id.0)?;
     Ok(row.is_some_and(|row| row.value().0 == owner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_the_oldest_are_forgotten() {
+        let newest_first = (0..REMEMBERED_MAX as u64 + 2).rev();
+        let rows = |at: u64| (at, u128::from(u64::MAX - at).to_be_bytes());
+        let all: Vec<_> = newest_first.map(rows).collect();
+        assert_eq!(forgotten(all.clone(), Millis(0)), [rows(0).1, rows(1).1]);
+        assert_eq!(forgotten(all, Millis(REMEMBERED_MS + 2)).len(), 3);
+    }
 }
