@@ -24,8 +24,7 @@ const CHUNKS: TableDefinition<'_, (Id, u64), [u8; 32]> = TableDefinition::new("c
 const FILES: Rows = TableDefinition::new("files");
 const FILES_BY_OWNER: ByOwner = TableDefinition::new("files_by_owner");
 const BLOBS: Rows = TableDefinition::new("blobs");
-const SOURCES: TableDefinition<'_, (&str, [u8; 32], Id), u64> = TableDefinition::new("sources");
-const HOLDERS: TableDefinition<'_, ([u8; 32], Id), u64> = TableDefinition::new("holders");
+const SOURCES: TableDefinition<'_, ([u8; 32], &str, Id), u64> = TableDefinition::new("digests");
 const WHOLES: TableDefinition<'_, Id, [u8; 32]> = TableDefinition::new("wholes");
 
 /// The owner of everything on a server that asks nobody who he is.
@@ -151,12 +150,10 @@ impl Copy<'_> {
     fn chunks(&self, blob: Id) -> Result<()> {
         let mut chunks = self.txn.open_table(CHUNKS).map_err(failed)?;
         let mut sources = self.txn.open_table(SOURCES).map_err(failed)?;
-        let mut holders = self.txn.open_table(HOLDERS).map_err(failed)?;
         for index in 0..self.template.chunk_count {
             let digest = self.digest(index);
             chunks.insert((blob, index), digest).map_err(failed)?;
-            sources.insert((OWNER, digest, blob), index).map_err(failed)?;
-            holders.insert((digest, blob), index).map_err(failed)?;
+            sources.insert((digest, OWNER, blob), index).map_err(failed)?;
         }
         Ok(())
     }

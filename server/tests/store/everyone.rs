@@ -8,11 +8,15 @@ use longhaul_server::store::disk::{Config, DiskStore, PROOFS_OPEN_MAX, PROOFS_WR
 use longhaul_server::store::{
     ChunkBegin, ChunkWriter as _, FileReader as _, Offered, Store as _, StoreError,
 };
-use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
+use redb::{
+    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _,
+    TableDefinition,
+};
 
 use super::fixture::*;
 
-const HOLDERS: TableDefinition<'_, ([u8; 32], [u8; 16]), u64> = TableDefinition::new("holders");
+const DIGESTS: TableDefinition<'_, ([u8; 32], &str, [u8; 16]), u64> =
+    TableDefinition::new("digests");
 
 fn open(place: &Place) -> DiskStore {
     place.open_with(&Config { reuse: Reuse::Everyone, ..place.config() })
@@ -215,7 +219,7 @@ async fn what_was_deleted_is_neither_asked_for_nor_granted() {
     assert_eq!(held_by_bob(&store, id).await, "");
     assert_eq!(offer_as_bob(&store, id, &sent).await.challenge, None);
     drop(store);
-    assert_eq!(rows_of_holders(&place), 0, "no row is left over");
+    assert_eq!(rows_of_digests(&place), 0, "no row is left over");
 }
 
 #[tokio::test]
@@ -232,11 +236,11 @@ async fn what_was_deleted_and_is_only_kept_for_who_borrows_it_is_not_asked_for_e
 }
 
 /// Once the store before is over.
-fn rows_of_holders(place: &Place) -> u64 {
+fn rows_of_digests(place: &Place) -> u64 {
     drop(place.open());
     let db = Database::open(place.dir.path().join("index.redb")).unwrap();
-    let holders = db.begin_read().unwrap().open_table(HOLDERS).unwrap();
-    holders.len().unwrap()
+    let digests = db.begin_read().unwrap().open_table(DIGESTS).unwrap();
+    digests.len().unwrap()
 }
 
 #[tokio::test]
@@ -269,7 +273,7 @@ async fn a_chunk_that_was_replaced_is_found_by_its_new_digest_only() {
     }
     store.shutdown().await;
     drop(store);
-    assert_eq!(rows_of_holders(&place), 1, "the row of the old digest is gone");
+    assert_eq!(rows_of_digests(&place), 1, "the row of the old digest is gone");
 }
 
 #[tokio::test]
@@ -305,24 +309,42 @@ async fn no_more_sources_are_read_at_once_than_may_be_copied() {
 
 #[tokio::test]
 async fn what_an_older_server_took_is_found_too() {
-    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
-    let store = open(&place);
-    sent.upload(&store).await;
-    store.shutdown().await;
-    drop(store);
-    take_back_to_schema_4(&place);
-    let store = open(&place);
-    let id = begin_as_bob(&store, &sent).await;
-    assert_eq!(offer_as_bob(&store, id, &sent).await.challenge.unwrap().chunks, set("0-1"));
+    for schema in [4, 5] {
+        let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+        let store = open(&place);
+        sent.upload(&store).await;
+        store.shutdown().await;
+        drop(store);
+        take_back_to_schema(schema, &place);
+        let store = open(&place);
+        let id = begin_as_bob(&store, &sent).await;
+        assert_eq!(offer_as_bob(&store, id, &sent).await.challenge.unwrap().chunks, set("0-1"));
+        let hers = sent.create(&store).await;
+        let offered = store.offer(&alice(), hers, sent.run()).await.unwrap();
+        assert_eq!(offered.holding.held, set("0-1"), "and by its owner");
+    }
 }
 
-fn take_back_to_schema_4(place: &Place) {
+/// Makes an index what a server with that schema would have left.
+pub(super) fn take_back_to_schema(schema: u64, place: &Place) {
     // Waits until the store before is over.
     drop(place.open());
     let db = Database::open(place.dir.path().join("index.redb")).unwrap();
     let txn = db.begin_write().unwrap();
-    txn.delete_table(HOLDERS).unwrap();
+    let old = TableDefinition::<(&str, [u8; 32], [u8; 16]), u64>::new("sources");
+    let mut old = txn.open_table(old).unwrap();
+    let holders = TableDefinition::<([u8; 32], [u8; 16]), u64>::new("holders");
+    for row in txn.open_table(DIGESTS).unwrap().iter().unwrap() {
+        let (key, index) = row.unwrap();
+        let (digest, owner, blob) = key.value();
+        old.insert((owner, digest, blob), index.value()).unwrap();
+        if schema == 5 {
+            txn.open_table(holders).unwrap().insert((digest, blob), index.value()).unwrap();
+        }
+    }
+    drop(old);
+    txn.delete_table(DIGESTS).unwrap();
     let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-    txn.open_table(meta).unwrap().insert("schema", 4).unwrap();
+    txn.open_table(meta).unwrap().insert("schema", schema).unwrap();
     txn.commit().unwrap();
 }

@@ -6,6 +6,7 @@ use longhaul_server::store::disk::{Config, DiskStore, OpenError, SCHEMA_VERSION}
 use longhaul_server::store::{Store as _, StoreError};
 use redb::{Database, TableDefinition};
 
+use super::everyone::take_back_to_schema;
 use super::fixture::*;
 
 #[tokio::test]
@@ -266,6 +267,7 @@ async fn a_directory_from_before_blobs_were_shared_is_brought_up_to_date() {
 
 /// Makes an index what a server with schema 2 would have left.
 fn take_back_to_schema_2(place: &Place) {
+    take_back_to_schema(4, place);
     let db = Database::open(place.dir.path().join("index.redb")).unwrap();
     let txn = db.begin_write().unwrap();
     txn.delete_table(TableDefinition::<([u8; 16], u64), ([u8; 32], [u8; 16], u64, u64)>::new(
@@ -274,7 +276,6 @@ fn take_back_to_schema_2(place: &Place) {
     .unwrap();
     txn.delete_table(TableDefinition::<([u8; 16], u64, [u8; 16], u64), ()>::new("lent")).unwrap();
     txn.delete_table(TableDefinition::<(&str, [u8; 32], [u8; 16]), ()>::new("roots")).unwrap();
-    txn.delete_table(TableDefinition::<([u8; 32], [u8; 16]), u64>::new("holders")).unwrap();
     let meta: TableDefinition<&str, u64> = TableDefinition::new("meta");
     txn.open_table(meta).unwrap().insert("schema", 2).unwrap();
     let blobs: TableDefinition<[u8; 16], &[u8]> = TableDefinition::new("blobs");

@@ -7,7 +7,7 @@ use longhaul_protocol::wire::DifferingChunk;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_server::store::disk::{Config, DiskStore, Reuse};
-use longhaul_server::store::{NewUpload, Offered, Store as _, StoreError};
+use longhaul_server::store::{NewUpload, Offered, Owner, Store as _, StoreError};
 
 use super::fixture::*;
 
@@ -301,6 +301,12 @@ async fn nothing_is_lent_to_another_owner_or_where_reuse_is_off() {
     assert!(offered_to_bob.held.is_empty() && offered_to_bob.filling.is_empty());
     let refused = store.offer(&bob(), open, sent.run()).await;
     assert!(matches!(refused, Err(StoreError::NotFound)));
+    // Whoever comes first in the table.
+    for other in ["", "alic", "alicea", "zoe"].map(|name| Owner(name.to_owned())) {
+        let id = store.create(&other, named("another's", 2 * CHUNK)).await.unwrap().id;
+        let holding = store.offer(&other, id, sent.run()).await.unwrap().holding;
+        assert!(holding.held.is_empty(), "{other:?}");
+    }
     store.shutdown().await;
     drop(store);
     let config = Config { reuse: Reuse::Off, ..place.config() };

@@ -36,6 +36,7 @@ const DISK: &str = "server/src/store/disk.rs";
 const CHUNKS: &str = "server/src/store/disk/index/chunks.rs";
 const CLAIMS: &str = "server/src/store/disk/claims.rs";
 const CREATE: &str = "server/src/store/disk/create.rs";
+const FIND: &str = "server/src/store/disk/index/find.rs";
 const FILES: &str = "server/src/store/disk/index/files.rs";
 const INDEX: &str = "server/src/store/disk/index.rs";
 const READER: &str = "server/src/store/disk/reader.rs";
@@ -174,8 +175,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a reference without a pin",
         "reuse::",
         REFS,
-        "        self.txn.open_table(LENT)?.insert((blob.bytes(), index.0, to.0, at.0), ())?;\n",
-        "        if !@M {\n            self.txn.open_table(LENT)?.insert((blob.bytes(), index.0, to.0, at.0), ())?;\n        }\n",
+        "        self.lent.insert((blob.bytes(), index.0, to.0, at.0), ())?;\n",
+        "        if !@M {\n            self.lent.insert((blob.bytes(), index.0, to.0, at.0), ())?;\n        }\n",
     ),
     mutant(
         "a pinned blob unlinked",
@@ -212,20 +213,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "BlobRow { files: blob.files.saturating_sub(1), ..blob }",
         "BlobRow { files: if @M { blob.files } else { blob.files.saturating_sub(1) }, ..blob }",
     ),
-    // Two guards, either of which is enough.
     mutant(
         "garbage lent",
         "reuse::",
-        REFS,
-        "if garbage.get(blob)?.is_none() {",
-        "if @M || garbage.get(blob)?.is_none() {",
-    ),
-    mutant(
-        "garbage lent",
-        "reuse::",
-        REFS,
-        "Some(row) if row.files > 0 => row.plan().map(Some),",
-        "Some(row) if @M || row.files > 0 => row.plan().map(Some),",
+        FIND,
+        "let is_garbage = garbage.get(blob.bytes())?.is_some();",
+        "let is_garbage = !@M && garbage.get(blob.bytes())?.is_some();",
     ),
     mutant(
         "sealed with references",
@@ -259,15 +252,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a pin outlives its reference",
         "reuse::",
         REFS,
-        "    txn.open_table(LENT)?.remove((blob, at, upload.0, index.0))?;\n",
-        "    if !@M {\n        txn.open_table(LENT)?.remove((blob, at, upload.0, index.0))?;\n    }\n",
+        "        self.lent.remove((blob, at, upload.0, index.0))?;\n",
+        "        if !@M {\n            self.lent.remove((blob, at, upload.0, index.0))?;\n        }\n",
     ),
     mutant(
         "a reference outlives the copy",
         "reuse::",
         CHUNKS,
-        "        refs::release(txn, chunk.upload, chunk.index)?;\n        table",
-        "        if !@M {\n            refs::release(txn, chunk.upload, chunk.index)?;\n        }\n        table",
+        "        pins.release(chunk.upload, chunk.index)?;\n        table",
+        "        if !@M {\n            pins.release(chunk.upload, chunk.index)?;\n        }\n        table",
     ),
     mutant(
         "the same file need not have the same plan",

@@ -11,8 +11,8 @@ mod backend;
 mod chunks;
 mod expired;
 mod files;
+mod find;
 mod garbage;
-mod holders;
 mod migrate;
 mod refs;
 mod rot;
@@ -35,16 +35,21 @@ use backend::FileBackend;
 
 pub(super) use chunks::{DurableChunk, Removed};
 pub(super) use files::Published;
-pub(super) use refs::{Borrowed, Borrower, Lent, Source};
+pub(super) use find::Source;
+pub(super) use refs::{Borrowed, Borrower, Lent};
 pub(super) use uploads::Created;
 pub(super) use whole::Unhashed;
 
 /// The schema that this server writes. A change of it is a new number and a step in [`MIGRATIONS`].
-pub const SCHEMA_VERSION: u64 = 5;
+pub const SCHEMA_VERSION: u64 = 6;
 
 /// The step at position `n` makes schema `n + 2` of schema `n + 1`; all run in one transaction.
 const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] =
-    &[make_tables, migrate::share_blobs, whole::begin_all, migrate::find_holders];
+    &[make_tables, migrate::share_blobs, whole::begin_all, migrate::nothing, migrate::join_sources];
+
+/// How many rows of chunks or references go in one commit: those of a million chunks, dropped at
+/// once, would hold up everybody's commits for seconds.
+const ROWS_PER_COMMIT: usize = 10_000;
 
 type Id = [u8; 16];
 type RefRow = ([u8; 32], Id, u64, u64);
@@ -65,11 +70,10 @@ const FILES_BY_OWNER: TableDefinition<'_, (&str, u64, Id), ()> =
     TableDefinition::new("files_by_owner");
 /// Blob of sealed files → [`BlobRow`](super::row::BlobRow); kept until it is unlinked.
 const BLOBS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("blobs");
-/// Owner, digest, blob → one chunk there with that digest: where an offered digest is taken from.
-/// One row per blob, so that a file of a million equal chunks has one.
-const SOURCES: TableDefinition<'_, (&str, [u8; 32], Id), u64> = TableDefinition::new("sources");
-/// Digest, blob → one chunk there with that digest, whosever it is: [`SOURCES`] without the owner.
-const HOLDERS: TableDefinition<'_, ([u8; 32], Id), u64> = TableDefinition::new("holders");
+/// Digest, owner, blob → one chunk there with that digest: where an offered digest is taken from.
+/// One row per blob, so that a file of a million equal chunks has one; the digest first, so that
+/// what is anybody's is found too.
+const SOURCES: TableDefinition<'_, ([u8; 32], &str, Id), u64> = TableDefinition::new("digests");
 /// Upload, chunk → digest, and where its bytes lie: blob, chunk there, offset there in bytes. See
 /// `refs`.
 const REFS: TableDefinition<'_, (Id, u64), RefRow> = TableDefinition::new("refs");
@@ -235,7 +239,6 @@ fn make_tables(txn: &WriteTransaction) -> Result<()> {
     txn.open_table(FILES_BY_OWNER)?;
     txn.open_table(BLOBS)?;
     txn.open_table(SOURCES)?;
-    txn.open_table(HOLDERS)?;
     txn.open_table(REFS)?;
     txn.open_table(LENT)?;
     txn.open_table(ROOTS)?;

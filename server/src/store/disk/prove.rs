@@ -83,7 +83,7 @@ impl Inner {
         live: &Live,
         missing: &[(ChunkIndex, Digest)],
     ) -> Result<Option<Challenge>> {
-        let mut known = self.index.known_to_anybody(live.blob_id(), live.plan, missing)?;
+        let mut known = self.index.known_to_anybody(live.id, live.plan, missing)?;
         let nonce = self.new_nonce()?;
         let mut state = live.state();
         let State { chunks, reuse, .. } = &mut *state;
@@ -136,9 +136,9 @@ impl Inner {
         let index = proof.index;
         let Some(wanted) = live.state().reuse.proofs.take(index) else { return Ok(()) };
         let Ok(_permit) = self.fills.acquire().await else { return Ok(()) };
-        let (store, own, plan) = (Arc::clone(self), live.blob_id(), live.plan);
+        let (store, id, plan) = (Arc::clone(self), live.id, live.plan);
         let source = self
-            .blocking(move || store.index.source_of_anybody(own, plan, index, wanted.digest))
+            .blocking(move || store.index.source_of_anybody(id, plan, index, wanted.digest))
             .await?;
         let Some(source) = source else { return Ok(()) };
         let Some(grant) = live.change(|state| state.chunks.begin_granting(index)) else {

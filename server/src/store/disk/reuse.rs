@@ -9,7 +9,7 @@ use std::sync::Arc;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::proof::Challenge;
 use longhaul_protocol::wire::{DifferingChunk, DigestRun};
-use longhaul_protocol::{ChunkIndex, ChunkSet, Digest};
+use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis};
 
 use super::Inner;
 use super::config::Reuse;
@@ -97,9 +97,7 @@ impl Inner {
         }
         let mut lending = Lending { live, chunks, lent: Lent::default() };
         let at = self.now_and_idle_expiry();
-        if self.index.has_source(&live.owner.0, live.blob_id(), &wanted)? {
-            lending.lent = self.index.lend(&borrower(live, at), &wanted)?;
-        }
+        lending.lent = self.index.lend(&borrower(live, at), &wanted)?;
         let Lent { twin, chunks } = &lending.lent;
         let mut state = live.state();
         state.reuse.twin = *twin;
@@ -111,9 +109,10 @@ impl Inner {
     }
 }
 
-fn borrower(live: &Live, at: (longhaul_protocol::Millis, longhaul_protocol::Millis)) -> Borrower {
+fn borrower(live: &Live, at: (Millis, Millis)) -> Borrower<'_> {
     let state = live.state();
     Borrower {
+        owner: &live.owner.0,
         upload: live.id,
         plan: live.plan,
         may_be_known: state.chunks.may_be_known(),

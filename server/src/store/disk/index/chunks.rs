@@ -4,7 +4,8 @@ use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
-use super::{CHUNKS, HOLDERS, Id, Index, REFS, SOURCES, refs, uploads};
+use super::refs::Pins;
+use super::{CHUNKS, Id, Index, REFS, SOURCES, refs, uploads};
 use crate::store::Result;
 use crate::store::disk::layout::BlobId;
 
@@ -54,15 +55,14 @@ impl Index {
             if refs::is_lent(txn, blob, index)? {
                 return Ok(Removed::Lent);
             }
-            refs::release(txn, upload, index)?;
+            Pins::open(txn)?.release(upload, index)?;
             txn.open_table(CHUNKS)?.remove((blob.bytes(), index.0))?;
             let Some(row) = uploads::get_upload(txn, upload)? else { return Ok(Removed::Done) };
-            let key = (row.owner.as_str(), digest.0, blob.bytes());
+            let key = (digest.0, row.owner.as_str(), blob.bytes());
             let mut sources = txn.open_table(SOURCES)?;
             let named = sources.get(key)?.map(|at| at.value());
             if named == Some(index.0) {
                 sources.remove(key)?;
-                txn.open_table(HOLDERS)?.remove((digest.0, blob.bytes()))?;
             }
             Ok(Removed::Done)
         })
@@ -122,12 +122,11 @@ fn insert_chunks_of_one(txn: &WriteTransaction, chunks: &[DurableChunk]) -> Resu
     let blob = BlobId(first.upload).bytes();
     let mut table = txn.open_table(CHUNKS)?;
     let mut sources = txn.open_table(SOURCES)?;
-    let mut holders = txn.open_table(HOLDERS)?;
+    let mut pins = Pins::open(txn)?;
     for chunk in chunks {
-        refs::release(txn, chunk.upload, chunk.index)?;
+        pins.release(chunk.upload, chunk.index)?;
         table.insert((blob, chunk.index.0), chunk.digest.0)?;
-        sources.insert((row.owner.as_str(), chunk.digest.0, blob), chunk.index.0)?;
-        holders.insert((chunk.digest.0, blob), chunk.index.0)?;
+        sources.insert((chunk.digest.0, row.owner.as_str(), blob), chunk.index.0)?;
         row.last_activity = row.last_activity.max(chunk.at);
         row.expires_at = row.expires_at.max(chunk.expires_at);
     }

@@ -4,14 +4,10 @@
 use longhaul_protocol::wire::ids::UploadId;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::{BLOBS, CHUNKS, GARBAGE, HOLDERS, Index, ROOTS, SOURCES, whole};
+use super::{BLOBS, CHUNKS, GARBAGE, Index, ROOTS, ROWS_PER_COMMIT, SOURCES, whole};
 use crate::store::Result;
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, Row as _};
-
-/// How many chunk rows go in one commit: a file of a million chunks must not hold up everybody's
-/// commits while its rows go.
-const ROWS_PER_COMMIT: usize = 10_000;
 
 impl Index {
     /// Every blob that is to go.
@@ -45,7 +41,6 @@ fn drop_some(txn: &WriteTransaction, blob: BlobId) -> Result<bool> {
     };
     let mut chunks = txn.open_table(CHUNKS)?;
     let mut sources = txn.open_table(SOURCES)?;
-    let mut holders = txn.open_table(HOLDERS)?;
     let mut some = Vec::new();
     for row in chunks.range(super::chunks::all_chunks(blob))?.take(ROWS_PER_COMMIT) {
         let (key, digest) = row?;
@@ -53,8 +48,7 @@ fn drop_some(txn: &WriteTransaction, blob: BlobId) -> Result<bool> {
     }
     for &(key, digest) in &some {
         chunks.remove(key)?;
-        sources.remove((owner.as_str(), digest, blob.bytes()))?;
-        holders.remove((digest, blob.bytes()))?;
+        sources.remove((digest, owner.as_str(), blob.bytes()))?;
     }
     let all = some.len() < ROWS_PER_COMMIT;
     if all {

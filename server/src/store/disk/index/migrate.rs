@@ -1,11 +1,16 @@
 //! Steps that bring older schemas up to date, beside [`make_tables`](super::make_tables).
 
 use longhaul_protocol::Digest;
-use redb::{ReadableTable as _, WriteTransaction};
+use redb::{ReadableTable as _, TableDefinition, WriteTransaction};
 
-use super::{BLOBS, FILES, HOLDERS, Id, ROOTS, SOURCES, make_tables};
+use super::{BLOBS, FILES, Id, ROOTS, SOURCES, make_tables};
 use crate::store::Result;
 use crate::store::disk::row::{BlobRow, FileRow, Row as _};
+
+/// Until schema 5: owner, digest, blob → one chunk there with that digest.
+const OLD_SOURCES: TableDefinition<'_, (&str, [u8; 32], Id), u64> = TableDefinition::new("sources");
+/// In schema 5: the same without the owner.
+const OLD_HOLDERS: TableDefinition<'_, ([u8; 32], Id), u64> = TableDefinition::new("holders");
 
 /// Schema 3: blobs are shared, so they know their root and how many files they are; a root finds
 /// the blobs that have it. Until then each blob was one file's.
@@ -29,14 +34,23 @@ pub(super) fn share_blobs(txn: &WriteTransaction) -> Result<()> {
     Ok(())
 }
 
-/// Schema 5: a digest finds the blobs that have it whosever they are.
-pub(super) fn find_holders(txn: &WriteTransaction) -> Result<()> {
+/// Schema 5 had a table beside [`OLD_SOURCES`], without the owner; 6 needs neither.
+pub(super) fn nothing(_: &WriteTransaction) -> Result<()> {
+    Ok(())
+}
+
+/// Schema 6: one table finds what has a digest, an owner's and anybody's.
+pub(super) fn join_sources(txn: &WriteTransaction) -> Result<()> {
     make_tables(txn)?;
-    let mut holders = txn.open_table(HOLDERS)?;
-    for row in txn.open_table(SOURCES)?.iter()? {
-        let (key, index) = row?;
-        let (_, digest, blob) = key.value();
-        holders.insert((digest, blob), index.value())?;
+    {
+        let mut sources = txn.open_table(SOURCES)?;
+        for row in txn.open_table(OLD_SOURCES)?.iter()? {
+            let (key, index) = row?;
+            let (owner, digest, blob) = key.value();
+            sources.insert((digest, owner, blob), index.value())?;
+        }
     }
+    txn.delete_table(OLD_SOURCES)?;
+    txn.delete_table(OLD_HOLDERS)?;
     Ok(())
 }

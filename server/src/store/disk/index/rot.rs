@@ -4,7 +4,7 @@ use longhaul_protocol::wire::ids::FileId;
 use longhaul_protocol::{ChunkIndex, Digest};
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::{FILES, HOLDERS, Index, ROOTS, SOURCES, files, refs};
+use super::{FILES, Index, ROOTS, SOURCES, files, refs};
 use crate::store::Result;
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, FileRow, Row as _};
@@ -39,7 +39,7 @@ impl Index {
             let sources = txn.open_table(SOURCES)?;
             let mut found = false;
             for owner in &owners {
-                found |= sources.get((*owner, digest.0, blob.bytes()))?.is_some();
+                found |= sources.get((digest.0, *owner, blob.bytes()))?.is_some();
             }
             Ok(found)
         })?;
@@ -49,9 +49,8 @@ impl Index {
 
 fn withdraw(txn: &WriteTransaction, blob: BlobId, digest: Digest, owners: &[&str]) -> Result<()> {
     let row = refs::get_blob(txn, blob)?;
-    txn.open_table(HOLDERS)?.remove((digest.0, blob.bytes()))?;
     for owner in owners {
-        txn.open_table(SOURCES)?.remove((*owner, digest.0, blob.bytes()))?;
+        txn.open_table(SOURCES)?.remove((digest.0, *owner, blob.bytes()))?;
         if let Some(root) = row.and_then(|row| row.root) {
             txn.open_table(ROOTS)?.remove((*owner, root.0, blob.bytes()))?;
         }
