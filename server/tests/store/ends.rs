@@ -1,6 +1,9 @@
 //! How uploads and files end: cancelled, deleted, expired.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use longhaul_server::store::disk::Config;
 use longhaul_server::store::{ChunkWriter as _, FileReader as _, Store as _, StoreError};
 
 use super::fixture::*;
@@ -137,4 +140,25 @@ async fn a_sealed_upload_is_forgotten_and_its_file_stays() {
     assert_eq!(read(&store, info.id).await, sent.data);
     store.delete(&alice(), info.id).await.unwrap();
     assert_eq!(place.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn a_deletion_that_has_to_wait_is_logged_once_and_not_at_every_sweep() {
+    let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+    let store = place.open_with(&Config { work: Arc::new(AtOnce), ..place.config() });
+    let (_, lender) = sent.upload(&store).await;
+    let borrower = sent.create(&store).await;
+    store.offer(&alice(), borrower, sent.run()).await.unwrap();
+    store.delete(&alice(), lender.id).await.unwrap();
+    let log = Log::start();
+    for _ in 0..3 {
+        store.sweep(place.now()).await.unwrap();
+    }
+    assert_eq!(log.text().matches("finishing deletions").count(), 1, "{}", log.text());
+    let (_, other) = Sent::new(CHUNK, 2).upload(&store).await;
+    let reader = store.open(&alice(), other.id).await.unwrap();
+    store.delete(&alice(), other.id).await.unwrap();
+    store.sweep(place.now()).await.unwrap();
+    assert_eq!(log.text().matches("finishing deletions").count(), 2, "another one waits");
+    drop(reader);
 }

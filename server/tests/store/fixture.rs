@@ -12,6 +12,7 @@ use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::proof::{Nonce, Proof};
 use longhaul_protocol::wire::{DigestRun, FileInfo, FileMeta};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan, digest};
+use longhaul_server::store::disk::work::{Job, Repeat, Step, Threads, Work};
 use longhaul_server::store::disk::{Clock, Config, DiskStore, DiskWriter, OpenError};
 use longhaul_server::store::{
     ChunkBegin, ChunkWriter as _, FileReader as _, NewUpload, Owner, Result, Store as _,
@@ -231,6 +232,20 @@ pub(super) async fn read(store: &DiskStore, file: FileId) -> Vec<u8> {
 
 pub(super) fn set(text: &str) -> ChunkSet {
     text.parse().unwrap()
+}
+
+/// Does every job at once, on the caller's thread, whose log a [`Log`] has.
+#[derive(Debug)]
+pub(super) struct AtOnce;
+
+impl Work for AtOnce {
+    fn run(&self, job: Job) {
+        job();
+    }
+
+    fn repeat(&self, name: &str, step: Step) -> std::io::Result<Box<dyn Repeat>> {
+        Threads.repeat(name, step)
+    }
 }
 
 /// What is logged on this thread while it is there.

@@ -32,13 +32,13 @@ const fn mutant(
     Mutant { name, noticed_by, file, right, wrong }
 }
 
-const DISK: &str = "server/src/store/disk.rs";
 const CHUNKS: &str = "server/src/store/disk/index/chunks.rs";
 const CLAIMS: &str = "server/src/store/disk/claims.rs";
 const CREATE: &str = "server/src/store/disk/create.rs";
 const FIND: &str = "server/src/store/disk/index/find.rs";
 const FILES: &str = "server/src/store/disk/index/files.rs";
 const INDEX: &str = "server/src/store/disk/index.rs";
+const OPEN: &str = "server/src/store/disk/open.rs";
 const READER: &str = "server/src/store/disk/reader.rs";
 const REFS: &str = "server/src/store/disk/index/refs.rs";
 const ROT: &str = "server/src/store/disk/rot.rs";
@@ -110,7 +110,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "directory sync removed: a new index",
         "crash::after",
-        DISK,
+        OPEN,
         "    disk.sync_dir(layout.dir()).map_err(at(layout.dir().to_owned()))?;\n",
         "    if !@M {\n        disk.sync_dir(layout.dir()).map_err(at(layout.dir().to_owned()))?;\n    }\n",
     ),

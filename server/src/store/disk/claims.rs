@@ -21,20 +21,23 @@
 //! That is told in `borrowed`. Its copy goes through a claim like a body, and while it does, and is
 //! pending, the chunk is held all the same.
 
+mod begin;
 mod borrowed;
 mod partial;
+mod seal;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::{DigestRun, FileInfo, Holding};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan};
 
 use crate::store::{Result, StoreError};
+pub(super) use begin::{Begin, Seen};
 pub(super) use borrowed::Copying;
 use partial::Partials;
+pub(super) use seal::SealStep;
 
 /// The right to write one chunk, until a newer one is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,43 +46,6 @@ pub(super) struct Grant {
     ticket: u64,
     /// How many syncs of the blob had failed when it was granted.
     failed_syncs: u64,
-}
-
-/// What the index said of a chunk before the claim was asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
-    /// The digest of its row.
-    pub(super) digest: Option<Digest>,
-    /// [`Chunks::removals`] before the row was read.
-    pub(super) removals: u64,
-}
-
-/// How a request for a chunk may begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Begin {
-    /// It is there already.
-    Already,
-    /// Write it, once no older write is in flight.
-    Write(Grant),
-    /// Commit the removal of its row, of that digest, then write it.
-    Replace(Grant, Digest),
-    /// Ask again when something has changed: a seal, a sync or a look for its bytes is under way.
-    Wait,
-    /// Ask again with what the index says now.
-    LookAgain,
-}
-
-/// What a seal does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SealStep {
-    /// It was sealed before.
-    Sealed(Box<FileInfo>),
-    /// Ask again when something has changed: a sync or another seal is under way.
-    Wait,
-    /// Every chunk is held, some by references that are being replaced by copies.
-    Filling,
-    /// Every chunk is held, and nobody else changes that until [`Chunks::end_seal`].
-    Go,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,115 +199,6 @@ impl Chunks {
         self.removing.is_empty().then_some(self.removals)
     }
 
-    /// A request for a chunk. It takes over from an older one.
-    pub(super) fn begin(&mut self, chunk: &ChunkHeaders, seen: Seen) -> Result<Begin> {
-        let index = chunk.index;
-        if !self.plan.has(index) {
-            return Err(StoreError::ChunkOutOfRange {
-                index,
-                chunk_count: self.plan.chunk_count(),
-            });
-        }
-        match &self.phase {
-            Phase::Open => {}
-            Phase::Sealing => return Ok(Begin::Wait),
-            Phase::Sealed(file) => return Err(StoreError::Sealed { file: file.id }),
-            Phase::Gone => return Err(StoreError::NotFound),
-        }
-        if self.is_moving(index) {
-            return Ok(Begin::Wait);
-        }
-        if self.is_held(index) != seen.digest.is_some() || self.removals != seen.removals {
-            return Ok(Begin::LookAgain);
-        }
-        let pending = self.pending_digest(index);
-        match pending.or(seen.digest) {
-            Some(digest) if digest == chunk.digest => Ok(Begin::Already),
-            Some(digest) if chunk.replace != Some(digest) => Err(StoreError::ChunkHeld { index }),
-            Some(_) if chunk.offset > 0 => Err(StoreError::Offset { index, kept: 0 }),
-            Some(_) if pending.is_some() => Ok(Begin::Wait),
-            Some(digest) => {
-                self.take_out(index);
-                Ok(Begin::Replace(self.claim(index), digest))
-            }
-            None => {
-                self.check_offset(chunk)?;
-                Ok(Begin::Write(self.claim(index)))
-            }
-        }
-    }
-
-    /// Whether a chunk is held in the upload's own blob, and no seal counts on it.
-    pub(super) fn is_own_and_open(&self, index: ChunkIndex) -> bool {
-        self.phase == Phase::Open && self.is_held(index) && !self.borrowed.contains(index)
-    }
-
-    /// A held chunk of its own was found to have rotten, by somebody who looked after `removals`:
-    /// whether its row is to be taken out, and then [`Chunks::end_removal`] told. Not if it may
-    /// have been replaced since.
-    pub(super) fn begin_removal(&mut self, index: ChunkIndex, removals: u64) -> bool {
-        let is_same = self.is_own_and_open(index) && self.removals == removals;
-        if is_same {
-            self.take_out(index);
-        }
-        is_same
-    }
-
-    fn take_out(&mut self, index: ChunkIndex) {
-        self.held.remove(index);
-        self.removing.insert(index);
-        self.removals += 1;
-    }
-
-    /// Refuses at once what cannot go on, so that it takes the chunk from nobody. Whether the rest
-    /// can is known when no older write is in flight any more: [`Chunks::begin_body`].
-    fn check_offset(&self, chunk: &ChunkHeaders) -> Result<()> {
-        let (index, kept) = (chunk.index, self.partials.kept(chunk.index, chunk.digest));
-        let reachable = kept..=self.plan.chunk_bytes(index);
-        let may_grow = kept > 0 && self.claims.contains_key(&index.0);
-        let fits = chunk.offset == kept || may_grow && reachable.contains(&chunk.offset);
-        if chunk.offset == 0 || fits { Ok(()) } else { Err(StoreError::Offset { index, kept }) }
-    }
-
-    /// A body begins to be written at that offset of its chunk: at 0 it drops what was kept, else
-    /// it must be where that ends. The caller made sure that no older write is in flight.
-    pub(super) fn begin_body(&mut self, grant: Grant, digest: Digest, offset: u64) -> Result<()> {
-        self.check(grant)?;
-        let kept = self.partials.kept(grant.index, digest);
-        match offset {
-            0 => self.partials.begin(grant.index, digest),
-            _ if offset == kept => {}
-            _ => return Err(StoreError::Offset { index: grant.index, kept }),
-        }
-        Ok(())
-    }
-
-    /// A copy of what is here already begins to be written: never a beginning that a client who
-    /// only knows the digest could go on from.
-    pub(super) fn begin_copy(&mut self, grant: Grant) -> Result<()> {
-        self.check(grant)?;
-        self.partials.forget(grant.index);
-        Ok(())
-    }
-
-    /// What is kept of the chunk did not verify.
-    pub(super) fn distrust(&mut self, grant: Grant) {
-        if self.is_newest(grant) {
-            self.partials.forget(grant.index);
-        }
-    }
-
-    /// The row of a chunk to be replaced is out, or else stays.
-    pub(super) fn end_removal(&mut self, index: ChunkIndex, is_out: bool) {
-        self.removing.remove(index);
-        if is_out {
-            self.borrowed.remove(index);
-        } else {
-            self.held.insert(index);
-            self.removals += 1;
-        }
-    }
-
     /// Whether the index is being asked about the chunk, or told.
     fn is_moving(&self, index: ChunkIndex) -> bool {
         self.lending.contains(index) || self.removing.contains(index)
@@ -445,53 +302,6 @@ impl Chunks {
         self.failed_syncs += 1;
         self.pending.clear();
         self.partials = Partials::default();
-    }
-
-    /// # Errors
-    /// `ChunksMissing`, `NotFound`.
-    pub(super) fn begin_seal(&mut self) -> Result<SealStep> {
-        match &self.phase {
-            Phase::Gone => return Err(StoreError::NotFound),
-            Phase::Sealed(file) => return Ok(SealStep::Sealed(file.clone())),
-            Phase::Sealing => return Ok(SealStep::Wait),
-            Phase::Open => {}
-        }
-        if !self.lending.is_empty() {
-            return Ok(SealStep::Wait);
-        }
-        let mut all = self.pending_chunks();
-        all.union_with(&self.held);
-        if !all.is_complete(self.plan) {
-            return Err(StoreError::ChunksMissing {
-                missing: ChunkSet::all(self.plan).without(&all),
-            });
-        }
-        if self.is_own && !self.borrowed.is_empty() {
-            return Ok(SealStep::Filling);
-        }
-        if !self.pending.is_empty() {
-            return Ok(SealStep::Wait);
-        }
-        self.phase = Phase::Sealing;
-        Ok(SealStep::Go)
-    }
-
-    /// The seal that was to go is over: with the file, or without.
-    pub(super) fn end_seal(&mut self, file: Option<FileInfo>) {
-        if self.phase == Phase::Sealing {
-            self.phase = file.map_or(Phase::Open, |file| Phase::Sealed(Box::new(file)));
-        }
-    }
-
-    /// The upload ends, unless a seal is under way, which is to be waited for: whether it did.
-    pub(super) fn end(&mut self) -> bool {
-        if self.phase == Phase::Sealing {
-            return false;
-        }
-        self.phase = Phase::Gone;
-        self.pending.clear();
-        self.partials = Partials::default();
-        true
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 use rustix::fs::{FallocateFlags, OFlags, copy_file_range};
 use rustix::io::Errno;
@@ -64,7 +64,7 @@ struct RealFile {
 
 impl RealFile {
     fn direct(&self) -> Option<&File> {
-        self.direct.get_or_init(|| open_direct(&self.file).ok()).as_ref()
+        self.direct.get_or_init(|| told(open_direct(&self.file), &TOLD)).as_ref()
     }
 
     /// Some file systems open a file for this and then refuse the write.
@@ -78,6 +78,7 @@ impl RealFile {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    told(Err::<(), _>(error), &TOLD);
                     return self.file.write_all_at(pages, offset);
                 }
                 Err(error) => return Err(error),
@@ -92,6 +93,25 @@ fn open_direct(file: &File) -> io::Result<File> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let flags = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
     OpenOptions::new().write(true).custom_flags(flags).open(path)
+}
+
+/// Whether it was told why files are written through the page cache: said for each it would fill
+/// the log.
+static TOLD: Once = Once::new();
+
+/// What there is of it; why there is none is told once.
+fn told<T>(direct: io::Result<T>, once: &Once) -> Option<T> {
+    direct
+        .inspect_err(|error| {
+            once.call_once(|| {
+                tracing::warn!(
+                    %error,
+                    "a file cannot be written around the page cache (O_DIRECT): such files are \
+                     written through it, which takes more time and memory and loses nothing"
+                );
+            });
+        })
+        .ok()
 }
 
 impl DiskFile for RealFile {
@@ -229,6 +249,36 @@ mod tests {
         if let Some(direct) = refusing.direct() {
             refusing.write_direct(direct, 0, &bytes[1..]).unwrap();
             assert!(std::fs::read(dir.path().join("refusing")).unwrap() == bytes[1..]);
+        }
+    }
+
+    #[test]
+    fn why_there_is_no_way_around_the_page_cache_is_logged_once() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let lines = move || Lines(sender.clone());
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(lines).finish();
+        let once = Once::new();
+        tracing::subscriber::with_default(log, || {
+            for _ in 0..3 {
+                let folder = File::open(std::env::temp_dir()).unwrap();
+                assert!(told(open_direct(&folder), &once).is_none(), "it is no file");
+            }
+        });
+        let text = String::from_utf8(receiver.into_iter().flatten().collect()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("Is a directory"), "{text}");
+    }
+
+    struct Lines(std::sync::mpsc::Sender<Vec<u8>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use longhaul_protocol::Millis;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
@@ -95,10 +96,13 @@ impl Inner {
     /// Finishes what a crash or the disk interrupted; doing it twice does no harm. Reads nothing but the index.
     pub(super) fn finish_garbage(&self) -> Result<()> {
         let garbage = self.index.garbage()?;
-        if !garbage.is_empty() {
+        // What somebody still has references to may stay for days, and is told of once.
+        if !garbage.is_empty() && garbage.len() != self.garbage_left.load(Ordering::Relaxed) {
             tracing::info!(blobs = garbage.len(), "finishing deletions");
         }
-        garbage.into_iter().try_for_each(|blob| self.drop_blob(blob))
+        garbage.into_iter().try_for_each(|blob| self.drop_blob(blob))?;
+        self.garbage_left.store(self.index.garbage()?.len(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Removes uploads whose time is over, lets go of what nobody uses, and tries again to remove

@@ -2,6 +2,7 @@
 
 use super::*;
 use longhaul_protocol::plan::CHUNK_LEN_MIN;
+use longhaul_protocol::wire::header::ChunkHeaders;
 
 const INDEX: ChunkIndex = ChunkIndex(1);
 

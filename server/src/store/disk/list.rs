@@ -1,0 +1,61 @@
+//! What is told page by page: uploads, files, the digests of a file's chunks.
+
+use longhaul_protocol::ChunkIndex;
+use longhaul_protocol::wire::ids::FileId;
+use longhaul_protocol::wire::{DigestRun, FileInfo};
+
+use super::Inner;
+use super::index::Cursor;
+use crate::store::{Owner, Page, Result, StoreError, Upload};
+
+impl Inner {
+    pub(super) fn uploads(
+        &self,
+        owner: &Owner,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Upload>> {
+        let now = self.config.clock.now();
+        let (ids, next) = self.index.upload_ids(owner, after, limit)?;
+        let mut rows = Vec::new();
+        for id in ids {
+            match self.load(owner, id).and_then(|live| live.upload(now)) {
+                Ok(upload) if upload.file.is_none() => rows.push(upload),
+                Ok(_) | Err(StoreError::NotFound | StoreError::Expired) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Page { rows, next: next.map(|cursor| cursor.to_string()) })
+    }
+
+    pub(super) fn files(
+        &self,
+        owner: &Owner,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<FileInfo>> {
+        let (rows, next) = self.index.files(owner, after, limit)?;
+        Ok(Page { rows, next: next.map(|cursor| cursor.to_string()) })
+    }
+
+    pub(super) fn manifest(
+        &self,
+        owner: &Owner,
+        id: FileId,
+        start: ChunkIndex,
+        count: u64,
+    ) -> Result<(FileInfo, DigestRun)> {
+        let row = self.index.file(owner, id)?;
+        let info = row.info(id)?;
+        let count = count.min(info.chunk_count.saturating_sub(start.0));
+        let rows = self.index.digests(row.blob, start, count)?;
+        let damaged = || StoreError::Damaged(format!("file {id} lacks rows of chunks"));
+        let digests = rows.into_iter().collect::<Option<Vec<_>>>().ok_or_else(damaged)?;
+        Ok((info, DigestRun { start, digests }))
+    }
+}
+
+/// A cursor that this store did not give out names nothing.
+pub(super) fn parse_cursor(after: Option<String>) -> Result<Option<Cursor>> {
+    after.map(|text| Cursor::parse(&text).ok_or(StoreError::NotFound)).transpose()
+}
