@@ -4,7 +4,7 @@
 use longhaul_protocol::digest::root;
 use longhaul_protocol::wire::header::{CHUNK_DIGEST, ChunkHeaders, HeaderError, UPLOAD_CREATE};
 use longhaul_protocol::wire::ids::UploadId;
-use longhaul_protocol::wire::{CreateRequest, DigestRun, FileInfo, path};
+use longhaul_protocol::wire::{CreateRequest, DigestRun, FileInfo, Holding, path};
 use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
 
 use super::{Call, chunk, create};
@@ -51,7 +51,8 @@ fn check_length<S>(call: &Call<'_, S>, size: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Nobody knows of this upload but this request, so what it leaves behind is nobody's.
+/// What it leaves behind is nobody's, unless the same key began an upload before of which something is
+/// here, or another request with that key goes on with it.
 async fn take_or_cancel<S: Store>(
     call: &mut Call<'_, S>,
     id: UploadId,
@@ -60,12 +61,20 @@ async fn take_or_cancel<S: Store>(
     digest: Option<Digest>,
 ) -> Result<FileInfo, Refusal> {
     let taken = take(call, upload, known, digest).await;
-    if taken.is_err()
-        && let Err(error) = call.app.store.cancel(&call.owner, id).await
-    {
+    let Err(refusal) = &taken else { return taken };
+    let goes_on = refusal.code == ProblemCode::Superseded || holds_anything(call, id).await;
+    if !goes_on && let Err(error) = call.app.store.cancel(&call.owner, id).await {
         tracing::warn!("upload {id} was begun in vain and is left to the sweep: {error}");
     }
     taken
+}
+
+async fn holds_anything<S: Store>(call: &Call<'_, S>, id: UploadId) -> bool {
+    let upload = call.app.store.upload(&call.owner, id).await;
+    upload.is_ok_and(|upload| {
+        let Holding { held, pending, .. } = &upload.holding;
+        !held.is_empty() || !pending.is_empty()
+    })
 }
 
 async fn take<S: Store>(

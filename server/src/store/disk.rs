@@ -91,6 +91,8 @@ struct Inner {
     blocks: Blocks,
     verified: Arc<Verified>,
     space: Arc<Space>,
+    /// When the store was opened.
+    opened_at: Millis,
     /// How many blobs were garbage when deletions were last finished.
     garbage_left: AtomicUsize,
     index: Arc<Index>,

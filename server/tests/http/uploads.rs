@@ -265,3 +265,16 @@ fn who_says_that_he_sends_no_more_still_gets_his_answer() {
     let upload: UploadStatus = connection.answer("POST").ok(201);
     assert_eq!(upload.size, 5);
 }
+
+#[test]
+fn a_file_in_one_request_that_is_refused_ends_no_upload_that_its_key_began_before() {
+    let server = Server::start();
+    let create = create_request(5);
+    let begun = Request::new("POST", path::UPLOADS).header("idempotency-key", "k");
+    let upload: UploadStatus = server.send(begun.json(&create)).ok(201);
+    assert_eq!(server.put(upload.id, 0, b"hello").status, 204);
+    let other = one_request(&create, b"other").header("idempotency-key", "k").body(b"other");
+    assert_eq!(server.send(other).status, 409);
+    let file: FileInfo = server.seal(upload.id, root([Digest::of(b"hello")])).ok(201);
+    assert!(server.get(&path::file(file.id)).body == b"hello");
+}

@@ -30,6 +30,8 @@ struct Faults {
     blob_sync_fails: AtomicBool,
     index_sync_fails: AtomicBool,
     cannot_reserve: AtomicBool,
+    cannot_unlink: AtomicBool,
+    reserving_waits: AtomicBool,
     is_full: AtomicBool,
     blob_writes_wait: AtomicBool,
     waiting: AtomicBool,
@@ -75,6 +77,9 @@ impl Disk for FaultyDisk {
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
+        if self.0.cannot_unlink.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         self.0.did(Done::Unlinked);
         RealDisk.unlink(path)
     }
@@ -94,6 +99,10 @@ impl DiskFile for FaultyFile {
     }
 
     fn preallocate(&self, len: u64) -> io::Result<()> {
+        while self.faults.reserving_waits.load(Ordering::SeqCst) {
+            self.faults.waiting.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(1));
+        }
         if self.faults.is_full.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -276,6 +285,49 @@ async fn a_full_disk_refuses_at_the_creation_and_leaves_nothing() {
     assert!(matches!(refused, Err(StoreError::NoSpace { needed: CHUNK })));
     assert!(store.uploads(&alice(), None, 10).await.unwrap().rows.is_empty());
     assert_eq!(place.blob_count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_found_an_upload_that_then_could_not_be_begun_sends_nothing_to_it() {
+    let (place, faults, store) = faulty();
+    let (store, sent) = (Arc::new(store), Sent::new(CHUNK, 1));
+    faults.reserving_waits.store(true, Ordering::SeqCst);
+    let creating = {
+        let store = store.clone();
+        tokio::spawn(async move { store.create(&alice(), named("large", CHUNK)).await })
+    };
+    while !faults.waiting.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let found = store.uploads(&alice(), None, 10).await.unwrap().rows;
+    faults.is_full.store(true, Ordering::SeqCst);
+    faults.reserving_waits.store(false, Ordering::SeqCst);
+    let refused = creating.await.unwrap();
+    assert!(matches!(refused, Err(StoreError::NoSpace { .. })), "{refused:?}");
+    faults.is_full.store(false, Ordering::SeqCst);
+    let sent = sent.put(&store, found[0].id, 0).await;
+    assert!(matches!(sent, Err(StoreError::NotFound)), "{sent:?}");
+    assert_eq!(place.blob_count(), 0);
+}
+
+#[tokio::test]
+async fn a_blob_that_cannot_be_unlinked_keeps_no_store_from_starting_and_goes_later() {
+    let (place, faults, store) = faulty();
+    let sent = Sent::new(CHUNK, 1);
+    let (_, first) = sent.upload(&store).await;
+    let (_, second) = Sent::new(CHUNK, 2).upload(&store).await;
+    faults.cannot_unlink.store(true, Ordering::SeqCst);
+    store.delete(&alice(), first.id).await.unwrap();
+    assert!(matches!(store.open(&alice(), first.id).await, Err(StoreError::NotFound)));
+    store.sweep(place.now()).await.unwrap();
+    drop(store);
+    let disk = Arc::new(FaultyDisk(faults.clone()));
+    let store = DiskStore::open_on(disk, place.dir.path(), place.config()).unwrap();
+    store.open(&alice(), second.id).await.unwrap();
+    assert_eq!(place.blob_count(), 2);
+    faults.cannot_unlink.store(false, Ordering::SeqCst);
+    store.sweep(place.now()).await.unwrap();
+    assert_eq!(place.blob_count(), 1);
 }
 
 #[tokio::test]

@@ -103,6 +103,24 @@ async fn a_rotten_chunk_of_an_upload_is_asked_for_again_when_its_sender_comes_ba
     assert_eq!(read(&store, info.id).await, sent.data);
 }
 
+#[tokio::test]
+async fn a_rotten_chunk_of_an_upload_that_a_copy_finds_is_asked_for_again() {
+    let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));
+    let store = place.open();
+    let lender = sent.create(&store).await;
+    sent.put_all(&store, lender).await;
+    assert_eq!(held(&store, lender).await, "0-2");
+    flip(&place.blob_path(lender), CHUNK + 70, 3);
+    let mut other = Sent::new(3 * CHUNK, 1);
+    other.data[0] ^= 1;
+    let borrower = other.create(&store).await;
+    store.offer(&alice(), borrower, other.run()).await.unwrap();
+    until_held(&store, lender, "0,2").await;
+    until_held(&store, borrower, "2").await;
+    let sealed = store.seal(&alice(), lender, sent.root()).await;
+    assert!(matches!(sealed, Err(StoreError::ChunksMissing { missing }) if missing == set("1")));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn that_a_chunk_is_rotten_is_remembered_over_a_restart() {
     let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));

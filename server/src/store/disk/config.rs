@@ -91,7 +91,18 @@ impl Config {
         let idle_ms = if has_chunks { self.idle_expiry_ms } else { self.empty_expiry_ms };
         now + Millis(idle_ms)
     }
+
+    /// When an upload expires at the earliest after a start: its sender could not reach a server that
+    /// was away.
+    pub(super) fn spared_until(&self, opened_at: Millis, has_chunks: bool) -> Millis {
+        self.expires_at(opened_at, has_chunks).min(opened_at + GRACE)
+    }
 }
+
+/// How long an upload whose time ran out while the server was away is kept once it is back, at most: a
+/// page that is open comes back in half a minute, a person the same day; and where a server is started
+/// anew every day, what is abandoned still goes.
+const GRACE: Millis = Millis(6 * 60 * 60 * 1000);
 
 /// Tells the time since 1970.
 #[derive(Clone)]

@@ -17,6 +17,7 @@ use super::layout::BlobId;
 use super::live::{Live, State};
 use super::medium::{DiskFile, OpenHow};
 use super::rot;
+use super::scrub::scrub_all;
 use super::writer::{Claim, DiskWriter};
 use super::{Inner, disk_error};
 use crate::store::{ChunkWriter as _, Result, StoreError};
@@ -252,6 +253,29 @@ impl Inner {
             Err::<(), _>(rot::found(&store.index, blob, index, offset..offset + len))
         });
         drop(told.await);
+        self.scrub_source(blob, index);
+    }
+
+    /// One that lies in an open upload is taken out, so that its sender sends it again and nobody is lent
+    /// it. In a task of its own, because that waits for those who borrow it, of whom this is one.
+    fn scrub_source(self: &Arc<Self>, blob: BlobId, index: ChunkIndex) {
+        let store = Arc::clone(self);
+        let (turns, weak) = (Arc::clone(&self.fills), Arc::downgrade(self));
+        tokio::spawn(async move {
+            let in_task = Arc::clone(&store);
+            let open = store.blocking(move || in_task.open_upload_of(blob)).await;
+            drop(store);
+            if let Ok(Some(live)) = open {
+                scrub_all(weak, turns, Arc::downgrade(&live), [index].into_iter().collect()).await;
+            }
+        });
+    }
+
+    fn open_upload_of(&self, blob: BlobId) -> Result<Option<Arc<Live>>> {
+        let Some(owner) = self.index.owner_of(blob.0)? else { return Ok(None) };
+        let live = self.load(&owner, blob.0)?;
+        let is_open = live.state().chunks.file().is_none();
+        Ok(is_open.then_some(live))
     }
 
     async fn open_source(self: &Arc<Self>, source: Source) -> Result<Arc<dyn DiskFile>> {

@@ -3,7 +3,7 @@
 //! what an upload looks like to which nothing was sent; its blob is made when it is needed.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use longhaul_protocol::Plan;
 use longhaul_protocol::plan::PlanError;
@@ -17,6 +17,9 @@ use super::row::UploadRow;
 use super::space::Bounds;
 use super::{Inner, disk_error};
 use crate::store::{NewUpload, Owner, Result, StoreError};
+
+/// Told once, not with every upload.
+static CANNOT_RESERVE: Once = Once::new();
 
 impl Inner {
     /// The new upload, or the one that the idempotency key began before.
@@ -36,15 +39,15 @@ impl Inner {
             idempotency_key: key,
             file: None,
         };
-        let free = self.free_bytes()?;
+        let free = || self.free_bytes();
         let reserve = || self.space.reserve(&owner.0, plan.len(), self.bounds(), free);
         match self.index.create_upload(id, &row, request, now, reserve)? {
             Created::Before(before) => self.load(owner, before),
             Created::New(room) => {
-                self.make_blob(BlobId(id), row.len).inspect_err(|_| self.take_back(id))?;
+                let live = self.load(owner, id)?;
+                self.make_blob(BlobId(id), row.len).inspect_err(|_| self.take_back(&live))?;
                 room.keep();
                 tracing::info!(upload = %id, bytes = row.len, "upload begun");
-                let live = self.load(owner, id)?;
                 live.set_named();
                 Ok(live)
             }
@@ -64,11 +67,17 @@ impl Inner {
         }
     }
 
-    fn take_back(&self, id: UploadId) {
-        let removed = self.index.remove_upload(id, None);
+    /// Somebody may have found the upload in a list and be sending to it already: he is told that it is
+    /// gone. Its room comes back with `Room`.
+    fn take_back(&self, live: &Live) {
+        live.change(|state| state.chunks.end());
+        self.syncer.forget(live.id);
+        live.close_blob();
+        let removed = self.index.remove_upload(live.id, None);
+        self.forget_live(live.id);
         let dropped = removed.and_then(|blob| blob.map_or(Ok(()), |blob| self.drop_blob(blob)));
         if let Err(error) = dropped {
-            tracing::warn!(%error, upload = %id, "left for the next start to clean up");
+            tracing::warn!(%error, upload = %live.id, "left for the next start to clean up");
         }
     }
 
@@ -83,7 +92,11 @@ impl Inner {
         match file.preallocate(len) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                tracing::debug!("the file system cannot reserve room");
+                CANNOT_RESERVE.call_once(|| {
+                    let why = "the file system of the data directory cannot reserve room: \
+                               a full disk shows while chunks are written, and not before";
+                    tracing::warn!("{why}");
+                });
                 file.set_len(len).map_err(|error| no_space(len, error))?;
             }
             Err(error) => return Err(no_space(len, error)),

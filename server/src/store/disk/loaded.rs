@@ -32,7 +32,7 @@ impl Inner {
         if let Some(live) = self.known(owner, id)? {
             return Ok(live);
         }
-        let row = self.index.upload(owner, id)?;
+        let mut row = self.index.upload(owner, id)?;
         let file = match row.file {
             Some(file) => Some(self.index.file(owner, file)?.info(file)?),
             None => None,
@@ -41,6 +41,9 @@ impl Inner {
             Some(_) => (ChunkSet::all(row.plan()?), ChunkSet::new()),
             None => self.index.held(id)?,
         };
+        let has_chunks = !held.0.is_empty() || !held.1.is_empty();
+        let spared_until = self.config.spared_until(self.opened_at, has_chunks);
+        row.expires_at = row.expires_at.max(spared_until);
         let loaded = Arc::new(Live::new(id, row, held, file)?);
         let live = Arc::clone(lock(&self.live).entry(id).or_insert(loaded));
         // It may have been removed between the look at its row and now, and nobody would find it

@@ -78,6 +78,7 @@ impl DiskStore {
             blocks: Blocks::default(),
             verified,
             space,
+            opened_at: config.clock.now(),
             garbage_left: AtomicUsize::new(0),
             index,
             disk,

@@ -84,7 +84,12 @@ impl Inner {
 }
 
 /// One chunk after the other. Neither a store nor an upload that nobody needs is kept alive for it.
-async fn scrub_all(store: Weak<Inner>, turns: Arc<Semaphore>, live: Weak<Live>, held: ChunkSet) {
+pub(super) async fn scrub_all(
+    store: Weak<Inner>,
+    turns: Arc<Semaphore>,
+    live: Weak<Live>,
+    held: ChunkSet,
+) {
     for index in held.iter() {
         let mut is_over = false;
         while !is_over {

@@ -70,7 +70,8 @@ impl Space {
         Self(Mutex::new(promised))
     }
 
-    /// Promises room for a blob, of `free` bytes that the disk has.
+    /// Promises room for a blob, of what the disk has `free` by then, bytes: asked earlier it would not
+    /// know of blobs that were made meanwhile.
     ///
     /// # Errors
     /// `OwnerFull`, `NoSpace`.
@@ -79,10 +80,10 @@ impl Space {
         owner: &str,
         bytes: u64,
         bounds: Bounds,
-        free: u64,
+        free: impl FnOnce() -> Result<u64>,
     ) -> Result<Room<'_>> {
         let mut promised = lock(&self.0);
-        promised.check(owner, bytes, bounds, free)?;
+        promised.check(owner, bytes, bounds, free()?)?;
         promised.add(owner, bytes);
         promised.unmade += bytes;
         Ok(Room { space: self, owner: owner.to_owned(), bytes, kept: false })
@@ -182,7 +183,8 @@ mod tests {
     #[test]
     fn each_bound_refuses_the_first_byte_too_many() {
         let space = Space::of([("a".to_owned(), 60), ("b".to_owned(), 50)]);
-        let reserve = |owner, bytes, free| space.reserve(owner, bytes, BOUNDS, free).map(drop);
+        let reserve =
+            |owner, bytes, free| space.reserve(owner, bytes, BOUNDS, || Ok(free)).map(drop);
         assert!(matches!(
             reserve("a", 41, 1000),
             Err(StoreError::OwnerFull { needed: 41, used: 60, max: 100 })
@@ -197,7 +199,7 @@ mod tests {
     fn a_deleted_file_counts_until_its_last_reader_is_gone() {
         let (file, other) = (FileId([1; 16]), FileId([2; 16]));
         let space = Arc::new(Space::of([("a".to_owned(), 60), ("b".to_owned(), 30)]));
-        let room = |owner| space.reserve(owner, 70, BOUNDS, 1000).is_ok();
+        let room = |owner| space.reserve(owner, 70, BOUNDS, || Ok(1000)).is_ok();
         let (first, second) = (space.reading(file), space.reading(file));
         space.give_back_file(other, "b", 30);
         assert!(room("b"), "nobody reads it");
@@ -207,20 +209,23 @@ mod tests {
         drop(second);
         assert!(room("a"));
         drop(space.reading(file));
-        assert!(space.reserve("a", 101, BOUNDS, 1000).is_err(), "given back once");
+        assert!(space.reserve("a", 101, BOUNDS, || Ok(1000)).is_err(), "given back once");
         assert!(lock(&space.0).read.is_empty());
     }
 
     #[test]
     fn room_for_a_blob_that_is_not_made_is_not_promised_twice_and_comes_back() {
         let space = Space::default();
-        let first = space.reserve("a", 60, BOUNDS, 100).unwrap();
-        assert!(space.reserve("b", 60, BOUNDS, 100).is_err(), "the disk does not show it yet");
+        let first = space.reserve("a", 60, BOUNDS, || Ok(100)).unwrap();
+        assert!(
+            space.reserve("b", 60, BOUNDS, || Ok(100)).is_err(),
+            "the disk does not show it yet"
+        );
         first.keep();
-        space.reserve("b", 60, BOUNDS, 100).unwrap();
-        assert!(space.reserve("a", 50, BOUNDS, 100).is_err(), "it goes on counting");
+        space.reserve("b", 60, BOUNDS, || Ok(100)).unwrap();
+        assert!(space.reserve("a", 50, BOUNDS, || Ok(100)).is_err(), "it goes on counting");
         space.give_back("a", 60);
         assert!(lock(&space.0).owners.is_empty(), "who has nothing is forgotten");
-        space.reserve("a", 90, BOUNDS, 100).unwrap();
+        space.reserve("a", 90, BOUNDS, || Ok(100)).unwrap();
     }
 }

@@ -46,7 +46,7 @@ impl Inner {
         self.forget_live(live.id);
         let Some(blob) = removed? else { return Ok(()) };
         self.space.give_back(&live.owner.0, live.plan.len());
-        self.drop_blob(blob)
+        self.drop_blob_or_later(blob)
     }
 
     pub(super) fn delete(&self, owner: &Owner, id: FileId) -> Result<()> {
@@ -57,7 +57,7 @@ impl Inner {
             live.change(|state| state.chunks.end());
         }
         tracing::info!(file = %id, "file deleted");
-        self.drop_blob(row.blob)
+        self.drop_blob_or_later(row.blob)
     }
 
     /// Removes a blob that is garbage and drops its rows, unless others have references to it, and
@@ -74,6 +74,18 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// The same after a commit that made it garbage: what the disk refuses is told, and tried again by
+    /// each sweep and start. One blob keeps no others from going, and no server from starting.
+    fn drop_blob_or_later(&self, blob: BlobId) -> Result<()> {
+        match self.drop_blob(blob) {
+            Err(error @ StoreError::Disk { .. }) => {
+                tracing::error!(%error, blob = %blob.0, "a deleted blob stays on the disk until a later sweep");
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Its rows go once the name cannot come back: nobody would know what it is.
@@ -100,7 +112,7 @@ impl Inner {
         if !garbage.is_empty() && garbage.len() != self.garbage_left.load(Ordering::Relaxed) {
             tracing::info!(blobs = garbage.len(), "finishing deletions");
         }
-        garbage.into_iter().try_for_each(|blob| self.drop_blob(blob))?;
+        garbage.into_iter().try_for_each(|blob| self.drop_blob_or_later(blob))?;
         self.garbage_left.store(self.index.garbage()?.len(), Ordering::Relaxed);
         Ok(())
     }

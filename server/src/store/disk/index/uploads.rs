@@ -73,6 +73,16 @@ impl Index {
         })
     }
 
+    /// Whose an upload is, if there is one of that id.
+    pub(in crate::store::disk) fn owner_of(&self, id: UploadId) -> Result<Option<Owner>> {
+        self.read(|txn| {
+            let table = txn.open_table(UPLOADS)?;
+            let row = table.get(id.0)?;
+            let row = row.map(|row| UploadRow::decode(row.value())).transpose()?;
+            Ok(row.map(|row| Owner(row.owner)))
+        })
+    }
+
     /// Every upload whose row says that its time is over.
     pub(in crate::store::disk) fn expired_uploads(
         &self,
@@ -82,9 +92,14 @@ impl Index {
             let mut expired = Vec::new();
             for row in txn.open_table(UPLOADS)?.iter()? {
                 let (id, row) = row?;
-                let row = UploadRow::decode(row.value())?;
-                if row.expires_at <= now {
-                    expired.push((UploadId(id.value()), Owner(row.owner)));
+                let id = UploadId(id.value());
+                match UploadRow::decode(row.value()) {
+                    Ok(row) if row.expires_at <= now => expired.push((id, Owner(row.owner))),
+                    Ok(_) => {}
+                    // The others expire all the same.
+                    Err(error) => {
+                        tracing::error!(%error, upload = %id, "the row of an upload is damaged")
+                    }
                 }
             }
             Ok(expired)
