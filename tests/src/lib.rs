@@ -1,8 +1,8 @@
 //! End to end: the real server's process, real browsers, real files.
 //!
 //! The harness of the suites in `tests/`. [`server`] starts, kills and restarts the server and reads
-//! its log; [`browser`] drives an engine and [`page`] the demo page in it; [`relay`] stands between
-//! the two, holds requests up and answers some of them early; [`api`] asks the server without a
+//! its log; [`browser`] drives an engine and [`page`] the demo page in it; [`proxy`] stands between
+//! the two and spoils what goes through; [`api`] asks the server without a
 //! browser; [`files`] makes what is uploaded.
 #![allow(
     clippy::unwrap_used,
@@ -21,8 +21,9 @@ pub mod log;
 pub mod memory;
 pub mod page;
 pub mod process;
-pub mod relay;
 pub mod server;
 pub mod site;
 pub mod strace;
 pub mod wait;
+
+pub use longhaul_proxy as proxy;

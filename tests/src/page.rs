@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::relay::Relay;
 use crate::wait;
+use longhaul_proxy::Proxy;
 
 /// How long the page may take to be ready for a pick.
 const READY: Duration = Duration::from_secs(20);
@@ -205,14 +205,14 @@ impl<'a> Page<'a> {
         serde_json::from_value(self.browser.run("return window.told", &[]).await).expect("events")
     }
 
-    /// How long after the last pick the head of the first chunk came to a relay that has seen none
+    /// How long after the last pick the head of the first chunk came to a proxy that has seen none
     /// before, milliseconds.
     ///
     /// # Panics
     /// When none comes.
-    pub async fn first_chunk_ms(&self, relay: &Relay) -> f64 {
+    pub async fn first_chunk_ms(&self, proxy: &Proxy) -> f64 {
         let first = wait::until("the first chunk leaves the page", UPLOAD, async || {
-            relay.chunks_seen().into_iter().next()
+            proxy.chunks_seen().into_iter().next()
         });
         let left = first.await.at.duration_since(UNIX_EPOCH).expect("a time after 1970");
         let told = self.told().await;

@@ -11,7 +11,7 @@ use longhaul_tests::browser::{Browser, Engine};
 use longhaul_tests::files::{Folder, GIB, MIB};
 use longhaul_tests::memory::Memory;
 use longhaul_tests::page::{Page, SOON};
-use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 
 /// Often enough that a figure's spread shows.
@@ -39,10 +39,10 @@ async fn first_chunk(engine: Engine) {
         let mut waits = Vec::new();
         for _ in 0..REPEATS {
             let server = Server::start(Options::demo()).await;
-            let relay = Relay::start(server.addr(), Hold::AfterChunks(0)).await;
-            let page = Page::open(&browser, &relay.origin()).await;
+            let proxy = Proxy::start(server.addr(), Hold::AfterChunks(0)).await;
+            let page = Page::open(&browser, &proxy.origin()).await;
             page.pick(&file).await;
-            waits.push(page.first_chunk_ms(&relay).await.round());
+            waits.push(page.first_chunk_ms(&proxy).await.round());
             page.press("cancel").await;
             page.comes_to(&["cancelled"], SOON).await;
         }

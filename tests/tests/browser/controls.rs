@@ -5,7 +5,7 @@ use std::time::Duration;
 use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::{Folder, MIB};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
-use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::wait;
 use serde_json::json;
@@ -19,17 +19,17 @@ async fn pause_stops_sending_and_resume_goes_on() {
         let folder = Folder::new();
         let file = folder.random("paused.bin", 96 * MIB, 14);
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(3)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         page.pick(&file).await;
         holds(&server, 3, HELD).await;
         page.press("pause").await;
         page.comes_to(&["paused"], SOON).await;
-        relay.release();
+        proxy.release();
         sleep(Duration::from_millis(500)).await;
-        let (begun, received) = (relay.chunks_seen().len(), server.chunk_requests().len());
+        let (begun, received) = (proxy.chunks_seen().len(), server.chunk_requests().len());
         sleep(Duration::from_secs(2)).await;
-        assert_eq!(relay.chunks_seen().len(), begun, "chunks were begun during the pause");
+        assert_eq!(proxy.chunks_seen().len(), begun, "chunks were begun during the pause");
         assert_eq!(server.chunk_requests().len(), received, "chunks arrived during the pause");
         assert_eq!(page.last_row().await.unwrap().state, "paused");
         page.press("resume").await;
@@ -45,8 +45,8 @@ async fn a_file_waits_for_its_turn_whatever_is_set_meanwhile() {
     in_every_engine(async |browser| {
         let folder = Folder::new();
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(3)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         let limit = "document.querySelector('longhaul-upload').setAttribute('rate-max', 1e9)";
         page.pick(&folder.random("first.bin", 96 * MIB, 18)).await;
         page.pick(&folder.random("second.bin", 20 * MIB, 19)).await;
@@ -55,7 +55,7 @@ async fn a_file_waits_for_its_turn_whatever_is_set_meanwhile() {
         sleep(Duration::from_secs(1)).await;
         assert_eq!(page.last_row().await.unwrap().state, "queued");
         assert_eq!(server.api().uploads().await.len(), 1, "the second has begun");
-        relay.release();
+        proxy.release();
         page.comes_to(&["done"], UPLOAD).await;
         server.assert_no_fault();
     })
@@ -68,8 +68,8 @@ async fn cancel_frees_what_both_ends_kept() {
         let folder = Folder::new();
         let file = folder.random("cancelled.bin", 96 * MIB, 15);
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(3)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         page.pick(&file).await;
         let upload = holds(&server, 3, HELD).await;
         assert!(server.disk_bytes() >= 96 * MIB, "the space was not reserved");
@@ -80,7 +80,7 @@ async fn cancel_frees_what_both_ends_kept() {
 
         page.press("cancel").await;
         page.comes_to(&["cancelled"], SOON).await;
-        relay.release();
+        proxy.release();
         assert_eq!(server.api().status(upload.id).await.unwrap().status, 404);
         assert!(server.api().uploads().await.is_empty());
         wait::until("the blob is gone from the disk", SOON, async || {
@@ -88,10 +88,10 @@ async fn cancel_frees_what_both_ends_kept() {
         })
         .await;
         assert!(!records().await, "the page still keeps a record of it");
-        let begun = relay.chunks_seen().len();
+        let begun = proxy.chunks_seen().len();
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(relay.chunks_seen().len(), begun, "chunks were begun after the cancel");
-        assert_eq!(browser.run("return location.origin", &[]).await, json!(relay.origin()));
+        assert_eq!(proxy.chunks_seen().len(), begun, "chunks were begun after the cancel");
+        assert_eq!(browser.run("return location.origin", &[]).await, json!(proxy.origin()));
         server.assert_no_fault();
     })
     .await;
@@ -111,8 +111,8 @@ async fn a_file_resumed_while_another_moves_has_its_turn_after_it() {
         let first = folder.random("first.bin", 32 * MIB, 16);
         let second = folder.random("second.bin", 48 * MIB, 17);
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(0)).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(0)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         page.pick(&first).await;
         page.comes_to(&["uploading"], SOON).await;
         page.press("pause").await;
@@ -120,7 +120,7 @@ async fn a_file_resumed_while_another_moves_has_its_turn_after_it() {
         page.pick(&second).await;
         page.comes_to(&["uploading"], SOON).await;
         browser.run(RESUME, &[json!("first.bin")]).await;
-        relay.release();
+        proxy.release();
         wait::until("both files are done", UPLOAD, async || {
             let rows = page.rows().await;
             (rows.len() == 2 && rows.iter().all(|row| row.state == "done")).then_some(())

@@ -2,7 +2,7 @@
 //!
 //! Firefox and WebKit report a network error when the connection is closed while they are sending
 //! (in 40 of 40 tries of the second test here with `drains: false`; Chromium heard all 40). So the
-//! server drains the body, and so do the answers that only the relay can give.
+//! server drains the body, and so do the answers that only the proxy can give.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use longhaul_tests::api::{chunk_headers, chunk_of, root_of};
 use longhaul_tests::browser::{Browser, in_every_engine};
 use longhaul_tests::files::{Folder, MIB, random_bytes};
 use longhaul_tests::page::{Page, Row, SOON, Told, UPLOAD};
-use longhaul_tests::relay::{Early, Hold, Relay, Seen};
+use longhaul_tests::proxy::{Early, Hold, Proxy, Seen};
 use longhaul_tests::server::{Options, Server};
 use serde_json::{Value, json};
 
@@ -97,8 +97,8 @@ async fn what_the_server_answers_before_it_has_the_body_is_heard() {
 async fn what_is_answered_at_once_is_heard_when_the_body_is_drained() {
     in_every_engine(async |browser| {
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::Nothing).await;
-        browser.open(&relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::Nothing).await;
+        browser.open(&proxy.origin()).await;
         let to = path::chunks(UploadId([9; 16]));
         let headers = chunk_headers(0, b"").write();
         for code in [
@@ -109,7 +109,7 @@ async fn what_is_answered_at_once_is_heard_when_the_body_is_drained() {
             ProblemCode::TooManyRequests,
         ] {
             for _ in 0..TRIES {
-                relay.answer_next_chunk(Early::of(code));
+                proxy.answer_next_chunk(Early::of(code));
                 assert_eq!(post(browser, &to, &headers).await, answer(code));
             }
         }
@@ -120,7 +120,7 @@ async fn what_is_answered_at_once_is_heard_when_the_body_is_drained() {
 /// What came of an upload whose first chunk was answered early.
 struct UploadTold {
     row: Row,
-    relay: Relay,
+    proxy: Proxy,
     /// What each change of its state said, in order; empty where nothing had happened.
     messages: Vec<String>,
 }
@@ -133,7 +133,7 @@ impl UploadTold {
 
     /// How long after the first try the chunk that was refused was sent again.
     fn sent_again_after(&self) -> Option<Duration> {
-        let seen: Vec<Seen> = self.relay.chunks_seen();
+        let seen: Vec<Seen> = self.proxy.chunks_seen();
         let refused = seen.first()?;
         let again = seen.iter().skip(1).find(|seen| seen.chunk == refused.chunk)?;
         again.at.duration_since(refused.at).ok()
@@ -145,9 +145,9 @@ async fn pick_and_refuse(browser: &Browser, end: &str, early: Early) -> UploadTo
     let folder = Folder::new();
     let file = folder.random("refused.bin", 12 * MIB, 52);
     let server = Server::start(Options::demo()).await;
-    let relay = Relay::start(server.addr(), Hold::Nothing).await;
-    let page = Page::open(browser, &relay.origin()).await;
-    relay.answer_next_chunk(early);
+    let proxy = Proxy::start(server.addr(), Hold::Nothing).await;
+    let page = Page::open(browser, &proxy.origin()).await;
+    proxy.answer_next_chunk(early);
     page.pick(&file).await;
     let row = page.comes_to(&[end], UPLOAD).await;
     if end == "done" {
@@ -156,7 +156,7 @@ async fn pick_and_refuse(browser: &Browser, end: &str, early: Early) -> UploadTo
     server.assert_no_fault();
     let states = page.told().await.into_iter().filter(|told| told.name == "state");
     let message = |told: Told| told.detail["message"].as_str().unwrap_or_default().to_owned();
-    UploadTold { row, relay, messages: states.map(message).collect() }
+    UploadTold { row, proxy, messages: states.map(message).collect() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,9 +244,9 @@ async fn a_proxys_limit_on_bodies_is_told_in_words_that_name_it() {
         let folder = Folder::new();
         let file = folder.random("behind-nginx.bin", 12 * MIB, 59);
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::Nothing).await;
-        let page = Page::open(browser, &relay.origin()).await;
-        relay.answer_next_chunk(Early::of_proxy(413));
+        let proxy = Proxy::start(server.addr(), Hold::Nothing).await;
+        let page = Page::open(browser, &proxy.origin()).await;
+        proxy.answer_next_chunk(Early::of_proxy(413));
         page.pick(&file).await;
         let row = page.comes_to(&["failed"], SOON).await;
         assert!(row.error.contains("A proxy before the server"), "{row:?}");

@@ -6,7 +6,7 @@ use longhaul_protocol::plan::LANES_MAX;
 use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::{Folder, MIB};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
-use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::wait;
 use serde_json::json;
@@ -24,11 +24,11 @@ const ANOTHER: &str = r#"
 
 /// Waits until so many chunks of all elements are on their way, for longer than it takes to begin one
 /// more.
-async fn on_the_way(relay: &Relay, chunks: u64) {
+async fn on_the_way(proxy: &Proxy, chunks: u64) {
     let what = format!("{chunks} chunks are on their way");
     wait::until(&what, SOON, async || {
         for _ in 0..10 {
-            if relay.chunks_on_the_way() as u64 != chunks {
+            if proxy.chunks_on_the_way() as u64 != chunks {
                 return None;
             }
             sleep(Duration::from_millis(100)).await;
@@ -49,14 +49,14 @@ async fn two_elements_of_a_page_share_its_lanes() {
         let first = folder.random("first.bin", 80 * MIB, 81);
         let second = folder.random("second.bin", 80 * MIB, 82);
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::AllButBodies).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AllButBodies).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         page.pick(&first).await;
-        on_the_way(&relay, LANES_MAX).await;
+        on_the_way(&proxy, LANES_MAX).await;
         browser.run(ANOTHER, &[json!({})]).await;
         page.pick(&second).await;
-        on_the_way(&relay, LANES_MAX).await;
-        relay.release();
+        on_the_way(&proxy, LANES_MAX).await;
+        proxy.release();
         wait::until("both files are sealed", UPLOAD, async || {
             (server.api().files().await.len() == 2).then_some(())
         })
@@ -72,14 +72,14 @@ async fn an_element_that_is_taken_out_goes_on_and_can_be_put_back() {
         let folder = Folder::new();
         let file = folder.random("out.bin", 48 * MIB, 83);
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(1)).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(1)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         page.pick(&file).await;
         page.comes_to(&["uploading"], SOON).await;
         let take_out =
             "window.out = document.querySelector('longhaul-upload'); window.out.remove();";
         browser.run(take_out, &[]).await;
-        relay.release();
+        proxy.release();
         wait::until("the file is sealed", UPLOAD, async || {
             (server.api().files().await.len() == 1).then_some(())
         })

@@ -3,7 +3,7 @@
 use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::{Folder, GIB, MIB};
 use longhaul_tests::page::{Page, SOON};
-use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 
 /// Ten times what is promised: on a busy machine only something else than its load takes so long,
@@ -17,10 +17,10 @@ async fn the_first_chunk_leaves_soon_after_the_pick_whatever_the_size() {
         let server = Server::start(Options::demo()).await;
         for len in [MIB, 64 * MIB, 4 * GIB] {
             let file = folder.sparse(&format!("{len}.bin"), len);
-            let relay = Relay::start(server.addr(), Hold::AfterChunks(0)).await;
-            let page = Page::open(browser, &relay.origin()).await;
+            let proxy = Proxy::start(server.addr(), Hold::AfterChunks(0)).await;
+            let page = Page::open(browser, &proxy.origin()).await;
             page.pick(&file).await;
-            let ms = page.first_chunk_ms(&relay).await;
+            let ms = page.first_chunk_ms(&proxy).await;
             println!("{len} bytes: the first chunk left {ms:.0} ms after the pick");
             assert!(ms < GENEROUS_MS);
             page.press("cancel").await;

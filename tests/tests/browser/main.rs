@@ -20,6 +20,7 @@ mod folders;
 mod killed_server;
 mod many;
 mod memory;
+mod network;
 mod policies;
 mod polite;
 mod rate;

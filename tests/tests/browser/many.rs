@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longhaul_tests::browser::{Browser, in_every_engine};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
-use longhaul_tests::relay::{Early, Hold, Relay};
+use longhaul_tests::proxy::{Early, Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::wait;
 use serde_json::{Value, json};
@@ -78,8 +78,8 @@ async fn ten_thousand_files_are_listed_without_one_long_task() {
     in_every_engine(async |browser| {
         let server = Server::start(Options::demo()).await;
         // None of them ends, so that all of them stay in the list.
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(0)).await;
-        Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(0)).await;
+        Page::open(browser, &proxy.origin()).await;
         let tells = browser.run(OBSERVE, &[]).await == json!(true);
         browser.run(ADD_MANY, &[json!(FILES), json!(16)]).await;
         let total = total_comes_to(browser, TAKEN_IN, "files", json!(FILES)).await;
@@ -96,7 +96,7 @@ async fn ten_thousand_files_are_listed_without_one_long_task() {
         keys_reach_every_row(browser, FILES).await;
 
         // Nor while they move.
-        relay.release();
+        proxy.release();
         wait::until("hundreds of them are done", UPLOAD, async || {
             (total_of(browser).await["done"].as_u64() >= Some(300)).then_some(())
         })
@@ -147,21 +147,21 @@ async fn many_files_are_paused_resumed_tried_again_and_cleared_together() {
     const FILES: u64 = 60;
     in_every_engine(async |browser| {
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(20)).await;
-        Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(20)).await;
+        Page::open(browser, &proxy.origin()).await;
         // Two files: each is sent once in one request and once as a chunk.
         for _ in 0..4 {
-            relay.answer_next_chunk(Early::of_proxy(413));
+            proxy.answer_next_chunk(Early::of_proxy(413));
         }
         browser.run(ADD_MANY, &[json!(FILES), json!(300)]).await;
         total_comes_to(browser, UPLOAD, "done", json!(20)).await;
         press(browser, "pause-all").await;
         let total = total_comes_to(browser, SOON, "held", json!(true)).await;
         assert_eq!((&total["moving"], &total["failed"]), (&json!(0), &json!(2)), "{total}");
-        relay.release();
-        let begun = relay.chunks_seen().len();
+        proxy.release();
+        let begun = proxy.chunks_seen().len();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(relay.chunks_seen().len(), begun, "chunks were begun during the pause");
+        assert_eq!(proxy.chunks_seen().len(), begun, "chunks were begun during the pause");
 
         press(browser, "resume-all").await;
         total_comes_to(browser, UPLOAD, "done", json!(FILES - 2)).await;

@@ -6,7 +6,7 @@ use longhaul_protocol::ProblemCode;
 use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::{Folder, MIB};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
-use longhaul_tests::relay::{Early, Hold, Relay};
+use longhaul_tests::proxy::{Early, Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 use serde_json::json;
 use tokio::time::sleep;
@@ -26,8 +26,8 @@ async fn the_page_idle_uploading_paused_failed_and_done_for_the_eye() {
         let folder = Folder::new();
         let file = folder.random("A walk in the mountains.mov", 160 * MIB, 23);
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(7)).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(7)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         shot("1-idle").await;
         page.pick(&file).await;
         holds(&server, 7, HELD).await;
@@ -35,11 +35,11 @@ async fn the_page_idle_uploading_paused_failed_and_done_for_the_eye() {
         page.press("pause").await;
         page.comes_to(&["paused"], SOON).await;
         shot("3-paused").await;
-        relay.release();
+        proxy.release();
         page.press("resume").await;
         page.comes_to(&["done"], UPLOAD).await;
         shot("4-done").await;
-        relay.answer_next_chunk(Early::of(ProblemCode::TooLarge));
+        proxy.answer_next_chunk(Early::of(ProblemCode::TooLarge));
         page.pick(&folder.random("too large.zip", 12 * MIB, 24)).await;
         page.comes_to(&["failed"], SOON).await;
         shot("5-failed").await;
@@ -62,8 +62,8 @@ async fn a_folder_and_ten_thousand_files_for_the_eye() {
             browser.screenshot(&format!("{:?}-{name}", browser.engine()).to_lowercase()).await;
         };
         let server = Server::start(Options::demo()).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(46)).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(46)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         let tree = json!({ "A trip to the mountains": {
             "notes.txt": "up", "maps": { "north.svg": "<svg/>", "south.svg": "<svg/>" }, "to do": {},
         } });
@@ -71,7 +71,7 @@ async fn a_folder_and_ten_thousand_files_for_the_eye() {
         page.comes_to(&["done"], UPLOAD).await;
         shot("8-folder").await;
         for _ in 0..6 {
-            relay.answer_next_chunk(Early::of_proxy(413));
+            proxy.answer_next_chunk(Early::of_proxy(413));
         }
         browser.run(ADD_MANY, &[json!(10_000), json!(3000)]).await;
         sleep(Duration::from_secs(12)).await;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use longhaul_tests::browser::{Browser, Engine, in_every_engine};
 use longhaul_tests::files::{Folder, MIB, append, change_unnoticed};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
-use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 
 use crate::stage::{HELD, holds};
@@ -20,8 +20,8 @@ async fn upload_while(
     act: impl FnOnce(&Path),
 ) -> String {
     let server = Server::start(Options::demo()).await;
-    let relay = Relay::start(server.addr(), Hold::AfterChunks(4)).await;
-    let page = Page::open(browser, &relay.origin()).await;
+    let proxy = Proxy::start(server.addr(), Hold::AfterChunks(4)).await;
+    let page = Page::open(browser, &proxy.origin()).await;
     if verify {
         let verify = "document.querySelector('longhaul-upload').setAttribute('verify-source', '')";
         browser.run(verify, &[]).await;
@@ -30,7 +30,7 @@ async fn upload_while(
     let held = holds(&server, 4, HELD).await;
     assert!(held.holding.held.count() < held.chunk_count);
     act(file);
-    relay.release();
+    proxy.release();
     let row = page.comes_to(&["failed"], UPLOAD).await;
     assert_eq!(server.api().files().await, [], "it was sealed all the same");
     server.assert_no_fault();

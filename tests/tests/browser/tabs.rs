@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use longhaul_tests::browser::{Browser, in_every_engine};
 use longhaul_tests::files::{Folder, MIB};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
-use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::wait;
 
@@ -17,7 +17,7 @@ struct Tabs {
     _folder: Folder,
     file: PathBuf,
     server: Server,
-    relay: Relay,
+    proxy: Proxy,
     first: fantoccini::wd::WindowHandle,
     second: fantoccini::wd::WindowHandle,
 }
@@ -26,19 +26,19 @@ async fn two_tabs(browser: &Browser) -> Tabs {
     let folder = Folder::new();
     let file = folder.random("shared.bin", 96 * MIB, 111);
     let server = Server::start(Options::demo()).await;
-    let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
+    let proxy = Proxy::start(server.addr(), Hold::AfterChunks(3)).await;
     let first = browser.client().window().await.unwrap();
-    pick(browser, &relay, &file).await;
+    pick(browser, &proxy, &file).await;
     holds(&server, 3, HELD).await;
     let second = browser.client().new_window(true).await.unwrap().handle;
     browser.client().switch_to_window(second.clone()).await.unwrap();
-    pick(browser, &relay, &file).await;
+    pick(browser, &proxy, &file).await;
     Page::here(browser).comes_to(&["elsewhere"], SOON).await;
-    Tabs { _folder: folder, file, server, relay, first, second }
+    Tabs { _folder: folder, file, server, proxy, first, second }
 }
 
-async fn pick(browser: &Browser, relay: &Relay, file: &Path) {
-    Page::open(browser, &relay.origin()).await.pick(file).await;
+async fn pick(browser: &Browser, proxy: &Proxy, file: &Path) {
+    Page::open(browser, &proxy.origin()).await.pick(file).await;
 }
 
 impl Tabs {
@@ -57,7 +57,7 @@ impl Tabs {
 async fn a_file_that_another_tab_sends_is_sent_once() {
     in_every_engine(async |browser| {
         let tabs = two_tabs(browser).await;
-        tabs.relay.release();
+        tabs.proxy.release();
         Page::here(browser).comes_to(&["done"], UPLOAD).await;
         newest_is(&tabs.server, &tabs.file).await;
         assert_eq!(tabs.sent(), 96 * MIB, "{:#?}", tabs.server.chunk_requests());
@@ -74,7 +74,7 @@ async fn a_tab_that_is_closed_leaves_its_file_to_the_other() {
         browser.client().switch_to_window(tabs.first.clone()).await.unwrap();
         browser.client().close_window().await.unwrap();
         browser.client().switch_to_window(tabs.second.clone()).await.unwrap();
-        tabs.relay.release();
+        tabs.proxy.release();
         Page::here(browser).comes_to(&["done"], UPLOAD).await;
         newest_is(&tabs.server, &tabs.file).await;
         tabs.server.assert_no_fault();
@@ -90,7 +90,7 @@ async fn to_give_up_what_another_tab_sends_takes_nothing_from_it() {
         page.press("cancel").await;
         page.comes_to(&["cancelled"], SOON).await;
         tabs.close_one(browser).await;
-        tabs.relay.release();
+        tabs.proxy.release();
         wait::until("the first tab is done", UPLOAD, async || {
             (!tabs.server.api().files().await.is_empty()).then_some(())
         })

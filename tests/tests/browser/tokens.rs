@@ -9,7 +9,7 @@ use longhaul_tests::artefacts;
 use longhaul_tests::browser::{Browser, in_every_engine};
 use longhaul_tests::files::{Folder, MIB, sha256};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
-use longhaul_tests::relay::{Hold, Relay};
+use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::wait;
 use serde_json::{Value, json};
@@ -124,14 +124,14 @@ async fn files_and_elements_of_one_page_are_one_guest() {
         let folder = Folder::new();
         let more = vec!["--allow-anonymous".to_owned()];
         let server = Server::start(Options { more, ..Options::demo() }).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(0)).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(0)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         browser.run(ANOTHER, &[]).await;
         for (seed, name) in (76..).zip(["one.bin", "two.bin"]) {
             page.pick(&folder.random(name, 9 * MIB, seed)).await;
             browser.run(ANOTHER, &[]).await;
         }
-        relay.release();
+        proxy.release();
         wait::until("both files are sealed", UPLOAD, async || {
             let sealed = server.requests().into_iter().filter(|seen| seen.path.ends_with("/seal"));
             (sealed.count() == 2).then_some(())
@@ -163,8 +163,8 @@ async fn a_token_that_is_refused_midway_is_asked_for_anew_and_the_upload_goes_on
         let (key, next_key) = (new_key(&folder, "key", 'a'), new_key(&folder, "next", 'b'));
         let tokens = [token(&key, "alice"), token(&next_key, "alice")];
         let mut server = keyed(&key).await;
-        let relay = Relay::start(server.addr(), Hold::AfterChunks(3)).await;
-        let page = Page::open(browser, &relay.origin()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(3)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
         browser.run(TWO_AT_ONCE, &[]).await;
         browser.run(HAND_OUT, &[json!(tokens)]).await;
         page.pick(&file).await;
@@ -178,7 +178,7 @@ async fn a_token_that_is_refused_midway_is_asked_for_anew_and_the_upload_goes_on
         server.kill().await;
         write_key(&key, 'b');
         server.restart().await;
-        relay.release();
+        proxy.release();
         all_done(&page, 2).await;
         assert_eq!(asked(browser).await, json!(2), "once at first, once for both");
         assert_eq!(server.api().bearing(&tokens[1]).files().await.len(), 2);
