@@ -141,6 +141,10 @@ table! {
     OffsetMismatch: "offset-mismatch", 409, Reconcile,
         "The chunk does not go on at this offset",
         "Continue from `offset`, or send the whole chunk from 0.";
+    /// The very same request came before.
+    Repeated: "repeated", 409, Reconcile,
+        "This try of the chunk came before",
+        "Ask for the upload's status and go on from what is here; a browser sends a request again by itself when its connection breaks.";
     /// The chunk is held with another digest.
     ChunkHeld: "chunk-held", 409, Reconcile,
         "This chunk is held already, with other bytes",

@@ -84,6 +84,7 @@ fn every_header_of_ours_is_named_in_the_table() {
         header::CHUNK_OFFSET,
         header::CHUNK_DIGEST,
         header::CHUNK_REPLACE,
+        header::CHUNK_TRY,
         header::UPLOAD_CREATE,
         header::IDEMPOTENCY_KEY,
         header::AUTHORIZATION,

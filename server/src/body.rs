@@ -82,6 +82,8 @@ pub struct RequestBody {
 enum End {
     Stalled,
     Broken,
+    /// Nobody is to hear of it: [`RequestBody::leave`].
+    Left,
 }
 
 impl RequestBody {
@@ -149,11 +151,18 @@ impl RequestBody {
         Ok(bytes)
     }
 
+    /// Lets the connection be closed over what is left, for an answer that need not be heard: its
+    /// sender asks what is here after any failure, and each further byte would come in vain.
+    pub fn leave(&mut self) {
+        self.ended = Some(End::Left);
+    }
+
     /// Reads what is left and throws it away, so that the answer is heard. Returns when the body
     /// has ended or the answer can wait no longer.
     pub async fn discard(mut self) {
         // To ask for a body that is withheld would be to let it come.
-        if self.withheld || self.ended == Some(End::Broken) || self.incoming.is_end_stream() {
+        let is_over = matches!(self.ended, Some(End::Broken | End::Left));
+        if self.withheld || is_over || self.incoming.is_end_stream() {
             return;
         }
         let Limits { drain_timeout, linger_timeout, drain_bytes_max, .. } = self.limits;

@@ -10,8 +10,8 @@ use http::header::{
 };
 use http::request::Parts;
 use longhaul_protocol::wire::header::{
-    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_RATE_MAX, CHUNK_REPLACE, IDEMPOTENCY_KEY,
-    REPR_DIGEST, UPLOAD_CREATE, UPLOAD_TOKEN,
+    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_RATE_MAX, CHUNK_REPLACE, CHUNK_TRY,
+    IDEMPOTENCY_KEY, REPR_DIGEST, UPLOAD_CREATE, UPLOAD_TOKEN,
 };
 
 use crate::gate::Standing;
@@ -32,7 +32,7 @@ const EXPOSED: [HeaderName; 8] = [
 ];
 
 /// What a page may send beyond the headers that any page may.
-const ACCEPTED: [HeaderName; 13] = [
+const ACCEPTED: [HeaderName; 14] = [
     CONTENT_TYPE,
     AUTHORIZATION,
     RANGE,
@@ -44,6 +44,7 @@ const ACCEPTED: [HeaderName; 13] = [
     HeaderName::from_static(CHUNK_DIGEST),
     HeaderName::from_static(CHUNK_REPLACE),
     HeaderName::from_static(CHUNK_RATE_MAX),
+    HeaderName::from_static(CHUNK_TRY),
     HeaderName::from_static(UPLOAD_CREATE),
     HeaderName::from_static(IDEMPOTENCY_KEY),
 ];

@@ -21,6 +21,7 @@ pub mod route;
 pub mod store;
 pub mod stream;
 pub mod token;
+pub mod tries;
 
 pub use config::Config;
 pub use listen::{App, serve};

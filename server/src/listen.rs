@@ -27,6 +27,7 @@ use crate::log::{Followed, RequestLine, Tally};
 use crate::outcome::{Answer, Outcome, Refusal};
 use crate::route::{Call, Target};
 use crate::store::{Owner, Store};
+use crate::tries::Tries;
 use crate::{cors, respond, route};
 
 /// How long to wait after a connection could not be accepted. Mostly there are too many open files,
@@ -42,13 +43,15 @@ pub struct App<S> {
     pub config: Config,
     /// Whether the server was told to stop.
     pub stopping: AtomicBool,
+    /// What has come, to know it when it comes again.
+    pub tries: Tries,
 }
 
 impl<S> App<S> {
     /// A server that is not stopping.
     #[must_use]
     pub fn new(store: Arc<S>, config: Config) -> Self {
-        Self { store, config, stopping: AtomicBool::new(false) }
+        Self { store, config, stopping: AtomicBool::new(false), tries: Tries::default() }
     }
 }
 

@@ -10,6 +10,7 @@ use longhaul_server::owner::OWNER_BYTES_MAX;
 use longhaul_server::route::Target;
 use longhaul_server::store::disk::{PROOFS_OPEN_MAX, PROOFS_WRONG_MAX};
 use longhaul_server::token::{KEY_BYTES_MIN, LEEWAY, TOKEN_BYTES_MAX};
+use longhaul_server::tries::TRIES_MAX;
 
 const ID: &str = "000102030405060708090a0b0c0d0e0f";
 
@@ -51,6 +52,7 @@ fn the_table_of_bounds_has_the_bounds_of_the_server() {
         ("an owner's name", format!("{OWNER_BYTES_MAX} bytes")),
         ("open proofs of an upload", PROOFS_OPEN_MAX.to_string()),
         ("wrong proofs of an upload", PROOFS_WRONG_MAX.to_string()),
+        ("tries remembered", TRIES_MAX.to_string()),
         ("a token", format!("{} KiB", TOKEN_BYTES_MAX / 1024)),
         ("a token's key", format!("{KEY_BYTES_MIN} bytes at least")),
         ("a clock's error", format!("{} s", LEEWAY.as_secs())),

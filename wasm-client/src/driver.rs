@@ -9,7 +9,9 @@ use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::{
     Action, BufferId, Config, Failure, Input, ONE_REQUEST_MAX, Phase, Ticket, Upload,
 };
-use longhaul_protocol::wire::header::{AUTHORIZATION, CHUNK_RATE_MAX, ChunkHeaders, StoreHeaders};
+use longhaul_protocol::wire::header::{
+    AUTHORIZATION, CHUNK_RATE_MAX, CHUNK_TRY, ChunkHeaders, StoreHeaders,
+};
 use longhaul_protocol::wire::path;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
@@ -33,6 +35,8 @@ pub(crate) type Happened = Rc<dyn Fn(u32)>;
 pub(crate) struct Driver {
     upload: u32,
     name: String,
+    /// Random, for this file and session: what names of tries are made of.
+    key: String,
     file: File,
     fingerprint: Fingerprint,
     machine: RefCell<Upload>,
@@ -92,6 +96,7 @@ impl Driver {
         Rc::new_cyclic(|this| Self {
             upload: parts.upload,
             name: parts.config.meta.name.clone(),
+            key: parts.config.key.clone(),
             file: parts.file,
             fingerprint: parts.fingerprint,
             machine: RefCell::new(Upload::new(parts.config)),
@@ -328,10 +333,11 @@ impl Driver {
         headers: &ChunkHeaders,
         rate_max: Option<u64>,
     ) -> Vec<(String, String)> {
+        let name = (CHUNK_TRY, format!("{}-{}", self.key, ticket.0));
         let rate_max = rate_max.map(|rate| (CHUNK_RATE_MAX, rate.to_string()));
         let authorization =
             self.transport.authorization(ticket).map(|value| (AUTHORIZATION, value));
-        owned(headers.write().into_iter().chain(rate_max).chain(authorization))
+        owned(headers.write().into_iter().chain([name]).chain(rate_max).chain(authorization))
     }
 
     /// Setting it anew drops the one before.

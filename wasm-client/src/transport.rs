@@ -150,15 +150,18 @@ fn request(
             Some(authorization) => builder.header(header::AUTHORIZATION, authorization),
             None => builder,
         };
-        builder.cache(RequestCache::NoStore).abort_signal(signal)
+        builder.abort_signal(signal)
     };
+    // Firefox remembers no preflight of a request that is to be stored nowhere, so that each would cost
+    // a round trip more; the answer to a POST is stored nowhere anyway.
+    let fresh = |path: &str| to(Method::GET, path).cache(RequestCache::NoStore);
     match call {
-        Call::List => without_body(to(Method::GET, path::UPLOADS)),
+        Call::List => without_body(fresh(path::UPLOADS)),
         Call::Create { request, key } => {
             let builder = to(Method::POST, path::UPLOADS).header(header::IDEMPOTENCY_KEY, key);
             with_json(builder, request)
         }
-        Call::Status(id) => without_body(to(Method::GET, &path::upload(*id))),
+        Call::Status(id) => without_body(fresh(&path::upload(*id))),
         Call::Offer(id, run) => with_json(to(Method::POST, &path::digests(*id)), run),
         Call::Prove(id, proofs) => with_json(to(Method::POST, &path::proofs(*id)), proofs),
         Call::Seal(id, seal) => with_json(to(Method::POST, &path::seal(*id)), seal),

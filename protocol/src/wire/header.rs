@@ -18,6 +18,9 @@ pub const CHUNK_DIGEST: &str = "chunk-digest";
 pub const CHUNK_REPLACE: &str = "chunk-replace";
 /// As fast as the body is to be read at the most, bytes a second, decimal.
 pub const CHUNK_RATE_MAX: &str = "chunk-rate-max";
+/// A name that the sender gives to one try of a chunk, visible ASCII, and never again: the same name
+/// again is the same request, sent once more by the browser and not by the sender.
+pub const CHUNK_TRY: &str = "chunk-try";
 /// With `POST /files`: base64 of the JSON of a [`CreateRequest`].
 pub const UPLOAD_CREATE: &str = "upload-create";
 /// A key of the caller's choice: the same key again is answered with the same upload.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use longhaul_protocol::wire::header::{ChunkHeaders, read_rate_max};
+use longhaul_protocol::wire::header::{CHUNK_TRY, ChunkHeaders, read_rate_max};
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{ChunkIndex, ProblemCode};
 use tokio::time::Instant;
@@ -17,8 +17,20 @@ pub(super) async fn run<S: Store>(call: &mut Call<'_, S>, id: UploadId) -> Answe
     let chunk = ChunkHeaders::read(|name| call.header(name))?;
     // The first word is the last: a cell that is set already belongs to this very request.
     let _ = call.tally.chunk.set((chunk.index, chunk.offset));
+    check_try(call, id)?;
     receive(call, id, chunk).await?;
     Ok(Outcome::Done)
+}
+
+/// What a browser sends again by itself takes nothing over, and is not read: see [`crate::tries`].
+fn check_try<S>(call: &mut Call<'_, S>, id: UploadId) -> Result<(), Refusal> {
+    let is_first = call.header(CHUNK_TRY).is_none_or(|name| call.app.tries.is_first(id, name));
+    if is_first {
+        return Ok(());
+    }
+    call.body.leave();
+    let detail = "Something between the page and here sent the request once more.";
+    Err(Refusal::new(ProblemCode::Repeated, detail))
 }
 
 /// Takes a chunk from the body. One that is held already is not read here: whatever is left of a

@@ -113,6 +113,7 @@ fn a_preflight_is_answered_for_two_hours_and_for_every_header_of_the_api() {
         "chunk-digest",
         "chunk-replace",
         "chunk-rate-max",
+        "chunk-try",
         "upload-create",
         "idempotency-key",
         "range",

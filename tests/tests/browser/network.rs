@@ -1,6 +1,7 @@
 //! What a network does to an upload, in every engine: it finishes, what comes back is what was
 //! picked, and the server's log tells how many bytes were sent twice.
 
+mod cuts;
 mod damage;
 mod offline;
 mod preflights;
