@@ -1,5 +1,10 @@
 //! What the proxy does to bytes, between a plain client and a plain server.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's panic is its report")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test's panic is its report, and its numbers are small"
+)]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
