@@ -1,6 +1,6 @@
 //! The command line of `longhaul-server`: to serve, or to make a token.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -67,21 +67,22 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
     pub allow_origin: Vec<String>,
 
-    /// Answer to this host name too, beside `localhost` and the loopback addresses. Can be repeated.
+    /// Answer to this host name or address too, beside `localhost` and the loopback addresses. Can be
+    /// repeated.
     #[arg(long, value_name = "NAME", value_parser = parse_host_name)]
     pub host_name: Vec<String>,
 
     /// The chunk size of uploads that ask for none. Small ones are for tests.
     #[arg(long, value_name = "BYTES", default_value_t = CHUNK_LEN_DEFAULT,
-          value_parser = clap::value_parser!(u64).range(CHUNK_LEN_MIN..=CHUNK_LEN_MAX))]
+          value_parser = parse_chunk_size)]
     pub chunk_size: u64,
 
     /// How much one owner may keep, uploads begun and files together. Without it there is no limit.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub owner_bytes_max: Option<u64>,
 
     /// How much all owners together may keep. Without it there is no limit but the disk.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub total_bytes_max: Option<u64>,
 
     /// Whose chunks an upload may take instead of its own being sent.
@@ -89,7 +90,7 @@ pub struct ServeArgs {
     pub reuse: ReuseScope,
 
     /// How much of the disk new uploads leave free.
-    #[arg(long, value_name = "BYTES", default_value_t = DISK_FREE_MIN)]
+    #[arg(long, value_name = "BYTES", default_value_t = DISK_FREE_MIN, value_parser = parse_bytes)]
     pub disk_free_min: u64,
 
     /// What to log on standard error, such as `warn` or `longhaul_server=debug`. At `info` there is
@@ -133,7 +134,7 @@ pub struct TokenArgs {
 
     /// How long it is valid, such as `12h` or `30d`. There is no way to take it back before, but a
     /// new key.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub expires: Duration,
 }
 
@@ -149,11 +150,40 @@ fn parse_origin(text: &str) -> Result<String, String> {
     }
 }
 
+/// As a `Host` header has it: an IPv6 address in brackets, in the one way that browsers write it.
 fn parse_host_name(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse::<Ipv6Addr>() {
+        return Ok(format!("[{address}]"));
+    }
     match text.parse::<http::uri::Authority>() {
         Ok(authority) if authority.host() == text => Ok(text.to_owned()),
-        _ => Err("a host name is `files.example.org`, without a scheme or a port".to_owned()),
+        _ => Err(
+            "a host name is `files.example.org`, `192.0.2.7` or `fe80::1`, without a scheme, a \
+                  port or a zone"
+                .to_owned(),
+        ),
     }
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let shape = "bytes are a whole number without a unit, such as `107374182400` for 100 GiB";
+    text.parse().map_err(|_| shape.to_owned())
+}
+
+fn parse_chunk_size(text: &str) -> Result<u64, String> {
+    let bytes = parse_bytes(text)?;
+    if (CHUNK_LEN_MIN..=CHUNK_LEN_MAX).contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err(format!(
+        "a chunk has {CHUNK_LEN_MIN} to {CHUNK_LEN_MAX} bytes, such as `{CHUNK_LEN_DEFAULT}` for 8 MiB"
+    ))
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let shape = "a time is a number and a unit, such as `12h`, `30d` or `1h 30m`";
+    humantime::parse_duration(text).map_err(|_| shape.to_owned())
 }
 
 #[cfg(test)]
@@ -181,8 +211,44 @@ mod tests {
     #[test]
     fn a_host_name_has_no_port() {
         assert!(parse_host_name("files.example.org").is_ok());
-        for other in ["files.example.org:80", "http://x", "", "a b"] {
+        for other in ["files.example.org:80", "http://x", "", "a b", "[fe80::1]:80", "fe80::1%eth0"]
+        {
             assert!(parse_host_name(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_host_name_with_or_without_its_brackets() {
+        for text in ["fe80::1", "[fe80::1]", "FE80:0::0:1"] {
+            assert_eq!(parse_host_name(text).as_deref(), Ok("[fe80::1]"), "{text}");
+        }
+        assert_eq!(parse_host_name("192.0.2.7").as_deref(), Ok("192.0.2.7"));
+    }
+
+    /// What is said to these arguments.
+    fn said(arguments: &[&str]) -> String {
+        Args::try_parse_from(arguments).expect_err("they are wrong").to_string()
+    }
+
+    #[test]
+    fn a_wrong_value_is_answered_with_its_option_and_an_example() {
+        for (option, value, example) in [
+            ("--owner-bytes-max", "10GB", "107374182400"),
+            ("--total-bytes-max", "-", "107374182400"),
+            ("--disk-free-min", "1e9", "107374182400"),
+            ("--chunk-size", "8M", "107374182400"),
+            ("--chunk-size", "1", "8388608"),
+            ("--host-name", "http://x", "files.example.org"),
+        ] {
+            let text = said(&["longhaul-server", "--data", "d", option, value]);
+            for part in [option, value, example] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+        }
+        let token = ["longhaul-server", "token", "--key", "k", "--owner", "o", "--expires", "soon"];
+        let text = said(&token);
+        for part in ["--expires", "soon", "`30d`"] {
+            assert!(text.contains(part), "{part}: {text}");
         }
     }
 }
