@@ -3,8 +3,9 @@
 use longhaul_protocol::upload::ONE_REQUEST_MAX;
 use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::Folder;
-use longhaul_tests::page::Page;
+use longhaul_tests::page::{Page, SOON};
 use longhaul_tests::server::{Options, Server};
+use longhaul_tests::wait;
 
 use crate::stage::upload;
 
@@ -25,7 +26,10 @@ async fn files_of_no_byte_of_one_and_around_a_chunk_come_back_as_they_were() {
             chunks += if len > ONE_REQUEST_MAX { info.chunk_count } else { 0 };
             assert_eq!(server.chunk_requests().len() as u64, chunks, "each chunk is sent once");
         }
-        assert_eq!(page.download_links().await.len(), 9, "the page lists every sealed file");
+        wait::until("the page lists every sealed file", SOON, async || {
+            (page.download_links().await.len() == 9).then_some(())
+        })
+        .await;
         server.assert_no_fault();
     })
     .await;
