@@ -3,13 +3,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "tests say so by failing"
 )]
 
+#[path = "architecture/bounds.rs"]
+mod bounds;
+
+use longhaul_protocol::ProblemCode;
 use longhaul_protocol::problem::Retry;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{header, path};
-use longhaul_protocol::{Plan, ProblemCode, plan};
 
 fn page() -> String {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md");
@@ -91,38 +95,5 @@ fn every_header_of_ours_is_named_in_the_table() {
         header::UPLOAD_TOKEN,
     ] {
         assert!(page.contains(&format!("`{name}`")), "{name}");
-    }
-}
-
-#[test]
-fn the_table_of_bounds_has_the_bounds_of_the_code() {
-    let of_page = rows(&page(), "## Bounds (checked)");
-    let buffers = Plan::new(u64::from(u32::MAX), plan::CHUNK_LEN_DEFAULT).unwrap().buffers();
-    for (name, value) in [
-        ("chunk size", format!("{} MiB", plan::CHUNK_LEN_DEFAULT >> 20)),
-        ("chunks in a file", format!("{}", plan::CHUNK_COUNT_MAX)),
-        ("a sender's buffers", format!("{} MiB", plan::BUFFERS_BYTES_MAX >> 20)),
-        ("buffers at 8 MiB", buffers.to_string()),
-        ("lanes", plan::LANES_MAX.to_string()),
-        ("a rate that is set", format!("{} KiB/s at least", plan::RATE_MIN / 1024)),
-        (
-            "a file in one request",
-            format!("{} KiB at most", longhaul_protocol::upload::ONE_REQUEST_MAX / 1024),
-        ),
-        ("a stalled body", format!("{} s", longhaul_protocol::upload::STALL_TIMEOUT.0 / 1000)),
-        (
-            "a list of open uploads",
-            format!("{} s", longhaul_protocol::upload::LIST_TIMEOUT.0 / 1000),
-        ),
-        ("a silent read", format!("{} s", longhaul_protocol::upload::READ_TIMEOUT.0 / 1000)),
-        ("a fresh token", format!("{} s", longhaul_protocol::upload::RENEW_TIMEOUT.0 / 1000)),
-        ("digests in a request", longhaul_protocol::wire::DIGESTS_PER_PAGE_MAX.to_string()),
-        ("proofs in a request", longhaul_protocol::wire::proof::PROOFS_PER_REQUEST_MAX.to_string()),
-        ("a JSON body", format!("{} KiB", longhaul_protocol::wire::JSON_BYTES_MAX >> 10)),
-        ("a name", format!("{} characters", longhaul_protocol::name::NAME_CHARS_MAX)),
-        ("ranges in a request", longhaul_protocol::range::RANGES_MAX.to_string()),
-    ] {
-        let row = of_page.iter().find(|cells| cells[0] == name);
-        assert_eq!(row.map(|cells| cells[1].as_str()), Some(value.as_str()), "{name}");
     }
 }

@@ -4,13 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use longhaul_server::access::GUEST_TOKEN_LASTS;
-use longhaul_server::config::Limits;
-use longhaul_server::owner::OWNER_BYTES_MAX;
 use longhaul_server::route::Target;
-use longhaul_server::store::disk::{PROOFS_OPEN_MAX, PROOFS_WRONG_MAX};
-use longhaul_server::token::{KEY_BYTES_MIN, LEEWAY, TOKEN_BYTES_MAX};
-use longhaul_server::tries::TRIES_MAX;
 
 const ID: &str = "000102030405060708090a0b0c0d0e0f";
 
@@ -42,27 +36,5 @@ fn the_table_of_the_wire_has_every_verb_of_every_path_and_no_other() {
             target.methods().iter().filter(told).map(Method::to_string).collect();
         let verbs: BTreeSet<_> = verbs.into_iter().filter(|verb| verb != "HEAD").collect();
         assert_eq!(verbs, of_code, "{path}");
-    }
-}
-
-#[test]
-fn the_table_of_bounds_has_the_bounds_of_the_server() {
-    let of_page = rows("## Bounds (checked)");
-    for (name, value) in [
-        ("an owner's name", format!("{OWNER_BYTES_MAX} bytes")),
-        ("open proofs of an upload", PROOFS_OPEN_MAX.to_string()),
-        ("wrong proofs of an upload", PROOFS_WRONG_MAX.to_string()),
-        ("tries remembered", TRIES_MAX.to_string()),
-        ("a token", format!("{} KiB", TOKEN_BYTES_MAX / 1024)),
-        ("a token's key", format!("{KEY_BYTES_MIN} bytes at least")),
-        ("a clock's error", format!("{} s", LEEWAY.as_secs())),
-        (
-            "an answer that nobody reads",
-            format!("{} s", Limits::default().idle_answer_timeout.as_secs()),
-        ),
-        ("a guest's token", format!("{} days", GUEST_TOKEN_LASTS.as_secs() / 86_400)),
-    ] {
-        let row = of_page.iter().find(|cells| cells.first().is_some_and(|first| first == name));
-        assert_eq!(row.and_then(|cells| cells.get(1)), Some(&value), "{name}");
     }
 }
