@@ -22,6 +22,16 @@ pub fn dist() -> PathBuf {
         .unwrap_or_else(|| missing("the built page", "LONGHAUL_DIST"))
 }
 
+/// The folder of the page that runs the client's unit tests: `LONGHAUL_GLUE`, else `glue` in the target
+/// folder.
+#[must_use]
+pub fn glue() -> PathBuf {
+    from_environment("LONGHAUL_GLUE")
+        .or_else(|| Some(target().join("glue")))
+        .filter(|path| path.join("index.html").is_file())
+        .unwrap_or_else(|| missing("the page of unit tests", "LONGHAUL_GLUE"))
+}
+
 /// The root of the workspace.
 #[must_use]
 pub fn workspace() -> PathBuf {

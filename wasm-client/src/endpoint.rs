@@ -56,3 +56,7 @@ fn is_web_address(url: &Url) -> bool {
     let is_web = ["http:", "https:"].contains(&url.protocol().as_str());
     is_web && url.username().is_empty() && url.password().is_empty()
 }
+
+#[cfg(test)]
+#[cfg(target_arch = "wasm32")]
+mod in_browser;

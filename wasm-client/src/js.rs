@@ -253,3 +253,7 @@ fn page_address() -> String {
 fn thrown(error: JsValue) -> JsError {
     JsError::new(&format!("{error:?}"))
 }
+
+#[cfg(test)]
+#[cfg(target_arch = "wasm32")]
+mod in_browser;

@@ -174,3 +174,7 @@ fn keep(
 fn nothing_kept() -> Failure {
     Failure::Local("the chunk's bytes are no longer in memory".to_owned())
 }
+
+#[cfg(test)]
+#[cfg(target_arch = "wasm32")]
+mod in_browser;

@@ -18,6 +18,9 @@ mod clock;
 mod driver;
 mod endpoint;
 mod event;
+#[cfg(test)]
+#[cfg(target_arch = "wasm32")]
+mod in_browser;
 mod js;
 mod lane;
 mod lock;

@@ -154,3 +154,7 @@ fn json(what: &impl Serialize) -> Result<JsValue, JsValue> {
 fn parse<T: DeserializeOwned>(message: &JsValue) -> Result<T, JsError> {
     Ok(serde_json::from_str(&message.as_string().unwrap_or_default())?)
 }
+
+#[cfg(test)]
+#[cfg(target_arch = "wasm32")]
+mod in_browser;

@@ -127,6 +127,10 @@ fn is_alive(record: &Record) -> bool {
 }
 
 #[cfg(test)]
+#[cfg(target_arch = "wasm32")]
+mod in_browser;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -310,3 +310,7 @@ fn none(error: &JsValue) -> Failure {
     let why = error.as_string().unwrap_or_else(|| format!("{error:?}"));
     Failure::Local(format!("the page gave no token: {why}"))
 }
+
+#[cfg(test)]
+#[cfg(target_arch = "wasm32")]
+mod in_browser;

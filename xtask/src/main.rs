@@ -5,6 +5,7 @@ mod browser;
 mod demo;
 mod error;
 mod fuzz;
+mod glue;
 mod mutants;
 mod purity;
 mod run;
@@ -33,6 +34,7 @@ cargo xtask <command>
   mutants [NAME…] Make the store wrong in one named way after the other (xtask/src/mutants/table.rs),
                   and fail if the crash histories and the store's tests do not notice.
     --histories N   how many of each kind; 400 if it is not said
+  glue            Build the client's unit tests that need a browser, as a page in target/glue/.
   wasm            Build the site (client, element, demo page) into dist/.
     --dev           without optimising: seconds instead of a minute, and ten times the size
     --out DIR       into another folder, which is not cleared first
@@ -56,6 +58,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         arguments.split_first().map_or(("help", arguments), |(first, rest)| (first.as_str(), rest));
     match (command, rest) {
         ("wasm", rest) => wasm::build(&wasm::Options::parse(rest)?),
+        ("glue", []) => glue::build(),
         ("demo", []) => demo::run_demo(),
         ("test", []) => test::run_tests(),
         ("bench", rest) => bench::run_bench(rest),

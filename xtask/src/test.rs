@@ -6,10 +6,12 @@ use crate::error::Error;
 use crate::run::{heading, run};
 use crate::tally::run_counted;
 use crate::workspace::{WASM_TARGET, cargo, dist, server};
-use crate::{browser, purity, wasm};
+use crate::{browser, glue, purity, wasm};
 
 /// Where the end-to-end tests find the server's binary.
 const SERVER_VARIABLE: &str = "LONGHAUL_SERVER";
+/// Where they find the page of the client's unit tests.
+const GLUE_VARIABLE: &str = "LONGHAUL_GLUE";
 /// Where the end-to-end tests find the built site.
 const DIST_VARIABLE: &str = "LONGHAUL_DIST";
 
@@ -23,16 +25,20 @@ pub(crate) fn run_tests() -> Result<(), Error> {
     browser::ensure()?;
     heading("client");
     wasm::build(&wasm::Options::default())?;
+    heading("the client's unit tests");
+    glue::build()?;
     heading("lints");
     run(&mut clippy(&["--workspace", "--all-targets"]))?;
     run(&mut clippy(&["-p", "longhaul-protocol", "-p", "longhaul-wasm", "--target", WASM_TARGET]))?;
+    run(&mut clippy(&["-p", "longhaul-wasm", "--tests", "--target", WASM_TARGET]))?;
     heading("server");
     run(&mut cargo(["build", "--release", "-p", "longhaul-server"]))?;
     heading("tests");
     run_counted(
         cargo(["test", "--workspace", "--no-fail-fast"])
             .env(SERVER_VARIABLE, server())
-            .env(DIST_VARIABLE, dist()),
+            .env(DIST_VARIABLE, dist())
+            .env(GLUE_VARIABLE, glue::folder()),
     )
 }
 

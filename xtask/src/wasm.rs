@@ -71,7 +71,7 @@ pub(crate) fn build(options: &Options) -> Result<(), Error> {
 }
 
 /// Where rustup is absent, the compiler's own message about the target says enough.
-fn add_target() -> Result<(), Error> {
+pub(crate) fn add_target() -> Result<(), Error> {
     let installed = output(Command::new("rustup").args(["target", "list", "--installed"]));
     match installed {
         Ok(list) if !list.lines().any(|line| line == WASM_TARGET) => {
@@ -130,7 +130,8 @@ fn cleared(folder: PathBuf) -> Result<PathBuf, Error> {
     }
 }
 
-fn at(path: &Path) -> impl Fn(std::io::Error) -> Error {
+/// What went wrong with a file, by its path.
+pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::File { path: path.clone(), source }
 }

@@ -17,6 +17,7 @@ mod elements;
 mod everyone;
 mod first_chunk;
 mod folders;
+mod glue;
 mod killed_server;
 mod many;
 mod memory;

@@ -161,3 +161,7 @@ fn unreadable(error: &JsValue) -> SourceError {
     };
     SourceError::Unreadable(text)
 }
+
+#[cfg(test)]
+#[cfg(target_arch = "wasm32")]
+mod in_browser;
