@@ -6,7 +6,7 @@ use longhaul_tests::proxy::{Fault, Harm, Hold, Line, Lines, Proxy, Way};
 use longhaul_tests::server::{Options, Server};
 
 use super::{CHUNK, FINISHED, Stage};
-use crate::stage::{HELD, holds, newest_is};
+use crate::stage::{holds, newest_is};
 use longhaul_protocol::plan::LANES_MAX;
 use longhaul_tests::files::Folder;
 use longhaul_tests::page::Page;
@@ -60,7 +60,7 @@ async fn a_server_killed_and_started_again_costs_what_had_begun_at_most() {
         proxy.set_lines(Lines { up: slow, down: Line::default() });
         proxy.harm_all(Harm::Close);
         page.pick(&file).await;
-        let before = holds(&server, 3, HELD).await;
+        let before = holds(&server, 3, FINISHED).await;
         server.kill().await;
         proxy.set_lines(Lines::default());
         server.restart().await;

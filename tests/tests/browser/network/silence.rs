@@ -5,8 +5,8 @@ use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::MIB;
 use longhaul_tests::proxy::{Fault, Harm, Line, Lines, Way};
 
-use super::{CHUNK, Stage};
-use crate::stage::{HELD, holds};
+use super::{CHUNK, FINISHED, Stage};
+use crate::stage::holds;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_goes_silent_in_a_body_costs_no_more_than_its_chunk() {
@@ -30,7 +30,7 @@ async fn a_network_that_is_gone_costs_no_more_than_what_was_under_way() {
         stage.proxy.set_lines(Lines { up: slow, down: Line::default() });
         stage.proxy.harm_all(Harm::Close);
         stage.page.pick(&stage.file).await;
-        holds(&stage.server, 3, HELD).await;
+        holds(&stage.server, 3, FINISHED).await;
         stage.proxy.harm_all(Harm::Silence);
         stage.proxy.set_lines(Lines::default());
         let sent = stage.finishes().await;
@@ -49,7 +49,7 @@ async fn a_server_that_accepts_and_never_answers_is_waited_for() {
         stage.proxy.add(hole);
         stage.proxy.harm_all(Harm::Close);
         stage.page.pick(&stage.file).await;
-        stage.page.comes_to(&["waiting"], super::FINISHED).await;
+        stage.page.comes_to(&["waiting"], FINISHED).await;
         stage.proxy.mend();
         let sent = stage.finishes().await;
         println!("accepted and never answered: {sent:?}");
