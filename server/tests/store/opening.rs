@@ -1,6 +1,7 @@
 //! Opening a directory: after a kill, after a newer server, beside another server.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use longhaul_server::store::disk::{Config, DiskStore, OpenError, SCHEMA_VERSION};
 use longhaul_server::store::{Store as _, StoreError};
@@ -53,6 +54,42 @@ async fn a_second_server_is_told_who_has_the_directory_and_what_to_do() {
     assert!(text.contains("stop that one, or give this one another directory"), "{text}");
     drop(store);
     place.open();
+}
+
+/// What a start says of the index.
+fn said_at_a_start(place: &Place) -> String {
+    let log = Log::start();
+    drop(place.open());
+    log.text()
+}
+
+#[tokio::test]
+async fn after_a_clean_stop_the_pages_of_the_index_are_compared_once_a_day() {
+    let place = Place::new();
+    drop(place.open());
+    assert_eq!(said_at_a_start(&place), "", "they just were");
+    place.pass(24 * HOUR - 1);
+    assert_eq!(said_at_a_start(&place), "");
+    place.pass(1);
+    let told = said_at_a_start(&place);
+    assert!(told.contains("checking the index: it has not been for a day"), "{told}");
+    assert_eq!(said_at_a_start(&place), "", "they just were");
+    place.now.fetch_sub(HOUR, Ordering::SeqCst);
+    let told = said_at_a_start(&place);
+    assert!(told.contains("checking the index"), "the clock was set back: {told}");
+}
+
+#[tokio::test]
+async fn after_an_unclean_stop_the_pages_of_the_index_are_compared_at_any_time() {
+    let (place, crashed) = (Place::new(), Place::new());
+    drop(crashed.open());
+    let store = place.open();
+    Sent::new(CHUNK, 1).create(&store).await;
+    let index = |place: &Place| place.dir.path().join("index.redb");
+    std::fs::copy(index(&place), index(&crashed)).unwrap();
+    let told = said_at_a_start(&crashed);
+    assert!(told.contains("checking the index after an unclean stop"), "{told}");
+    assert_eq!(said_at_a_start(&crashed), "", "and then it was closed");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{ChunkIndex, Digest};
-use longhaul_server::store::disk::DiskStore;
+use longhaul_server::store::disk::{Config, DiskStore};
 use longhaul_server::store::{FileReader as _, Store as _, StoreError};
 use redb::{Database, ReadableTable as _, TableDefinition};
 
@@ -283,10 +283,11 @@ async fn a_bit_that_flips_anywhere_in_the_index_is_noticed_at_the_start_or_harms
     let digest = Digest::of(sent.chunk(1));
     let in_rows = (0..whole.len() - 32).filter(|&at| whole[at..at + 32] == digest.0);
     let places: Vec<_> = anywhere.chain(in_rows).collect();
+    let config = Config { index_trusted_ms: 0, ..place.config() };
     for &at in &places {
         std::fs::write(&path, &whole).unwrap();
         flip(&path, at as u64, rng.u8(..8));
-        match place.try_open() {
+        match DiskStore::open(place.dir.path(), config.clone()) {
             Err(error) => {
                 assert!(error.to_string().contains("index.redb"), "byte {at}: {error}");
                 refused += 1;

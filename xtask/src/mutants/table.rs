@@ -38,6 +38,7 @@ const CREATE: &str = "server/src/store/disk/create.rs";
 const FIND: &str = "server/src/store/disk/index/find.rs";
 const FILES: &str = "server/src/store/disk/index/files.rs";
 const INDEX: &str = "server/src/store/disk/index.rs";
+const INDEX_OPEN: &str = "server/src/store/disk/index/open.rs";
 const OPEN: &str = "server/src/store/disk/open.rs";
 const READER: &str = "server/src/store/disk/reader.rs";
 const REFS: &str = "server/src/store/disk/index/refs.rs";
@@ -322,8 +323,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "the index's pages not compared at a start",
         "rot::",
+        INDEX_OPEN,
+        "    if is_trusted(&db, trust)? {",
+        "    if @M || is_trusted(&db, trust)? {",
+    ),
+    mutant(
+        "an index opened after a kill as after a stop",
+        "opening::",
         INDEX,
-        "    if !was_checked.load(Ordering::Relaxed) && ",
-        "    if !@M && !was_checked.load(Ordering::Relaxed) && ",
+        "        let mut txn = self.db.begin_write()?;\n",
+        "        let mut txn = self.db.begin_write()?;\n        txn.set_quick_repair(@M);\n",
     ),
 ];

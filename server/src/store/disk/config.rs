@@ -30,6 +30,10 @@ pub struct Config {
     pub disk_free_min: u64,
     /// How much of the index is kept in memory, bytes.
     pub index_cache_bytes: usize,
+    /// How long after the pages of the index were compared with their checksums a start after a clean
+    /// stop trusts them, milliseconds: a server that is restarted for a new version is back at once,
+    /// and what the disk has changed is found within a day.
+    pub index_trusted_ms: u64,
     /// Whose bytes an upload may take instead of its own being sent.
     pub reuse: Reuse,
     /// How many chunks are copied at once from files that are already here. Copies read and write
@@ -73,6 +77,7 @@ impl Default for Config {
             bytes_total_max: None,
             disk_free_min: DISK_FREE_MIN,
             index_cache_bytes: 64 << 20,
+            index_trusted_ms: 24 * 60 * 60 * 1000,
             reuse: Reuse::default(),
             fills_max: 2,
             whole_save_bytes: 4 << 30,

@@ -14,28 +14,25 @@ mod files;
 mod find;
 mod garbage;
 mod migrate;
+mod open;
 mod refs;
 mod rot;
 mod space;
 mod uploads;
 mod whole;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{
-    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase as _, TableDefinition,
+    Database, Durability, ReadTransaction, ReadableDatabase as _, TableDefinition, WriteTransaction,
 };
-use redb::{TableError, WriteTransaction};
 
-use super::medium::DiskFile;
 use crate::store::{Result, StoreError};
-use backend::FileBackend;
 
 pub(super) use chunks::{DurableChunk, Removed};
 pub(super) use files::Published;
 pub(super) use find::Source;
+pub(super) use open::Trust;
 pub(super) use refs::{Borrowed, Borrower, Lent};
 pub(super) use uploads::Created;
 pub(super) use whole::Unhashed;
@@ -54,7 +51,7 @@ const ROWS_PER_COMMIT: usize = 10_000;
 type Id = [u8; 16];
 type RefRow = ([u8; 32], Id, u64, u64);
 
-/// `schema` → [`SCHEMA_VERSION`].
+/// `schema` → [`SCHEMA_VERSION`]; `compared` → when every page was last compared with its checksum.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// Upload → [`UploadRow`](super::row::UploadRow).
 const UPLOADS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("uploads");
@@ -116,17 +113,6 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Opens the index in a file, makes it if the file is empty, and brings its schema up to date.
-    pub(super) fn open(
-        file: Arc<dyn DiskFile>,
-        cache_bytes: usize,
-    ) -> Result<Self, IndexOpenError> {
-        let db = open_checked(FileBackend(file), cache_bytes)?;
-        let index = Self { db, failed: AtomicBool::new(false) };
-        index.migrate()?;
-        Ok(index)
-    }
-
     /// Whether a commit has failed, so that nothing is taken any more.
     pub(super) fn is_read_only(&self) -> bool {
         self.failed.load(Ordering::Acquire)
@@ -165,56 +151,6 @@ impl Index {
         txn.commit()?;
         Ok(value)
     }
-
-    fn migrate(&self) -> Result<(), IndexOpenError> {
-        let found = self.read(schema_version)?;
-        match found {
-            Some(SCHEMA_VERSION) => Ok(()),
-            Some(found) if found > SCHEMA_VERSION => Err(IndexOpenError::Newer { found }),
-            older => Ok(self.write(|txn| bring_up_to_date(txn, older))?),
-        }
-    }
-}
-
-/// Opens the database with the checksum of every page compared. redb does so by itself after an
-/// unclean stop, and at no other time; a disk that flips a bit does not wait for one. Until it is
-/// done redb may count on what is not so, and panic.
-fn open_checked(file: FileBackend, cache_bytes: usize) -> Result<Database> {
-    let damaged = |what: &dyn std::fmt::Display| {
-        StoreError::Index(format!("{what}; if the disk has damaged it, restore a backup"))
-    };
-    match catch_unwind(AssertUnwindSafe(|| open_and_check(file, cache_bytes))) {
-        Ok(opened) => opened.map_err(|error| damaged(&error)),
-        Err(_) => Err(damaged(&"its pages make no sense")),
-    }
-}
-
-fn open_and_check(file: FileBackend, cache_bytes: usize) -> Result<Database, DatabaseError> {
-    let was_checked = Arc::new(AtomicBool::new(false));
-    let in_callback = Arc::clone(&was_checked);
-    let mut db = Database::builder()
-        .set_cache_size(cache_bytes)
-        .set_repair_callback(move |_| {
-            if !in_callback.swap(true, Ordering::Relaxed) {
-                tracing::info!("checking the index after an unclean stop");
-            }
-        })
-        .create_with_backend(file)?;
-    if !was_checked.load(Ordering::Relaxed) && !db.check_integrity()? {
-        tracing::error!(
-            "the index is DAMAGED: pages do not verify although the stop was clean, and an earlier \
-             state is gone back to; what was told since may be missing"
-        );
-    }
-    Ok(db)
-}
-
-fn schema_version(txn: &ReadTransaction) -> Result<Option<u64>> {
-    match txn.open_table(META) {
-        Ok(table) => Ok(redb::ReadableTable::get(&table, "schema")?.map(|row| row.value())),
-        Err(TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// `None` is a new index.
@@ -226,7 +162,6 @@ fn bring_up_to_date(txn: &WriteTransaction, found: Option<u64>) -> Result<()> {
             MIGRATIONS.iter().skip(done).try_for_each(|step| step(txn))?;
         }
     }
-    txn.open_table(META)?.insert("schema", SCHEMA_VERSION)?;
     Ok(())
 }
 
@@ -313,7 +248,7 @@ macro_rules! index_errors {
         }
     )*};
 }
-index_errors!(CommitError, StorageError, TableError, TransactionError);
+index_errors!(CommitError, DatabaseError, StorageError, TableError, TransactionError);
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::block::Blocks;
 use super::config::Config;
-use super::index::{Index, IndexOpenError};
+use super::index::{Index, IndexOpenError, Trust};
 use super::layout::Layout;
 use super::lock::{DirLock, LockError};
 use super::medium::{Disk, OpenHow};
@@ -120,8 +120,9 @@ fn open_index(disk: &dyn Disk, layout: &Layout, config: &Config) -> Result<Index
     let path = layout.index();
     let at = |source| OpenError::Disk { path: path.clone(), source };
     disk.create_dir(layout.dir()).map_err(at)?;
+    let trust = Trust { now: config.clock.now(), for_ms: config.index_trusted_ms };
     let open = |file| {
-        Index::open(file, config.index_cache_bytes).map_err(|error| match error {
+        Index::open(file, config.index_cache_bytes, trust).map_err(|error| match error {
             IndexOpenError::Newer { found } => {
                 OpenError::Newer { dir: layout.dir().to_owned(), found }
             }
