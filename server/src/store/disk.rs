@@ -151,7 +151,9 @@ impl Store for DiskStore {
     }
 
     async fn upload(&self, owner: &Owner, id: UploadId) -> Result<Upload> {
-        let mut upload = self.0.live(owner, id).await?.upload(self.0.config.clock.now())?;
+        let live = self.0.live(owner, id).await?;
+        let mut upload = live.upload(self.0.config.clock.now())?;
+        self.0.go_on_copying(&live);
         // Memory has what was known at the seal.
         if let Some(file) = upload.file.as_mut().filter(|file| file.sha256.is_none()) {
             let (owner, id) = (owner.clone(), file.id);

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use longhaul_protocol::ChunkIndex;
-use longhaul_protocol::wire::DifferingChunk;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::wire::{DifferingChunk, DigestRun};
 use longhaul_server::store::disk::{Config, DiskStore, Reuse};
 use longhaul_server::store::{NewUpload, Offered, Owner, Store as _, StoreError};
+use tokio::task::JoinSet;
 
 use super::fixture::*;
 
@@ -312,6 +313,53 @@ async fn nothing_is_lent_to_another_owner_or_where_reuse_is_off() {
     let config = Config { reuse: Reuse::Off, ..place.config() };
     let store = place.open_with(&config);
     assert_eq!(offered(&store, &sent).await.1, "");
+}
+
+/// Asks for the status, as a client does, until nothing is being copied.
+async fn is_filled(store: &DiskStore, id: UploadId) {
+    let filled = async {
+        while !status(store, id).await.holding.filling.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, filled).await.expect("an end of the copying");
+}
+
+#[tokio::test]
+async fn chunks_that_are_lent_while_later_ones_are_copied_are_copied_too() {
+    const COUNT: u64 = 64;
+    let (place, (old, new)) = (Place::new(), two_versions(COUNT * CHUNK + CHUNK, COUNT * CHUNK));
+    let store = place.open();
+    old.upload(&store).await;
+    let id = new.create(&store).await;
+    new.put(&store, id, COUNT).await.unwrap();
+    let mut offers = JoinSet::new();
+    for index in (0..COUNT).rev() {
+        let digests = vec![new.digests()[index as usize]];
+        let run = DigestRun { start: ChunkIndex(index), digests };
+        let store = store.clone();
+        offers.spawn(async move { store.offer(&alice(), id, run).await.unwrap() });
+    }
+    offers.join_all().await;
+    is_filled(&store, id).await;
+    let info = store.seal(&alice(), id, new.root()).await.unwrap();
+    assert_eq!(read(&store, info.id).await, new.data);
+}
+
+#[tokio::test]
+async fn what_was_not_copied_before_the_server_ended_is_copied_by_the_next() {
+    let (place, (old, new)) = (Place::new(), two_versions(6 * CHUNK, 5 * CHUNK));
+    let store = open_without_copies(&place);
+    old.upload(&store).await;
+    let id = new.create(&store).await;
+    new.put(&store, id, 5).await.unwrap();
+    let filling = offer(&store, id, &new).await.holding.filling;
+    assert_eq!(filling.to_string(), "0-4");
+    store.shutdown().await;
+    drop(store);
+    let store = place.open();
+    is_filled(&store, id).await;
+    store.seal(&alice(), id, new.root()).await.unwrap();
 }
 
 #[tokio::test]

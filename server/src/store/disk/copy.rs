@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
-use longhaul_protocol::ChunkIndex;
 use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::{ChunkIndex, ChunkSet};
 use tokio::sync::Semaphore;
 
 use super::block::WRITE_BYTES;
@@ -22,20 +22,24 @@ use super::writer::{Claim, DiskWriter};
 use super::{Inner, disk_error};
 use crate::store::{ChunkWriter as _, Result, StoreError};
 
-/// How often in a row sources of an upload cannot be read before one of them is given up for lost
-/// and the chunk asked for again: a bad cable is not a bad sector.
-const READS_FAILED_MAX: u32 = 10;
+/// How often in a row copies for an upload fail before a chunk is given up for lost and asked for
+/// again: a bad cable is not a bad sector, and whoever sends the chunk is told what fails here.
+const COPIES_FAILED_MAX: u32 = 10;
 
-/// Whoever copies what an upload borrows. There is at most one.
+/// Whoever copies what an upload borrows, each chunk once. There is at most one; what he failed to
+/// copy is for the next, which any request for the upload's status starts.
 struct Copier {
     live: Arc<Live>,
-    next: ChunkIndex,
+    tried: ChunkSet,
     sources: BTreeSet<BlobId>,
+    is_over: bool,
 }
 
 impl Drop for Copier {
     fn drop(&mut self) {
-        self.live.state().reuse.is_copied = false;
+        if !self.is_over {
+            self.live.state().reuse.is_copied = false;
+        }
     }
 }
 
@@ -70,8 +74,17 @@ impl Inner {
             state.reuse.is_copied = true;
         }
         let live = Arc::clone(live);
-        let copier = Copier { live, next: ChunkIndex(0), sources: BTreeSet::new() };
+        let (tried, sources) = (ChunkSet::new(), BTreeSet::new());
+        let copier = Copier { live, tried, sources, is_over: false };
         tokio::spawn(copy_all(Arc::downgrade(self), Arc::clone(&self.fills), copier));
+    }
+
+    /// Goes on copying what an upload borrows, if that has ended before everything was: a copy
+    /// failed, or the server has started since.
+    pub(super) fn go_on_copying(self: &Arc<Self>, live: &Arc<Live>) {
+        if live.state().chunks.wants_copies() {
+            self.become_own(live);
+        }
     }
 
     /// Sees to it that nobody has a reference to a chunk of an upload, so that it can be replaced.
@@ -150,7 +163,7 @@ impl Inner {
         let mut writer = self.writer(claim, digest).await?;
         self.copy_verified(&mut writer, source, None).await?;
         writer.receive()?;
-        live.state().reuse.reads_failed = 0;
+        live.state().reuse.copies_failed = 0;
         tracing::debug!(upload = %live.id, chunk = index.0, "chunk copied");
         Ok(Some(source.blob))
     }
@@ -209,21 +222,18 @@ impl Inner {
     ) -> Option<StoreError> {
         let error = match error {
             CopyError::Rotten => return self.lose(live, index).await.err(),
-            CopyError::Unreadable(error) => {
-                let failed = {
-                    let mut state = live.state();
-                    state.reuse.reads_failed += 1;
-                    state.reuse.reads_failed
-                };
-                if failed >= READS_FAILED_MAX {
-                    return self.lose(live, index).await.err();
-                }
-                error
-            }
             CopyError::Other(StoreError::Superseded { .. } | StoreError::NotFound) => return None,
-            CopyError::Other(error) => error,
+            CopyError::Unreadable(error) | CopyError::Other(error) => error,
         };
         not_copied(live, index, &error);
+        let failed = {
+            let mut state = live.state();
+            state.reuse.copies_failed += 1;
+            state.reuse.copies_failed
+        };
+        if failed >= COPIES_FAILED_MAX {
+            return self.lose(live, index).await.err();
+        }
         Some(error)
     }
 
@@ -328,11 +338,13 @@ async fn copy_all(store: Weak<Inner>, fills: Arc<Semaphore>, mut copier: Copier)
             }
         }
     }
-    let live = Arc::clone(&copier.live);
+    let (live, sources) = (Arc::clone(&copier.live), std::mem::take(&mut copier.sources));
+    drop(copier);
+    if sources.is_empty() {
+        return;
+    }
     live.until(|state| (!state.chunks.has_pending()).then_some(())).await;
     let Some(store) = store.upgrade() else { return };
-    let sources = std::mem::take(&mut copier.sources);
-    drop(copier);
     let in_task = Arc::clone(&store);
     let dropped =
         store.blocking(move || sources.into_iter().try_for_each(|blob| in_task.drop_blob(blob)));
@@ -342,13 +354,16 @@ async fn copy_all(store: Weak<Inner>, fills: Arc<Semaphore>, mut copier: Copier)
 }
 
 impl Copier {
-    /// The next chunk; without one it is over, and what is borrowed later is for another.
+    /// The next chunk, in whatever order they were lent; without one it is over, and what is
+    /// borrowed later is for another.
     fn next(&mut self) -> Option<ChunkIndex> {
         let mut state = self.live.state();
-        let next = state.chunks.next_borrowed(self.next);
+        let next = state.chunks.next_to_copy(&self.tried);
         match next {
-            Some(index) => self.next = ChunkIndex(index.0 + 1),
-            None => state.reuse.is_copied = false,
+            Some(index) => {
+                self.tried.insert(index);
+            }
+            None => (self.is_over, state.reuse.is_copied) = (true, false),
         }
         next
     }

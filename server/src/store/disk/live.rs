@@ -65,8 +65,8 @@ pub(super) struct Reuse {
     pub(super) is_copied: bool,
     /// Why not all of it was: for the seal that waits for it.
     pub(super) error: Option<StoreError>,
-    /// How often in a row a source could not be read.
-    pub(super) reads_failed: u32,
+    /// How often in a row a copy failed.
+    pub(super) copies_failed: u32,
     /// What is to be proved.
     pub(super) proofs: Proofs,
 }

@@ -47,10 +47,15 @@ impl Chunks {
         }
     }
 
-    /// References are not enough any more; whether there are any, to be copied.
+    /// References are not enough any more; whether there are any to be copied.
     pub(in crate::store::disk) fn become_own(&mut self) -> bool {
         self.is_own = true;
-        self.phase == Phase::Open && !self.borrowed.is_empty()
+        self.wants_copies()
+    }
+
+    /// Whether references are to be copied that nobody has copied yet.
+    pub(in crate::store::disk) fn wants_copies(&self) -> bool {
+        self.is_own && self.phase == Phase::Open && self.next_to_copy(&ChunkSet::new()).is_some()
     }
 
     /// Whether the file may still be one that is here already.
@@ -81,9 +86,11 @@ impl Chunks {
         self.borrowed.contains(index)
     }
 
-    /// The first borrowed chunk from `start` on.
-    pub(in crate::store::disk) fn next_borrowed(&self, start: ChunkIndex) -> Option<ChunkIndex> {
-        self.borrowed.iter().find(|index| *index >= start)
+    /// The first borrowed chunk but for those that were tried, and those of which a copy waits for
+    /// its sync.
+    pub(in crate::store::disk) fn next_to_copy(&self, tried: &ChunkSet) -> Option<ChunkIndex> {
+        let untried = self.borrowed.without(tried);
+        untried.iter().find(|index| !self.pending.contains_key(&index.0))
     }
 
     /// The right to copy a borrowed chunk; none while somebody else is about it.

@@ -225,6 +225,21 @@ fn a_borrowed_chunk_stays_held_until_its_copy_is_durable() {
 }
 
 #[test]
+fn a_borrowed_chunk_is_to_be_copied_until_it_was_tried_or_waits_for_its_sync() {
+    let mut chunks = two_borrowed();
+    let none = ChunkSet::new();
+    assert!(chunks.wants_copies());
+    assert_eq!(chunks.next_to_copy(&none), Some(INDEX));
+    assert_eq!(chunks.next_to_copy(&[ChunkIndex(2)].into_iter().collect()), Some(INDEX));
+    let grant = copying(&mut chunks);
+    chunks.receive(grant, Digest::of(b"a")).unwrap();
+    assert_eq!(chunks.next_to_copy(&none), Some(ChunkIndex(2)));
+    chunks.sync_failed();
+    assert_eq!(chunks.next_to_copy(&none), Some(INDEX));
+    assert_eq!(chunks.next_to_copy(&(1..3).map(ChunkIndex).collect()), None);
+}
+
+#[test]
 fn a_replacement_takes_a_borrowed_chunk_from_its_copier() {
     let mut chunks = two_borrowed();
     let copy = copying(&mut chunks);
