@@ -167,15 +167,34 @@ impl<'a> Page<'a> {
     pub async fn comes_to(&self, states: &[&str], within: Duration) -> Row {
         const ENDS: [&str; 3] = ["done", "failed", "cancelled"];
         let what = format!("the file picked last is {}", states.join(" or "));
-        wait::until(&what, within, async || {
+        let mut last = None;
+        let comes = wait::until(&what, within, async || {
             let row = self.last_row().await?;
             if states.contains(&row.state.as_str()) {
                 return Some(row);
             }
             assert!(!ENDS.contains(&row.state.as_str()), "instead of {states:?}: {row:?}");
+            if last.as_ref() != Some(&row) {
+                println!("the page shows {row:?}");
+                last = Some(row);
+            }
             None
+        });
+        comes.await
+    }
+
+    /// Waits until a file has been in that state since the page was loaded, however short that was:
+    /// a pause before another try may be over at once.
+    ///
+    /// # Panics
+    /// When none has in time.
+    pub async fn has_been(&self, state: &str, within: Duration) {
+        wait::until(&format!("a file was {state}"), within, async || {
+            let told = self.told().await;
+            let was = |told: &Told| told.name == "state" && told.detail["state"] == state;
+            told.iter().any(was).then_some(())
         })
-        .await
+        .await;
     }
 
     /// Presses a button of the file picked last: `pause`, `resume` or `cancel`.

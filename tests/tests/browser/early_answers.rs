@@ -230,7 +230,7 @@ async fn a_server_that_is_away_is_waited_for() {
         let page = Page::open(browser, &server.origin()).await;
         server.kill().await;
         page.pick(&file).await;
-        page.comes_to(&["waiting"], SOON).await;
+        page.has_been("waiting", SOON).await;
         server.restart().await;
         page.comes_to(&["done"], UPLOAD).await;
         newest_is(&server, &file).await;

@@ -49,7 +49,7 @@ async fn a_server_that_accepts_and_never_answers_is_waited_for() {
         stage.proxy.add(hole);
         stage.proxy.harm_all(Harm::Close);
         stage.page.pick(&stage.file).await;
-        stage.page.comes_to(&["waiting"], FINISHED).await;
+        stage.page.has_been("waiting", FINISHED).await;
         stage.proxy.mend();
         let sent = stage.finishes().await;
         println!("accepted and never answered: {sent:?}");
