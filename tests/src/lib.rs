@@ -23,6 +23,7 @@ pub mod page;
 pub mod process;
 pub mod server;
 pub mod site;
+pub mod small_disk;
 pub mod strace;
 pub mod wait;
 

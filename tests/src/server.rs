@@ -53,9 +53,14 @@ pub struct Server {
 impl Server {
     /// Starts one on an empty data folder.
     pub async fn start(options: Options) -> Self {
+        Self::start_in(Folder::new(), options).await
+    }
+
+    /// The same in a data folder of the caller's.
+    pub async fn start_in(data: Folder, options: Options) -> Self {
         let ip = options.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let addr = SocketAddr::from((ip, free_port()));
-        let mut server = Self { process: None, options, data: Folder::new(), addr, runs: vec![] };
+        let mut server = Self { process: None, options, data, addr, runs: vec![] };
         server.restart().await;
         server
     }

@@ -29,6 +29,7 @@ mod row;
 mod scrub;
 mod seal;
 mod space;
+mod spare;
 mod sweep;
 mod syncer;
 mod verified;
@@ -53,7 +54,7 @@ use super::{
 };
 use block::Blocks;
 pub use block::WRITE_BYTES;
-pub use config::{Clock, Config, DISK_FREE_MIN, Ids, Reuse};
+pub use config::{Clock, Config, DISK_FREE_MIN, INDEX_SPARE, Ids, Reuse};
 use index::Index;
 pub use index::{IndexOpenError, SCHEMA_VERSION};
 use layout::Layout;

@@ -38,7 +38,7 @@ impl Place {
     pub(super) fn config(&self) -> Config {
         let now = Arc::clone(&self.now);
         let clock = Clock::new(move || Millis(now.load(Ordering::SeqCst)));
-        Config { chunk_len: CHUNK, clock, ..Config::default() }
+        Config { chunk_len: CHUNK, clock, index_spare_bytes: 1 << 20, ..Config::default() }
     }
 
     pub(super) fn open(&self) -> DiskStore {

@@ -90,6 +90,34 @@ async fn new_uploads_leave_some_of_the_disk_free() {
     assert!(ask(&store, &alice(), 0).await.is_err(), "not even a row");
 }
 
+/// Length of the file that keeps room for the index, bytes.
+fn kept(place: &Place) -> u64 {
+    place.dir.path().join("index.redb.spare").metadata().unwrap().len()
+}
+
+#[tokio::test]
+async fn room_for_the_rows_of_an_upload_is_kept_on_the_disk_until_it_is_a_file_or_gone() {
+    let place = Place::new();
+    let store = place.open();
+    let base = kept(&place);
+    let rows = 512 * 40_000;
+    let begun = store.create(&alice(), named("large", 40_000 * CHUNK)).await.unwrap();
+    assert!(kept(&place) >= base + rows, "{}", kept(&place));
+    drop(store);
+    std::fs::remove_file(place.dir.path().join("index.redb.spare")).unwrap();
+    let store = place.open();
+    assert!(kept(&place) >= base + rows, "{}", kept(&place));
+    store.cancel(&alice(), begun.id).await.unwrap();
+    store.sweep(place.now()).await.unwrap();
+    assert_eq!(kept(&place), base);
+    for _ in 0..160 {
+        let new = named(&"n".repeat(16 << 10), 0);
+        let begun = store.create(&alice(), new).await.unwrap();
+        store.seal(&alice(), begun.id, longhaul_protocol::digest::root([])).await.unwrap();
+    }
+    assert_eq!(kept(&place), base);
+}
+
 #[tokio::test]
 async fn a_creation_that_is_repeated_needs_no_room_once_more() {
     let place = Place::new();

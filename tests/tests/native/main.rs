@@ -10,5 +10,6 @@
 mod bad_input;
 mod crash;
 mod faults;
+mod full;
 mod rot;
 mod size;

@@ -10,8 +10,11 @@ use longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
 
 use super::work::{Threads, Work};
 
-/// Room for the index of a million chunks, bytes, several times over.
+/// For whatever else is written on the disk, bytes: the index has room of its own.
 pub const DISK_FREE_MIN: u64 = 256 << 20;
+/// What the index writes anew in two commits of 10,000 rows, each of which lies on another page, bytes,
+/// half as much again: so large is a step of a deletion, and what it leaves is free only after the next.
+pub const INDEX_SPARE: u64 = 128 << 20;
 
 /// The settings of a disk store.
 #[derive(Clone, Debug)]
@@ -25,9 +28,11 @@ pub struct Config {
     pub bytes_per_owner_max: Option<u64>,
     /// How much all owners together may keep, bytes.
     pub bytes_total_max: Option<u64>,
-    /// How much of the disk new uploads leave free, bytes: an index that cannot grow cannot commit,
-    /// and the store is read-only until somebody makes room and starts it again.
+    /// How much of the disk new uploads leave free, bytes.
     pub disk_free_min: u64,
+    /// How much room is kept for the index beside what uploads are promised, bytes: one that cannot grow
+    /// cannot commit, not even a deletion, and the store is read-only.
+    pub index_spare_bytes: u64,
     /// How much of the index is kept in memory, bytes.
     pub index_cache_bytes: usize,
     /// How long after the pages of the index were compared with their checksums a start after a clean
@@ -76,6 +81,7 @@ impl Default for Config {
             bytes_per_owner_max: None,
             bytes_total_max: None,
             disk_free_min: DISK_FREE_MIN,
+            index_spare_bytes: INDEX_SPARE,
             index_cache_bytes: 64 << 20,
             index_trusted_ms: 24 * 60 * 60 * 1000,
             reuse: Reuse::default(),

@@ -39,8 +39,8 @@ impl Inner {
             idempotency_key: key,
             file: None,
         };
-        let free = || self.free_bytes();
-        let reserve = || self.space.reserve(&owner.0, plan.len(), self.bounds(), free);
+        let (need, free) = (row.need()?, || self.free_bytes());
+        let reserve = || self.space.reserve(need, self.bounds(), free);
         match self.index.create_upload(id, &row, request, now, reserve)? {
             Created::Before(before) => self.load(owner, before),
             Created::New(room) => {

@@ -6,6 +6,7 @@
 //!   token.key         signs the tokens of guests; only where guests are let in and no key was given
 //!   index.redb        every fact: uploads, chunks held, files, garbage (see `index.rs`)
 //!   index.redb.new    the index while it is made, before the first start is over
+//!   index.redb.spare  nothing: room that the index takes when the disk is full (see `spare.rs`)
 //!   blobs/
 //!     00/ .. ff/      the first two digits of the blob's id
 //!       <id>          the bytes of one upload, at their final offsets from its creation on;
@@ -73,6 +74,12 @@ impl Layout {
     #[must_use]
     pub fn new_index(&self) -> PathBuf {
         self.dir.join("index.redb.new")
+    }
+
+    /// The room that is kept for the index.
+    #[must_use]
+    pub fn spare(&self) -> PathBuf {
+        self.dir.join("index.redb.spare")
     }
 
     /// The folder of the folders of blobs.

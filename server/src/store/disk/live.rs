@@ -13,6 +13,7 @@ use super::layout::BlobId;
 use super::medium::DiskFile;
 use super::prove::Proofs;
 use super::row::UploadRow;
+use super::space::Need;
 use crate::store::{Owner, Result, StoreError, Upload};
 
 /// Locks a mutex whose holders cannot leave it half changed: none of them panics between changes.
@@ -26,6 +27,7 @@ pub(super) struct Live {
     pub(super) id: UploadId,
     pub(super) owner: Owner,
     pub(super) plan: Plan,
+    pub(super) need: Need,
     row: UploadRow,
     state: Mutex<State>,
     changed: Notify,
@@ -92,6 +94,7 @@ impl Live {
             id,
             owner: Owner(row.owner.clone()),
             plan,
+            need: row.need()?,
             row,
             state: Mutex::new(state),
             changed: Notify::new(),

@@ -35,7 +35,11 @@ impl DirLock {
             }
             Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
         }
-        sign(&mut file).map_err(LockError::Io)?;
+        // Only whoever finds it taken reads it, and a full disk must not keep a server from starting that is
+        // to make room there.
+        if let Err(error) = sign(&mut file) {
+            tracing::warn!(%error, path = %path.display(), "the lock is taken, but not signed");
+        }
         Ok(Self { _file: file })
     }
 }
@@ -51,5 +55,19 @@ fn holder(file: &mut File) -> String {
     match file.take(20).read_to_string(&mut text) {
         Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
         _ => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_on_a_full_disk_is_taken_all_the_same() {
+        let full = Path::new("/dev/full");
+        let mut file = OpenOptions::new().read(true).write(true).open(full).unwrap();
+        assert!(sign(&mut file).is_err());
+        let _lock = DirLock::take(full).unwrap();
+        assert!(matches!(DirLock::take(full), Err(LockError::Taken { .. })));
     }
 }

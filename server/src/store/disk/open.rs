@@ -16,6 +16,7 @@ use super::medium::{Disk, OpenHow};
 use super::open_error::{OpenError, lost_blobs, lost_index};
 use super::real::RealDisk;
 use super::space::Space;
+use super::spare::Spare;
 use super::syncer::Syncer;
 use super::verified::Verified;
 use super::whole::Wholes;
@@ -58,7 +59,8 @@ impl DiskStore {
         has_blobs: bool,
     ) -> Result<Self, OpenError> {
         let layout = Layout::new(dir);
-        let index = Arc::new(open_index(&*disk, &layout, &config)?);
+        let spare = Arc::new(Spare::open(&*disk, &layout.spare(), config.index_spare_bytes));
+        let index = Arc::new(open_index(&*disk, &layout, &spare, &config)?);
         if !has_blobs {
             lost_blobs(&layout, &index)?;
         }
@@ -69,7 +71,8 @@ impl DiskStore {
         let wholes = Wholes::start(&index, &disk, &layout, &verified, &config)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
         let unreadable = |source| OpenError::Index { path: layout.index(), source };
-        let space = Arc::new(Space::of(index.promised().map_err(unreadable)?));
+        let space = Arc::new(Space::of(index.promised().map_err(unreadable)?, spare));
+        space.fit_spare();
         let inner = Inner {
             syncer,
             wholes,
@@ -116,13 +119,19 @@ fn make_dirs(disk: &dyn Disk, layout: &Layout) -> Result<(), OpenError> {
 /// A new index is made under another name, and renamed once it is whole: after a crash half of one
 /// could not be told from one that is damaged. Its name is synced with that of `blobs`, before the
 /// first row promises anything.
-fn open_index(disk: &dyn Disk, layout: &Layout, config: &Config) -> Result<Index, OpenError> {
+fn open_index(
+    disk: &dyn Disk,
+    layout: &Layout,
+    spare: &Arc<Spare>,
+    config: &Config,
+) -> Result<Index, OpenError> {
     let path = layout.index();
     let at = |source| OpenError::Disk { path: path.clone(), source };
     disk.create_dir(layout.dir()).map_err(at)?;
     let trust = Trust { now: config.clock.now(), for_ms: config.index_trusted_ms };
     let open = |file| {
-        Index::open(file, config.index_cache_bytes, trust).map_err(|error| match error {
+        let opened = Index::open(file, Arc::clone(spare), config.index_cache_bytes, trust);
+        opened.map_err(|error| match error {
             IndexOpenError::Newer { found } => {
                 OpenError::Newer { dir: layout.dir().to_owned(), found }
             }

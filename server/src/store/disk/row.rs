@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layout::BlobId;
+use super::space::Need;
 use crate::store::{Result, StoreError};
 
 #[cfg(any(test, fuzzing))]
@@ -22,6 +23,14 @@ const VERSION_UNCHECKED: u8 = 1;
 /// The beginning of the JSON's SHA-256: the index checks its pages at a start only, and a flipped
 /// bit in a name or a length is still JSON.
 const CHECKSUM_LEN: usize = 8;
+
+/// What a chunk's rows take in the index at most, bytes, but for the owner's name: a reference and its
+/// pin, or what takes their place, a row of the chunk and one that finds it by its digest, are 128 bytes
+/// in pages that are half full at worst, half of them to be written anew before the old ones are free.
+const CHUNK_ROWS_BYTES: u64 = 512;
+/// What the rows of an upload and of its file take at most, bytes, but for names and metadata, which
+/// are in both, each on pages of its own that may be half empty.
+const UPLOAD_ROWS_BYTES: u64 = 8 << 10;
 
 /// A row that is written as JSON.
 pub(super) trait Row: Serialize + DeserializeOwned {
@@ -90,6 +99,19 @@ impl Row for UploadRow {
 impl UploadRow {
     pub(super) fn plan(&self) -> Result<Plan> {
         Plan::new(self.len, self.chunk_len).map_err(|error| damaged::<Self>(&error))
+    }
+
+    /// What it is promised for as long as it is open.
+    pub(super) fn need(&self) -> Result<Need> {
+        let meta = serde_json::to_vec(&self.meta).map_err(|error| damaged::<Self>(&error))?;
+        let owner_len = self.owner.len() as u64;
+        let rows = self.plan()?.chunk_count().saturating_mul(CHUNK_ROWS_BYTES + 2 * owner_len);
+        let of_one = UPLOAD_ROWS_BYTES + 4 * (meta.len() as u64 + owner_len);
+        Ok(Need {
+            owner: self.owner.clone(),
+            bytes: self.len,
+            index_bytes: rows.saturating_add(of_one),
+        })
     }
 }
 

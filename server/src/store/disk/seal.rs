@@ -91,6 +91,7 @@ impl Inner {
         let published = self.index.publish(live.id, file, root, now, expires_at)?;
         if let Published::File { info, is_shared } = &published {
             self.wholes.wake();
+            self.space.give_back_rows(&live.need);
             let (upload, bytes) = (live.id, info.size);
             tracing::info!(%upload, %file, bytes, is_shared, "sealed");
         }

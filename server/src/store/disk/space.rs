@@ -3,13 +3,20 @@
 //! An upload counts with its whole length from its creation on and goes on counting as a file, so
 //! that what is begun can be finished. A file that is deleted while somebody reads it counts until
 //! he is done: until then the disk has its bytes. The counts are rebuilt from the index at a start.
+//!
+//! The rows that an upload still needs are promised with it, and kept for it on the disk (`spare`).
+//! They count whole until it is a file, also those that are written already: a hundredth of the
+//! smallest chunks at most, and nothing has to be told for each.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use longhaul_protocol::wire::ids::FileId;
 
+use super::disk_error;
 use super::live::lock;
+use super::spare::{Spare, is_full};
 use crate::store::{Result, StoreError};
 
 /// How much may be promised.
@@ -25,12 +32,27 @@ pub(super) struct Bounds {
 
 /// What is promised.
 #[derive(Debug, Default)]
-pub(super) struct Space(Mutex<Promised>);
+pub(super) struct Space {
+    promised: Mutex<Promised>,
+    spare: Arc<Spare>,
+}
+
+/// What is promised for one upload or file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Need {
+    pub(super) owner: String,
+    /// Of the blob.
+    pub(super) bytes: u64,
+    /// Of the index, for rows to come.
+    pub(super) index_bytes: u64,
+}
 
 #[derive(Debug, Default)]
 struct Promised {
     owners: HashMap<String, u64>,
     total: u64,
+    /// Of the index.
+    index: u64,
     /// To blobs that are not made yet: the disk does not know of it.
     unmade: u64,
     /// Of the files that are being read.
@@ -40,8 +62,8 @@ struct Promised {
 #[derive(Debug, Default)]
 struct Read {
     readers: usize,
-    /// Whose it was, and its length, bytes, once it is deleted.
-    deleted: Option<(String, u64)>,
+    /// What it was, once it is deleted.
+    deleted: Option<Need>,
 }
 
 /// Somebody reads a file.
@@ -55,73 +77,89 @@ pub(super) struct Reading {
 #[derive(Debug)]
 pub(super) struct Room<'a> {
     space: &'a Space,
-    owner: String,
-    bytes: u64,
+    need: Need,
     kept: bool,
 }
 
 impl Space {
-    /// What the rows of the index say is promised: owners and bytes.
-    pub(super) fn of(rows: impl IntoIterator<Item = (String, u64)>) -> Self {
+    /// What the rows of the index say is promised.
+    pub(super) fn of(rows: impl IntoIterator<Item = Need>, spare: Arc<Spare>) -> Self {
         let mut promised = Promised::default();
-        for (owner, bytes) in rows {
-            promised.add(&owner, bytes);
-        }
-        Self(Mutex::new(promised))
+        rows.into_iter().for_each(|need| promised.add(&need));
+        Self { promised: Mutex::new(promised), spare }
     }
 
-    /// Promises room for a blob, of what the disk has `free` by then, bytes: asked earlier it would not
-    /// know of blobs that were made meanwhile.
+    /// Promises room for a blob and its rows, of what the disk has `free` by then, bytes: asked earlier it
+    /// would not know of blobs that were made meanwhile.
     ///
     /// # Errors
     /// `OwnerFull`, `NoSpace`.
     pub(super) fn reserve(
         &self,
-        owner: &str,
-        bytes: u64,
+        need: Need,
         bounds: Bounds,
         free: impl FnOnce() -> Result<u64>,
     ) -> Result<Room<'_>> {
-        let mut promised = lock(&self.0);
-        promised.check(owner, bytes, bounds, free()?)?;
-        promised.add(owner, bytes);
-        promised.unmade += bytes;
-        Ok(Room { space: self, owner: owner.to_owned(), bytes, kept: false })
+        let mut promised = lock(&self.promised);
+        let index = promised.index.saturating_add(need.index_bytes);
+        self.spare.trim(index);
+        promised.check(&need, bounds, free()?, self.spare.lacks(index))?;
+        self.spare.grow(index).map_err(|error| no_room(&need, error))?;
+        promised.add(&need);
+        promised.unmade += need.bytes;
+        Ok(Room { space: self, need, kept: false })
     }
 
     /// An upload is gone.
-    pub(super) fn give_back(&self, owner: &str, bytes: u64) {
-        lock(&self.0).subtract(owner, bytes);
+    pub(super) fn give_back(&self, need: &Need) {
+        lock(&self.promised).subtract(need);
+    }
+
+    /// An upload has become a file: all its rows are there.
+    pub(super) fn give_back_rows(&self, need: &Need) {
+        let mut promised = lock(&self.promised);
+        promised.index = promised.index.saturating_sub(need.index_bytes);
+    }
+
+    /// Makes what is kept for the index as large as it is to be, if there is room: it was used, or what
+    /// it was for is there or gone.
+    pub(super) fn fit_spare(&self) {
+        let promised = lock(&self.promised);
+        self.spare.trim(promised.index);
+        if let Err(error) = self.spare.grow(promised.index) {
+            tracing::warn!(%error, "not all the room that the index may need can be kept for it");
+        }
     }
 
     /// A file is deleted: its bytes come back with its last reader.
     pub(super) fn give_back_file(&self, file: FileId, owner: &str, bytes: u64) {
-        let mut promised = lock(&self.0);
+        let mut promised = lock(&self.promised);
+        let need = Need { owner: owner.to_owned(), bytes, index_bytes: 0 };
         match promised.read.get_mut(&file) {
-            Some(read) => read.deleted = Some((owner.to_owned(), bytes)),
-            None => promised.subtract(owner, bytes),
+            Some(read) => read.deleted = Some(need),
+            None => promised.subtract(&need),
         }
     }
 
     /// Somebody is about to read a file, for as long as what is returned lives. To be told before
     /// its row is looked at, so that no deletion falls between.
     pub(super) fn reading(self: &Arc<Self>, file: FileId) -> Reading {
-        lock(&self.0).read.entry(file).or_default().readers += 1;
+        lock(&self.promised).read.entry(file).or_default().readers += 1;
         Reading { space: Arc::clone(self), file }
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        let mut promised = lock(&self.space.0);
+        let mut promised = lock(&self.space.promised);
         let Some(read) = promised.read.get_mut(&self.file) else { return };
         read.readers -= 1;
         if read.readers > 0 {
             return;
         }
         let deleted = promised.read.remove(&self.file).and_then(|read| read.deleted);
-        if let Some((owner, bytes)) = deleted {
-            promised.subtract(&owner, bytes);
+        if let Some(need) = deleted {
+            promised.subtract(&need);
         }
     }
 }
@@ -135,38 +173,46 @@ impl Room<'_> {
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        let mut promised = lock(&self.space.0);
-        promised.unmade = promised.unmade.saturating_sub(self.bytes);
+        let mut promised = lock(&self.space.promised);
+        promised.unmade = promised.unmade.saturating_sub(self.need.bytes);
         if !self.kept {
-            promised.subtract(&self.owner, self.bytes);
+            promised.subtract(&self.need);
         }
     }
 }
 
 impl Promised {
-    fn check(&self, owner: &str, bytes: u64, bounds: Bounds, free: u64) -> Result<()> {
-        let used = self.owners.get(owner).copied().unwrap_or_default();
-        if let Some(max) = bounds.owner_max.filter(|&max| used.saturating_add(bytes) > max) {
-            return Err(StoreError::OwnerFull { needed: bytes, used, max });
+    /// Of what the disk has free, `spare` bytes more are to be kept for the index.
+    fn check(&self, need: &Need, bounds: Bounds, free: u64, spare: u64) -> Result<()> {
+        let (used, needed) = (self.of(&need.owner), need.bytes);
+        if let Some(max) = bounds.owner_max.filter(|&max| used.saturating_add(needed) > max) {
+            return Err(StoreError::OwnerFull { needed, used, max });
         }
-        let is_full = bounds.total_max.is_some_and(|max| self.total.saturating_add(bytes) > max);
-        let wanted = bytes.saturating_add(self.unmade).saturating_add(bounds.free_min);
-        if is_full || wanted > free { Err(StoreError::NoSpace { needed: bytes }) } else { Ok(()) }
+        let is_full = bounds.total_max.is_some_and(|max| self.total.saturating_add(needed) > max);
+        let parts = [needed, self.unmade, bounds.free_min, spare];
+        let wanted = parts.into_iter().fold(0, u64::saturating_add);
+        if is_full || wanted > free { Err(StoreError::NoSpace { needed }) } else { Ok(()) }
     }
 
-    fn add(&mut self, owner: &str, bytes: u64) {
-        self.total = self.total.saturating_add(bytes);
+    fn of(&self, owner: &str) -> u64 {
+        self.owners.get(owner).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, Need { owner, bytes, index_bytes }: &Need) {
+        self.total = self.total.saturating_add(*bytes);
+        self.index = self.index.saturating_add(*index_bytes);
         match self.owners.get_mut(owner) {
-            Some(used) => *used = used.saturating_add(bytes),
-            None => drop(self.owners.insert(owner.to_owned(), bytes)),
+            Some(used) => *used = used.saturating_add(*bytes),
+            None => drop(self.owners.insert(owner.clone(), *bytes)),
         }
     }
 
     /// Owners of nothing are forgotten: guests come and go.
-    fn subtract(&mut self, owner: &str, bytes: u64) {
-        self.total = self.total.saturating_sub(bytes);
+    fn subtract(&mut self, Need { owner, bytes, index_bytes }: &Need) {
+        self.total = self.total.saturating_sub(*bytes);
+        self.index = self.index.saturating_sub(*index_bytes);
         if let Some(used) = self.owners.get_mut(owner) {
-            *used = used.saturating_sub(bytes);
+            *used = used.saturating_sub(*bytes);
             if *used == 0 {
                 self.owners.remove(owner);
             }
@@ -174,17 +220,34 @@ impl Promised {
     }
 }
 
+fn no_room(need: &Need, error: io::Error) -> StoreError {
+    if is_full(&error) {
+        StoreError::NoSpace { needed: need.bytes }
+    } else {
+        disk_error("reserving room for the index")(error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::disk::RealDisk;
 
     const BOUNDS: Bounds = Bounds { owner_max: Some(100), total_max: Some(150), free_min: 10 };
 
+    fn need(owner: &str, bytes: u64) -> Need {
+        Need { owner: owner.to_owned(), bytes, index_bytes: 0 }
+    }
+
+    fn space(rows: &[(&str, u64)]) -> Space {
+        Space::of(rows.iter().map(|&(owner, bytes)| need(owner, bytes)), Arc::default())
+    }
+
     #[test]
     fn each_bound_refuses_the_first_byte_too_many() {
-        let space = Space::of([("a".to_owned(), 60), ("b".to_owned(), 50)]);
+        let space = space(&[("a", 60), ("b", 50)]);
         let reserve =
-            |owner, bytes, free| space.reserve(owner, bytes, BOUNDS, || Ok(free)).map(drop);
+            |owner, bytes, free| space.reserve(need(owner, bytes), BOUNDS, || Ok(free)).map(drop);
         assert!(matches!(
             reserve("a", 41, 1000),
             Err(StoreError::OwnerFull { needed: 41, used: 60, max: 100 })
@@ -198,8 +261,8 @@ mod tests {
     #[test]
     fn a_deleted_file_counts_until_its_last_reader_is_gone() {
         let (file, other) = (FileId([1; 16]), FileId([2; 16]));
-        let space = Arc::new(Space::of([("a".to_owned(), 60), ("b".to_owned(), 30)]));
-        let room = |owner| space.reserve(owner, 70, BOUNDS, || Ok(1000)).is_ok();
+        let space = Arc::new(space(&[("a", 60), ("b", 30)]));
+        let room = |owner| space.reserve(need(owner, 70), BOUNDS, || Ok(1000)).is_ok();
         let (first, second) = (space.reading(file), space.reading(file));
         space.give_back_file(other, "b", 30);
         assert!(room("b"), "nobody reads it");
@@ -209,23 +272,45 @@ mod tests {
         drop(second);
         assert!(room("a"));
         drop(space.reading(file));
-        assert!(space.reserve("a", 101, BOUNDS, || Ok(1000)).is_err(), "given back once");
-        assert!(lock(&space.0).read.is_empty());
+        assert!(space.reserve(need("a", 101), BOUNDS, || Ok(1000)).is_err(), "given back once");
+        assert!(lock(&space.promised).read.is_empty());
     }
 
     #[test]
     fn room_for_a_blob_that_is_not_made_is_not_promised_twice_and_comes_back() {
         let space = Space::default();
-        let first = space.reserve("a", 60, BOUNDS, || Ok(100)).unwrap();
+        let first = space.reserve(need("a", 60), BOUNDS, || Ok(100)).unwrap();
         assert!(
-            space.reserve("b", 60, BOUNDS, || Ok(100)).is_err(),
+            space.reserve(need("b", 60), BOUNDS, || Ok(100)).is_err(),
             "the disk does not show it yet"
         );
         first.keep();
-        space.reserve("b", 60, BOUNDS, || Ok(100)).unwrap();
-        assert!(space.reserve("a", 50, BOUNDS, || Ok(100)).is_err(), "it goes on counting");
-        space.give_back("a", 60);
-        assert!(lock(&space.0).owners.is_empty(), "who has nothing is forgotten");
-        space.reserve("a", 90, BOUNDS, || Ok(100)).unwrap();
+        space.reserve(need("b", 60), BOUNDS, || Ok(100)).unwrap();
+        assert!(space.reserve(need("a", 50), BOUNDS, || Ok(100)).is_err(), "it goes on counting");
+        space.give_back(&need("a", 60));
+        assert!(lock(&space.promised).owners.is_empty(), "who has nothing is forgotten");
+        space.reserve(need("a", 90), BOUNDS, || Ok(100)).unwrap();
+    }
+
+    #[test]
+    fn room_for_rows_is_asked_for_and_kept_beside_the_blob() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spare");
+        let spare = Arc::new(Spare::open(&RealDisk, &path, 0));
+        let space = Space::of([], spare);
+        let kept = || path.metadata().unwrap().len();
+        let need = Need { index_bytes: 12 << 20, ..need("a", 50) };
+        let reserve = |free| space.reserve(need.clone(), BOUNDS, || Ok(free));
+        let enough = 50 + 10 + (12 << 20);
+        assert!(matches!(reserve(enough - 1), Err(StoreError::NoSpace { needed: 50 })));
+        assert_eq!(kept(), 0);
+        reserve(enough).unwrap().keep();
+        assert_eq!(kept(), 12 << 20);
+        space.give_back_rows(&need);
+        reserve(60).unwrap().keep();
+        assert_eq!(kept(), 12 << 20, "what was for others before is there already");
+        space.give_back(&need);
+        space.fit_spare();
+        assert_eq!(kept(), 0);
     }
 }

@@ -45,7 +45,7 @@ impl Inner {
         let removed = self.index.remove_upload(live.id, expired);
         self.forget_live(live.id);
         let Some(blob) = removed? else { return Ok(()) };
-        self.space.give_back(&live.owner.0, live.plan.len());
+        self.space.give_back(&live.need);
         self.drop_blob_or_later(blob)
     }
 
@@ -132,6 +132,7 @@ impl Inner {
         self.verified.forget();
         self.index.forget_expired(now)?;
         self.finish_garbage()?;
+        self.space.fit_spare();
         Ok(swept)
     }
 

@@ -6,30 +6,46 @@ use std::sync::Arc;
 use redb::StorageBackend;
 
 use crate::store::disk::medium::DiskFile;
+use crate::store::disk::spare::{Spare, is_full};
 
 /// One file of a disk as redb wants it. The directory's own lock keeps other processes out, so
-/// redb's locks are not needed and left unsupported.
+/// redb's locks are not needed and left unsupported. redb gives up after the first error, so it hears
+/// of a full disk only when what is kept for it is used up.
 #[derive(Debug)]
-pub(super) struct FileBackend(pub(super) Arc<dyn DiskFile>);
+pub(super) struct FileBackend {
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) spare: Arc<Spare>,
+}
+
+impl FileBackend {
+    fn with_spare(&self, bytes: u64, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        loop {
+            match write() {
+                Err(error) if is_full(&error) && self.spare.give(bytes) => {}
+                other => return other,
+            }
+        }
+    }
+}
 
 impl StorageBackend for FileBackend {
     fn len(&self) -> io::Result<u64> {
-        self.0.size()
+        self.file.size()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(offset, out)
+        self.file.read_exact_at(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.with_spare(0, || self.file.set_len(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(offset, data)
+        self.with_spare(data.len() as u64, || self.file.write_all_at(offset, data))
     }
 }

@@ -17,6 +17,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase as _, TableError, WriteTr
 use super::backend::FileBackend;
 use super::{Index, IndexOpenError, META, SCHEMA_VERSION, bring_up_to_date};
 use crate::store::disk::medium::DiskFile;
+use crate::store::disk::spare::Spare;
 use crate::store::{Result, StoreError};
 
 /// How far an index is trusted that was closed cleanly.
@@ -32,10 +33,12 @@ impl Index {
     /// Opens the index in a file, makes it if the file is empty, and brings its schema up to date.
     pub(in crate::store::disk) fn open(
         file: Arc<dyn DiskFile>,
+        spare: Arc<Spare>,
         cache_bytes: usize,
         trust: Trust,
     ) -> Result<Self, IndexOpenError> {
-        let (db, was_compared) = open_checked(FileBackend(file), cache_bytes, trust)?;
+        let backend = FileBackend { file, spare };
+        let (db, was_compared) = open_checked(backend, cache_bytes, trust)?;
         let index = Self { db, failed: AtomicBool::new(false) };
         index.migrate()?;
         if was_compared {
