@@ -54,6 +54,8 @@ export class Entry {
   progress;
   error = "";
   link;
+  // By what it is found after a reload, if it is.
+  kept;
   // When it had its turn first.
   started;
 

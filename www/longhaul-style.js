@@ -46,6 +46,9 @@ STYLE.replaceSync(`
 [part=total] .head { flex-wrap: wrap; gap: .15rem .75rem; font-variant-numeric: tabular-nums; }
 [part=total-pace] { font-size: .92rem; }
 [part=total] .buttons { flex-wrap: wrap; }
+[part=unfinished] { margin-top: 1rem; padding: .85rem 1rem; display: grid; gap: .5rem; border-radius: 12px; background: var(--surface); }
+[part=unfinished-row] { display: flex; gap: .75rem; align-items: center; flex-wrap: wrap; min-width: 0; }
+[part=unfinished-row] .names { flex: 1 1 12rem; }
 ul { list-style: none; margin: 0; padding: 0; display: grid; gap: .75rem; }
 .scroller { margin-top: 1rem; }
 [part=row] { border: 1px solid var(--line); border-radius: 12px; padding: .85rem 1rem; display: grid; gap: .5rem; }

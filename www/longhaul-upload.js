@@ -14,6 +14,8 @@
 //   log-level       how much is written to the console, of all uploads of the page: `silent`, `error`,
 //                   `warn`, `info` or `debug`; `warn` if left out. Changes while nothing is shown.
 //   leave-quietly   nobody is asked whether to leave the page while files move
+//   forget-files    nothing is kept by which the page could ask for a file again after a reload (Chromium,
+//                   where `accept` is not set: a handle in IndexedDB until the file's upload is over)
 //
 // Properties and methods
 //   token           who uploads: a token, or a function that returns one or a promise of one. Counts
@@ -30,12 +32,14 @@
 //   longhaul-directory   an empty folder was dropped, which has nothing to upload: { path }
 import init, { Uploader } from "./longhaul.js";
 import { count } from "./format.js";
+import { HANDLES_MAX, Kept, canKeep, fileOf, forget, isLong, keyOf, unfinished } from "./longhaul-handles.js";
 import { List } from "./longhaul-list.js";
 import { Polite } from "./longhaul-polite.js";
 import { Entry, makeRow, showRow } from "./longhaul-row.js";
 import { STYLE } from "./longhaul-style.js";
 import { inSlices, tree } from "./longhaul-take.js";
 import { TotalBar, files as filesDone } from "./longhaul-total.js";
+import { UnfinishedList } from "./longhaul-unfinished.js";
 
 // Begun when the script is loaded, not when a file is picked: the first chunk is to leave at once.
 const ready = init();
@@ -62,7 +66,7 @@ const NOTHING = { files: 0, done: 0, failed: 0, moving: 0, held: false, total: 0
 
 class LonghaulUpload extends HTMLElement {
   static observedAttributes = [
-    "multiple", "directory", "accept", "endpoint", "files-at-once", "log-level", "rate-max", "verify-source",
+    "multiple", "directory", "accept", "endpoint", "files-at-once", "forget-files", "log-level", "rate-max", "verify-source",
   ];
   #root = this.attachShadow({ mode: "open" });
   // By the upload's number.
@@ -74,6 +78,9 @@ class LonghaulUpload extends HTMLElement {
   #polite = new Polite(() => !this.hasAttribute("leave-quietly"));
   #list;
   #bar = new TotalBar((action) => this.#actOnAll(action));
+  #unfinished = new UnfinishedList((action, kept) => this.#actOnUnfinished(action, kept));
+  // Promises of the handles of files that were just picked.
+  #handles = new WeakMap();
   #uploader;
   #countdown;
   #token;
@@ -83,12 +90,13 @@ class LonghaulUpload extends HTMLElement {
     this.#root.adoptedStyleSheets = [STYLE];
     this.#root.append(FRAME.content.cloneNode(true));
     const scroller = this.#root.querySelector(".scroller");
-    scroller.before(this.#bar.element);
+    scroller.before(this.#unfinished.element, this.#bar.element);
     const act = (action, entry) => this.#act(action, entry);
     this.#list = new List(scroller, this.#part("list"), (entry) => makeRow(entry, act), showRow);
     for (const input of [this.#input, this.#folder]) {
       input.addEventListener("change", () => this.#picked(input));
     }
+    this.#input.addEventListener("click", (event) => this.#clicked(event));
     this.#part("choose-folder").addEventListener("click", () => this.#folder.click());
     const drop = this.#part("drop");
     drop.addEventListener("dragover", (event) => this.#over(event, true));
@@ -113,10 +121,12 @@ class LonghaulUpload extends HTMLElement {
   connectedCallback() {
     this.#count();
     this.#prepare();
+    this.#showUnfinished();
   }
 
   attributeChangedCallback(name) {
     if (["endpoint", "files-at-once", "log-level", "verify-source"].includes(name)) this.#startAnew();
+    if (this.isConnected && ["endpoint", "forget-files"].includes(name)) this.#showUnfinished();
     if (name === "rate-max") this.#uploader?.setRateMax(this.#rateMax);
     const many = this.#many;
     this.#input.multiple = many;
@@ -182,6 +192,29 @@ class LonghaulUpload extends HTMLElement {
     this.#take(files);
   }
 
+  // The same dialog, but of it the page gets handles.
+  async #clicked(event) {
+    if (!this.#keeps || this.#input.accept) return;
+    event.preventDefault();
+    let handles;
+    try {
+      handles = await showOpenFilePicker({ multiple: this.#many });
+    } catch (error) {
+      // A frame of another origin has no such dialog.
+      if (error.name !== "AbortError") this.#input.showPicker();
+      return;
+    }
+    this.#take(this.#filesOf(handles));
+  }
+
+  async *#filesOf(handles) {
+    for (const [at, handle] of handles.entries()) {
+      const file = await handle.getFile().catch(() => {});
+      if (file && at < HANDLES_MAX) this.#handles.set(file, Promise.resolve(handle));
+      yield file ?? { unreadable: handle.name };
+    }
+  }
+
   #over(event, over) {
     event.preventDefault();
     this.#part("drop").classList.toggle("over", over);
@@ -194,6 +227,7 @@ class LonghaulUpload extends HTMLElement {
     const entries = items.map((item) => item.webkitGetAsEntry?.());
     const files = items.filter((_, at) => !entries[at]?.isDirectory).map((item) => item.getAsFile());
     const folders = entries.filter((entry) => entry?.isDirectory);
+    this.#keepDropped(items.filter((_, at) => !entries[at]?.isDirectory), files);
     if (!folders.length || !this.#many) {
       return this.#take(files, folders.length && "A folder cannot be dropped here; open it and drop the file that is meant.");
     }
@@ -201,6 +235,13 @@ class LonghaulUpload extends HTMLElement {
       yield* files;
       yield* tree(folders);
     })());
+  }
+
+  #keepDropped(items, files) {
+    if (!this.#keeps) return;
+    for (const [at, item] of items.slice(0, HANDLES_MAX).entries()) {
+      if (files[at]) this.#handles.set(files[at], item.getAsFileSystemHandle());
+    }
   }
 
   async #take(files, notice) {
@@ -265,7 +306,7 @@ class LonghaulUpload extends HTMLElement {
 
   #start() {
     const uploader = new Uploader({
-      endpoint: this.getAttribute("endpoint") ?? "",
+      endpoint: this.#endpoint,
       token: this.#token,
       filesAtOnce: Math.round(this.getAttribute("files-at-once")) || undefined,
       rateMax: this.#rateMax,
@@ -298,6 +339,62 @@ class LonghaulUpload extends HTMLElement {
     entry.path = whole.slice(0, whole.lastIndexOf("/") + 1);
     entry.size = file.size;
     this.#list.changed(entry);
+    this.#keep(entry, file);
+  }
+
+  // What an earlier visit has not finished, and this one may.
+
+  get #keeps() {
+    return canKeep && !this.hasAttribute("forget-files");
+  }
+
+  get #endpoint() {
+    return this.getAttribute("endpoint") ?? "";
+  }
+
+  #keep(entry, file) {
+    if (!this.#keeps || !isLong(file)) return;
+    this.#unfinished.remove(keyOf(this.#endpoint, file));
+    entry.kept = new Kept(this.#endpoint, file, this.#handles.get(file) ?? Promise.resolve());
+    if (entry.isOver) entry.kept.forget();
+  }
+
+  async #showUnfinished() {
+    const all = this.#keeps ? await unfinished(this.#endpoint) : [];
+    // Some may have been picked meanwhile.
+    const open = new Set([...this.#open].map(({ kept }) => kept?.key));
+    this.#unfinished.show(all.filter(({ key }) => !open.has(key)));
+  }
+
+  async #actOnUnfinished(action, all) {
+    for (const kept of all) {
+      if (action === "resume" && !await this.#resumeUnfinished(kept)) return;
+      this.#unfinished.remove(kept.key);
+      if (action === "forget") await forget(kept.key);
+    }
+  }
+
+  // Whether it was allowed, or there is nothing left to allow.
+  async #resumeUnfinished(kept) {
+    try {
+      const file = await fileOf(kept);
+      if (!file) {
+        this.#notify(`The browser was not allowed to read ${kept.name}. Resume it again and allow it, or choose the file.`);
+        return false;
+      }
+      this.#handles.set(file, Promise.resolve(kept.handle));
+      await this.#take([file]);
+      // It may be another by now, whose upload is another.
+      if (keyOf(this.#endpoint, file) !== kept.key) await forget(kept.key);
+    } catch (error) {
+      if (error.name !== "NotFoundError") {
+        this.#notify(`The browser could not open ${kept.name} (${error.message}). Choose the file, and what was uploaded is found.`);
+        return false;
+      }
+      await forget(kept.key);
+      this.#notify(`${kept.name} is no longer where it was. Choose it where it is now, and what was uploaded is found.`);
+    }
+    return true;
   }
 
   #notify(text, isMild = false) {
@@ -327,6 +424,7 @@ class LonghaulUpload extends HTMLElement {
     entry.came(detail);
     if (entry.isOver) {
       this.#open.delete(entry);
+      entry.kept?.forget();
       queueMicrotask(() => this.#leave());
     } else {
       this.#open.add(entry);

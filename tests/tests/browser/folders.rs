@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use longhaul_tests::browser::{Browser, Engine, in_every_engine};
 use longhaul_tests::files::{Folder, MIB};
@@ -11,7 +10,7 @@ use longhaul_tests::server::{Options, Server};
 use longhaul_tests::wait;
 use serde_json::{Value, json};
 
-use crate::stage::assert_is;
+use crate::stage::{assert_is, really_drop};
 
 /// Drops a tree that is told in JSON: a string is a file with that text, an object a folder, `null` a file
 /// that the browser may not read. Its entries are as browsers make them: a folder tells of two at a time,
@@ -173,21 +172,6 @@ async fn a_real_folder_that_is_picked_arrives_with_its_tree() {
     page.pick_folder(&folder.path().join("trip")).await;
     arrives(&server, &folder, count).await;
     browser.close().await;
-}
-
-/// Drops what is at that path on the page's drop area, as a person does: Chromium makes the entries.
-async fn really_drop(browser: &Browser, path: &Path) {
-    const WHERE: &str = r#"
-        const area = document.querySelector('longhaul-upload').shadowRoot.querySelector('[part~=drop]');
-        const { x, y, width, height } = area.getBoundingClientRect();
-        return { x: x + width / 2, y: y + height / 2 };
-    "#;
-    let at = browser.run(WHERE, &[]).await;
-    for kind in ["dragEnter", "dragOver", "drop"] {
-        let data = json!({ "items": [], "files": [path], "dragOperationsMask": 1 });
-        let event = json!({ "type": kind, "x": at["x"], "y": at["y"], "data": data });
-        browser.devtools("Input.dispatchDragEvent", event).await;
-    }
 }
 
 /// Only Chromium's driver can drop what is really there.

@@ -18,6 +18,7 @@ mod everyone;
 mod first_chunk;
 mod folders;
 mod glue;
+mod handles;
 mod killed_server;
 mod many;
 mod memory;

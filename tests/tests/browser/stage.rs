@@ -74,3 +74,18 @@ pub(crate) async fn holds(server: &Server, chunks: u64, within: Duration) -> Upl
     })
     .await
 }
+
+/// Drops what is at that path on the page's drop area, as a person does: Chromium makes the entries.
+pub(crate) async fn really_drop(browser: &Browser, path: &Path) {
+    const WHERE: &str = r#"
+        const area = document.querySelector('longhaul-upload').shadowRoot.querySelector('[part~=drop]');
+        const { x, y, width, height } = area.getBoundingClientRect();
+        return { x: x + width / 2, y: y + height / 2 };
+    "#;
+    let at = browser.run(WHERE, &[]).await;
+    for kind in ["dragEnter", "dragOver", "drop"] {
+        let data = json!({ "items": [], "files": [path], "dragOperationsMask": 1 });
+        let event = json!({ "type": kind, "x": at["x"], "y": at["y"], "data": data });
+        browser.devtools("Input.dispatchDragEvent", event).await;
+    }
+}

@@ -1,0 +1,106 @@
+// Handles of files whose upload is not over, in IndexedDB: after a reload the page can ask for the file
+// again by one click, without a picker (File System Access, https://wicg.github.io/file-system-access/).
+//
+// Chromium only. Elsewhere nothing is kept, and the file is picked again; what is uploaded by then is found
+// the same way. A file itself is never put there: WebKitGTK would wait for ever.
+
+// Whether this browser lets a page ask again for a file that was picked before.
+export const canKeep = typeof showOpenFilePicker === "function"
+  && "requestPermission" in (globalThis.FileSystemFileHandle?.prototype ?? {})
+  && typeof indexedDB === "object" && "locks" in navigator;
+
+// How many are kept of one pick: a person resumes a few large files by name, not thousands.
+export const HANDLES_MAX = 100;
+// Files that go in one request are there before anybody could reload.
+const SIZE_MIN = 256 * 1024;
+// As long as a server tells who comes back that an upload expired, milliseconds.
+const KEPT_FOR = 14 * 24 * 3600 * 1000;
+const LOCK_PREFIX = "longhaul-file:";
+
+// What makes a file that is picked again the same, in one tab or another.
+export function keyOf(endpoint, { name, size, lastModified }) {
+  return JSON.stringify([new URL(endpoint, location).href, name, size, lastModified]);
+}
+
+// Remembers a file while it is uploaded, and that this tab does. `forget()` when that is over; a tab that
+// is closed leaves it to the next.
+export class Kept {
+  key;
+  #release;
+  #written;
+
+  // `handle` is a promise of the file's handle, or of none.
+  constructor(endpoint, file, handle) {
+    this.key = keyOf(endpoint, file);
+    const until = new Promise((resolve) => { this.#release = resolve; });
+    navigator.locks.request(LOCK_PREFIX + this.key, () => until).catch(() => {});
+    this.#written = this.#write(file, handle);
+  }
+
+  async #write({ name, size }, handle) {
+    const found = await handle.catch(() => {});
+    if (found?.kind !== "file") return;
+    await change((store) => store.put({ key: this.key, handle: found, name, size, at: Date.now() }));
+  }
+
+  async forget() {
+    this.#release();
+    // A write that is late must not come after.
+    await this.#written;
+    await forget(this.key);
+  }
+}
+
+// Whether it is worth remembering.
+export function isLong(file) {
+  return file.size > SIZE_MIN;
+}
+
+// What was not finished with that server and no tab is about: `{ key, handle, name, size, at }`, newest first.
+export async function unfinished(endpoint) {
+  const all = await change((store) => store.getAll()) ?? [];
+  const { held = [], pending = [] } = await navigator.locks.query().catch(() => ({}));
+  const busy = new Set([...held, ...pending].map(({ name }) => name));
+  const [server] = JSON.parse(keyOf(endpoint, {}));
+  const [now, left] = [Date.now(), []];
+  for (const kept of all) {
+    if (now - kept.at > KEPT_FOR) forget(kept.key);
+    else if (JSON.parse(kept.key)[0] === server && !busy.has(LOCK_PREFIX + kept.key)) left.push(kept);
+  }
+  return left.sort((one, other) => other.at - one.at);
+}
+
+export function forget(key) {
+  return change((store) => store.delete(key));
+}
+
+// The file, once who sits there has allowed it; within a click. Nothing if he has not.
+export async function fileOf({ handle }) {
+  const granted = await handle.requestPermission({ mode: "read" });
+  return granted === "granted" ? handle.getFile() : undefined;
+}
+
+// Nothing here fails: it costs a pick that would not have been needed.
+async function change(act) {
+  try {
+    const database = await opened();
+    const { result } = await done(act(database.transaction("files", "readwrite").objectStore("files")));
+    database.close();
+    return result;
+  } catch {
+    return undefined;
+  }
+}
+
+function opened() {
+  const request = indexedDB.open("longhaul", 1);
+  request.onupgradeneeded = () => request.result.createObjectStore("files", { keyPath: "key" });
+  return done(request).then(() => request.result);
+}
+
+function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request);
+    request.onerror = request.onblocked = () => reject(request.error);
+  });
+}
