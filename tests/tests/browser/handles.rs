@@ -164,10 +164,8 @@ async fn what_is_forgotten_or_gone_is_not_offered_again() {
         browser.run_async(REMOVE, &[json!("moved.bin")]).await;
         click(browser, "resume").await;
         comes_to_show(browser, &[]).await;
-        let notice = browser
-            .run("return document.querySelector('longhaul-upload').shadowRoot.querySelector('[part=notice]').textContent", &[])
-            .await;
-        assert!(notice.as_str().unwrap().starts_with("moved.bin is no longer where it was"), "{notice}");
+        let told = notice(browser).await;
+        assert!(told.starts_with("moved.bin is no longer where it was"), "{told}");
 
         let file = folder.random("unwanted.bin", 60 * MIB, 156);
         dialog_answers_with(browser, &file).await;
