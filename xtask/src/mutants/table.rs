@@ -77,8 +77,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "index sync removed",
         "crash::after",
         "server/src/store/disk/index/backend.rs",
-        "        self.0.sync_data()\n",
-        "        if @M { Ok(()) } else { self.0.sync_data() }\n",
+        "        self.file.sync_data()\n",
+        "        if @M { Ok(()) } else { self.file.sync_data() }\n",
     ),
     mutant(
         "unlink before commit: cancel",
@@ -258,7 +258,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "a reference outlives the copy",
-        "reuse::",
+        "reuse::a_borrowed_chunk_can_be_replaced",
         CHUNKS,
         "        pins.release(chunk.upload, chunk.index)?;\n        table",
         "        if !@M {\n            pins.release(chunk.upload, chunk.index)?;\n        }\n        table",
