@@ -110,6 +110,15 @@ impl<'a> Page<'a> {
         .await;
     }
 
+    /// Waits until its uploader is loaded and started; before that a pick waits for it.
+    ///
+    /// # Panics
+    /// When it cannot be.
+    pub async fn is_loaded(&self) {
+        const LOADED: &str = "await document.querySelector('longhaul-upload').authorization()";
+        self.browser.run_async(LOADED, &[]).await;
+    }
+
     /// Picks a file.
     ///
     /// # Panics

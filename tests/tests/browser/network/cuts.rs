@@ -1,6 +1,6 @@
 //! Connections that are cut.
 
-use longhaul_tests::browser::in_every_engine;
+use longhaul_tests::browser::{Engine, in_every_engine};
 use longhaul_tests::files::MIB;
 use longhaul_tests::proxy::{Fault, Harm, Hold, Line, Lines, Proxy, Way};
 use longhaul_tests::server::{Options, Server};
@@ -21,11 +21,14 @@ async fn each_connection_cut_after_20_mib_wastes_under_two_percent() {
     in_every_engine(async |browser| {
         for harm in [Harm::Close, Harm::Reset] {
             let stage = Stage::new(browser, LEN, 60).await;
-            stage.proxy.add(Fault::each(Way::Up, EVERY, harm));
+            // WebKitGTK takes a new connection for most chunks, of which few come as far as 20 MiB.
+            let is_webkit = browser.engine() == Engine::WebKit;
+            let every = if is_webkit { CHUNK * 3 / 4 } else { EVERY };
+            stage.proxy.add(Fault::each(Way::Up, every, harm));
             stage.page.pick(&stage.file).await;
             let sent = stage.finishes().await;
             let cuts = stage.proxy.harmed(harm);
-            println!("{harm:?} of each connection after 20 MiB: {cuts} cuts");
+            println!("{harm:?} of each connection after {every} bytes: {cuts} cuts");
             assert!(cuts >= 5, "it was to be cut");
             assert!(sent.twice < TWICE_MAX, "{cuts} cuts: {sent:?}");
         }
