@@ -313,4 +313,31 @@ mod tests {
         space.fit_spare();
         assert_eq!(kept(), 0);
     }
+
+    /// The second asks what is free while the first finishes its blob, or tries to: what it hears does not
+    /// know of that blob.
+    #[test]
+    fn of_two_who_ask_for_the_last_room_at_once_one_gets_it() {
+        let space = &Space::default();
+        let first = space.reserve(need("a", 60), BOUNDS, || Ok(100)).unwrap();
+        let (ask, asked) = std::sync::mpsc::channel();
+        let (made, is_made) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                asked.recv().unwrap();
+                first.keep();
+                made.send(()).unwrap();
+            });
+            let free_before = || {
+                ask.send(()).unwrap();
+                // Where it need not wait it is over long before.
+                let _ = is_made.recv_timeout(std::time::Duration::from_millis(200));
+                Ok(100)
+            };
+            let second = space.reserve(need("b", 60), BOUNDS, free_before);
+            assert!(matches!(second, Err(StoreError::NoSpace { needed: 60 })));
+        });
+        assert!(space.reserve(need("b", 60), BOUNDS, || Ok(40)).is_err());
+        space.reserve(need("b", 30), BOUNDS, || Ok(40)).unwrap();
+    }
 }
