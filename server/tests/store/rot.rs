@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{ChunkIndex, Digest};
@@ -241,7 +242,7 @@ async fn a_rotten_row_is_named_and_disturbs_no_other() {
     let store = place.open();
     let (_, bad) = sent.upload(&store).await;
     let (_, good) = sent.upload(&store).await;
-    let upload = sent.create(&store).await;
+    let (upload, open) = (sent.create(&store).await, sent.create(&store).await);
     drop(store);
     in_index(&place, |txn| {
         for (table, key) in [(FILES, bad.id.0), (UPLOADS, upload.0)] {
@@ -253,7 +254,7 @@ async fn a_rotten_row_is_named_and_disturbs_no_other() {
             table.insert(key, row.as_slice()).unwrap();
         }
     });
-    let store = place.open();
+    let store = place.open_with(&Config { work: Arc::new(AtOnce), ..place.config() });
     let damaged = |error: StoreError, what: &str| {
         assert!(matches!(error, StoreError::Damaged(_)) && error.to_string().contains(what));
     };
@@ -261,6 +262,15 @@ async fn a_rotten_row_is_named_and_disturbs_no_other() {
     damaged(store.upload(&alice(), upload).await.unwrap_err(), "the row of an upload");
     damaged(store.offer(&alice(), upload, sent.run()).await.unwrap_err(), "the row of an upload");
     assert_eq!(read(&store, good.id).await, sent.data);
+    let log = Log::start();
+    let files = store.files(&alice(), None, 10).await.unwrap().rows;
+    assert_eq!(files.iter().map(|file| file.id).collect::<Vec<_>>(), [good.id]);
+    let uploads = store.uploads(&alice(), None, 10).await.unwrap().rows;
+    assert_eq!(uploads.iter().map(|upload| upload.id).collect::<Vec<_>>(), [open]);
+    for id in [bad.id.to_string(), upload.to_string()] {
+        assert!(log.text().contains(&id), "{id}: {}", log.text());
+    }
+    drop(log);
     assert_eq!(Sent::new(CHUNK, 2).upload(&store).await.1.size, CHUNK);
 }
 

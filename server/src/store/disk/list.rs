@@ -9,6 +9,7 @@ use super::index::Cursor;
 use crate::store::{Owner, Page, Result, StoreError, Upload};
 
 impl Inner {
+    /// A row that cannot be read is left out and told in the log.
     pub(super) fn uploads(
         &self,
         owner: &Owner,
@@ -22,6 +23,9 @@ impl Inner {
             match self.load(owner, id).and_then(|live| live.upload(now)) {
                 Ok(upload) if upload.file.is_none() => rows.push(upload),
                 Ok(_) | Err(StoreError::NotFound | StoreError::Expired) => {}
+                Err(error @ StoreError::Damaged(_)) => {
+                    tracing::error!(%error, upload = %id, "an upload's row is damaged, and not listed");
+                }
                 Err(error) => return Err(error),
             }
         }

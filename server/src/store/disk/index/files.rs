@@ -84,7 +84,8 @@ impl Index {
         if row.owner == owner.0 { Ok(row) } else { Err(StoreError::NotFound) }
     }
 
-    /// A page of the owner's files, newest first.
+    /// A page of the owner's files, newest first. A row that cannot be read is left out and told in the
+    /// log: it is the error of whoever asks for that file, and hides no other.
     pub(in crate::store::disk) fn files(
         &self,
         owner: &Owner,
@@ -97,8 +98,14 @@ impl Index {
             let table = txn.open_table(FILES)?;
             let mut files = Vec::new();
             for id in ids {
-                if let Some(row) = table.get(id)? {
-                    files.push(decode(txn, row.value())?.info(FileId(id))?);
+                let Some(row) = table.get(id)? else { continue };
+                let id = FileId(id);
+                match decode(txn, row.value()).and_then(|row| row.info(id)) {
+                    Ok(info) => files.push(info),
+                    Err(error @ StoreError::Damaged(_)) => {
+                        tracing::error!(%error, file = %id, "a file's row is damaged, and not listed");
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             Ok((files, next))
