@@ -28,6 +28,7 @@ enum Done {
 struct Faults {
     done: Mutex<Vec<Done>>,
     blob_sync_fails: AtomicBool,
+    blob_sync_panics: AtomicBool,
     index_sync_fails: AtomicBool,
     cannot_reserve: AtomicBool,
     cannot_unlink: AtomicBool,
@@ -134,6 +135,10 @@ impl DiskFile for FaultyFile {
             true => (&self.faults.index_sync_fails, Done::IndexSynced),
             false => (&self.faults.blob_sync_fails, Done::BlobSynced),
         };
+        assert!(
+            self.is_index || !self.faults.blob_sync_panics.load(Ordering::SeqCst),
+            "on purpose"
+        );
         if fails.load(Ordering::SeqCst) {
             return Err(io::Error::other("the disk has gone"));
         }
@@ -265,6 +270,27 @@ async fn a_failed_commit_makes_the_store_read_only() {
     let now = status(&store, id).await.holding.held;
     assert!(now == set("0") || now == set("0-1"), "the commit was made or not: {now}");
     sent.put(&store, id, 1).await.unwrap();
+    store.seal(&alice(), id, sent.root()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_of_the_syncing_thread_makes_the_store_read_only_and_nobody_waits_for_it() {
+    let (place, faults, store) = faulty();
+    let sent = Sent::new(3 * CHUNK, 1);
+    let id = sent.create(&store).await;
+    sent.put(&store, id, 0).await.unwrap();
+    assert_eq!(held(&store, id).await, "0");
+    faults.blob_sync_panics.store(true, Ordering::SeqCst);
+    sent.put(&store, id, 1).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), store.shutdown()).await.unwrap();
+    assert!(store.is_read_only());
+    assert_eq!(held(&store, id).await, "0");
+    let refused = sent.put(&store, id, 2).await;
+    assert!(matches!(refused, Err(StoreError::ReadOnly)), "{refused:?}");
+    drop(store);
+    let store = place.open();
+    assert_eq!(held(&store, id).await, "0");
+    sent.put_all(&store, id).await;
     store.seal(&alice(), id, sent.root()).await.unwrap();
 }
 

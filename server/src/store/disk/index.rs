@@ -133,14 +133,16 @@ impl Index {
         self.check_writable()?;
         let result = self.try_write(work);
         if let Err(StoreError::Index(error)) = &result {
-            self.failed.store(true, Ordering::Release);
-            tracing::error!(
-                error,
-                "the index cannot be written: the store is READ-ONLY from now on"
-            );
+            self.give_up(error);
             return Err(StoreError::ReadOnly);
         }
         result
+    }
+
+    /// Takes nothing any more.
+    pub(super) fn give_up(&self, error: &str) {
+        self.failed.store(true, Ordering::Release);
+        tracing::error!(error, "the index cannot be written: the store is READ-ONLY from now on");
     }
 
     fn try_write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {

@@ -5,6 +5,7 @@
 //! One thread does it, in this order only, because a row must never be ahead of its bytes.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use longhaul_protocol::wire::ids::UploadId;
@@ -188,13 +189,27 @@ impl Shared {
     fn sync_a_group(&self) -> bool {
         let Some(group) = lock(&self.queue).take_group() else { return false };
         let synced_bytes = group.blobs.iter().map(|dirty| dirty.bytes).sum::<u64>();
-        self.sync(group);
+        let blobs = group.blobs.iter().map(|dirty| &dirty.live);
+        let lives = group.received.iter().map(|chunk| &chunk.live).chain(blobs);
+        let lives: Vec<_> = lives.map(Arc::clone).collect();
+        if catch_unwind(AssertUnwindSafe(|| self.sync(group))).is_err() {
+            self.give_up(&lives);
+        }
         let mut queue = lock(&self.queue);
         queue.unsynced_bytes = queue.unsynced_bytes.saturating_sub(synced_bytes);
         queue.working = false;
         drop(queue);
         self.changed.notify_waiters();
         true
+    }
+
+    /// After a fault of ours in the middle of a group nobody knows what of it is durable: as after a sync
+    /// of the index that failed, nothing more is taken, and nobody waits for what was to come of it.
+    fn give_up(&self, lives: &[Arc<Live>]) {
+        self.index.give_up("the thread that makes chunks durable has panicked");
+        lives.iter().for_each(|live| {
+            live.change(|state| state.chunks.sync_failed());
+        });
     }
 
     fn sync(&self, group: Group) {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -31,7 +32,8 @@ pub trait Work: fmt::Debug + Send + Sync + 'static {
         std::thread::sleep(time);
     }
 
-    /// Gets somebody to repeat a step, first when he is woken.
+    /// Gets somebody to repeat a step, first when he is woken. One that panics is told in the log, and
+    /// done again when he is woken the next time.
     ///
     /// # Errors
     /// Whatever the system says.
@@ -79,12 +81,13 @@ impl Work for Threads {
         drop(tokio::task::spawn_blocking(job));
     }
 
-    fn repeat(&self, name: &str, step: Step) -> io::Result<Box<dyn Repeat>> {
+    fn repeat(&self, name: &str, mut step: Step) -> io::Result<Box<dyn Repeat>> {
         let state = Arc::new((Mutex::new(State::Idle), Condvar::new()));
         let in_thread = Arc::clone(&state);
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || repeat(&in_thread, step))?;
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn({
+            let name = name.to_owned();
+            move || repeat(&in_thread, || survive(&name, &mut step))
+        })?;
         Ok(Box::new(Thread { state, thread: Some(thread) }))
     }
 }
@@ -127,7 +130,18 @@ impl Drop for Thread {
     }
 }
 
-fn repeat((state, changed): &Signal, mut step: Step) {
+/// Whether there is more to do. A thread that ended silently would be waited for for ever.
+fn survive(name: &str, step: &mut Step) -> bool {
+    catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let error = text.unwrap_or("no text");
+        tracing::error!(error, thread = name, "a thread of the store has PANICKED: report this");
+        false
+    })
+}
+
+fn repeat((state, changed): &Signal, mut step: impl FnMut() -> bool) {
     loop {
         let mut told = lock(state);
         while *told == State::Idle {
@@ -185,6 +199,42 @@ mod tests {
         drop(worker);
         while begins.try_recv().is_ok() {}
         assert!(begins.recv().is_err(), "the step is gone with its thread");
+    }
+
+    #[test]
+    fn a_step_that_panics_is_told_in_the_log_and_done_again_when_woken() {
+        let (lines, told) = mpsc::channel();
+        let log = move || Lines(lines.clone());
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(log).finish();
+        let mut step: Step = Box::new(|| panic!("on {}", "purpose"));
+        assert!(!tracing::subscriber::with_default(log, || survive("name", &mut step)));
+        let text = String::from_utf8(told.into_iter().flatten().collect()).unwrap();
+        assert!(text.contains("PANICKED") && text.contains("on purpose"), "{text}");
+        assert!(text.contains("thread=\"name\""), "{text}");
+
+        let (begun, begins) = mpsc::channel();
+        let step = move || {
+            begun.send(()).unwrap();
+            panic!("on purpose");
+        };
+        let worker = Threads.repeat("test", Box::new(step)).unwrap();
+        for _ in 0..3 {
+            worker.wake();
+            begins.recv().unwrap();
+        }
+    }
+
+    struct Lines(mpsc::Sender<Vec<u8>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[tokio::test]
