@@ -151,6 +151,12 @@ impl RequestBody {
         Ok(bytes)
     }
 
+    /// Whether it came to no end: its sender may be back already, on another connection.
+    #[must_use]
+    pub fn broke_off(&self) -> bool {
+        matches!(self.ended, Some(End::Broken | End::Stalled))
+    }
+
     /// Lets the connection be closed over what is left, for an answer that need not be heard: its
     /// sender asks what is here after any failure, and each further byte would come in vain.
     pub fn leave(&mut self) {

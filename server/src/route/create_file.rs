@@ -2,7 +2,9 @@
 //! [`UPLOAD_CREATE`] header is what the body of `POST /v1/uploads` is; the body is the file.
 
 use longhaul_protocol::digest::root;
-use longhaul_protocol::wire::header::{CHUNK_DIGEST, ChunkHeaders, HeaderError, UPLOAD_CREATE};
+use longhaul_protocol::wire::header::{
+    CHUNK_DIGEST, ChunkHeaders, HeaderError, IDEMPOTENCY_KEY, UPLOAD_CREATE,
+};
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::{CreateRequest, DigestRun, FileInfo, Holding, path};
 use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
@@ -52,7 +54,9 @@ fn check_length<S>(call: &Call<'_, S>, size: u64) -> Result<(), Refusal> {
 }
 
 /// What it leaves behind is nobody's, unless the same key began an upload before of which something is
-/// here, or another request with that key goes on with it.
+/// here, or another request with that key goes on with it. After a connection that broke that request
+/// may be here already and have found this upload, but not have begun its bytes; so whoever has a key is
+/// waited for, until the upload expires.
 async fn take_or_cancel<S: Store>(
     call: &mut Call<'_, S>,
     id: UploadId,
@@ -62,7 +66,9 @@ async fn take_or_cancel<S: Store>(
 ) -> Result<FileInfo, Refusal> {
     let taken = take(call, upload, known, digest).await;
     let Err(refusal) = &taken else { return taken };
-    let goes_on = refusal.code == ProblemCode::Superseded || holds_anything(call, id).await;
+    let may_come_back = call.body.broke_off() && call.header(IDEMPOTENCY_KEY).is_some();
+    let goes_on =
+        may_come_back || refusal.code == ProblemCode::Superseded || holds_anything(call, id).await;
     if !goes_on && let Err(error) = call.app.store.cancel(&call.owner, id).await {
         tracing::warn!("upload {id} was begun in vain and is left to the sweep: {error}");
     }

@@ -1,7 +1,10 @@
 //! What a request that is repeated, or wrong in a way one could miss, must not do.
 
+use std::time::Duration;
+
 use longhaul_protocol::wire::header::{CHUNK_REPLACE, IDEMPOTENCY_KEY};
-use longhaul_protocol::wire::path;
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::wire::{FileInfo, UploadList, path};
 use longhaul_protocol::{Digest, ProblemCode};
 
 use crate::support::{CHUNK, Request, Server, bytes, chunk, create_request, one_request};
@@ -29,6 +32,35 @@ fn a_key_that_made_a_file_makes_no_other() {
     assert_eq!(first.status, 201);
     assert_eq!(of(b"hello").body, first.body, "the same again");
     of(b"world").problem(ProblemCode::KeyReused);
+}
+
+/// The one upload that is open, once its body has broken off.
+fn broken_off(server: &Server) -> UploadId {
+    for _ in 0..500 {
+        let list: UploadList = server.get(path::UPLOADS).ok(200);
+        if let [upload] = list.uploads.as_slice()
+            && !upload.holding.partial.is_empty()
+        {
+            return upload.id;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it is not there");
+}
+
+#[test]
+fn a_file_in_one_request_that_broke_off_is_there_for_the_request_that_is_its_retry() {
+    let server = Server::start();
+    let whole = bytes(CHUNK as usize);
+    let request = || one_request(&create_request(CHUNK), &whole).header(IDEMPOTENCY_KEY, "key");
+    let mut connection = server.connect();
+    connection.send_head(&request().header("content-length", &CHUNK.to_string()));
+    connection.write(&whole[..1000]).unwrap();
+    drop(connection);
+    let id = broken_off(&server);
+    let file: FileInfo = server.send(request().body(&whole)).ok(201);
+    assert_eq!(server.status(id).file.map(|file| file.id), Some(file.id));
+    assert!(server.get(&path::file(file.id)).body == whole);
 }
 
 #[test]
