@@ -6,7 +6,8 @@
 //   multiple        more than one file may be picked, and folders dropped
 //   directory       there is a button to choose a folder too; implies `multiple`
 //   accept          as on <input type="file">
-//   files-at-once   how many files move at once, from 1 to 5; 1 if left out. Changes while nothing is shown.
+//   files-at-once   how many files move at once, from 1 to 5; 1 if left out. Of files of at most 256 KiB
+//                   five do, whatever it says. Changes while nothing is shown.
 //   rate-max        what all uploads of the page together may send, bytes a second, at least 65536; as
 //                   much as the network takes if left out. Can be changed at any time.
 //   verify-source   reads every file once more before it is sealed: only so a change while it was being

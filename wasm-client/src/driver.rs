@@ -20,13 +20,12 @@ use crate::clock;
 use crate::event::Standing;
 use crate::lock::{self, Asked, Lock};
 use crate::log::Journal;
+use crate::number::whole;
 use crate::order::{Order, Slot, Stored};
 use crate::page::Page;
 use crate::persist::{self, Fingerprint};
+use crate::queue::Size;
 use crate::transport::Transport;
-
-/// A smaller file is sent before two tabs could agree on who sends it.
-const CLAIMED_MIN: f64 = ONE_REQUEST_MAX as f64;
 
 /// Called after anything happened to an upload, by its number.
 pub(crate) type Happened = Rc<dyn Fn(u32)>;
@@ -92,7 +91,11 @@ pub(crate) struct Parts {
 impl Driver {
     /// A driver that does nothing until its first input.
     pub(crate) fn new(parts: Parts) -> Rc<Self> {
-        let claim = if parts.file.size() > CLAIMED_MIN { Claim::Open } else { Claim::None };
+        let claim = match size(&parts.file) {
+            // It is sent before two tabs could agree on who sends it.
+            Size::Small => Claim::None,
+            Size::Large => Claim::Open,
+        };
         Rc::new_cyclic(|this| Self {
             upload: parts.upload,
             name: parts.config.meta.name.clone(),
@@ -209,6 +212,11 @@ impl Driver {
             // It was paused or given up meanwhile; a lock that came too late is dropped.
             (claim, _) => drop(self.claim.replace(claim)),
         }
+    }
+
+    /// What its turn goes by.
+    pub(crate) fn size(&self) -> Size {
+        size(&self.file)
     }
 
     /// What makes it the same file.
@@ -353,6 +361,10 @@ impl Driver {
         });
         self.timer.replace(timer);
     }
+}
+
+fn size(file: &File) -> Size {
+    if whole(file.size()) <= ONE_REQUEST_MAX { Size::Small } else { Size::Large }
 }
 
 fn told_of_lock(driver: &Weak<Driver>, asked: Asked) {

@@ -12,7 +12,7 @@ use longhaul_protocol::upload::{BufferId, Input, Phase};
 use crate::driver::Driver;
 use crate::order::{Order, Report, Slot};
 use crate::pool::Pool;
-use crate::queue::Queue;
+use crate::queue::{Queue, Size};
 
 thread_local! {
     static PAGE: RefCell<Weak<Page>> = const { RefCell::new(Weak::new()) };
@@ -28,8 +28,6 @@ pub(crate) struct Page {
     lines: Cell<u32>,
     /// How many files the lanes were shared by when that was last told.
     sharing: Cell<usize>,
-    /// What all of them together may send, bytes a second.
-    rate_max: Cell<Option<u64>>,
 }
 
 impl Page {
@@ -59,7 +57,6 @@ impl Page {
                 drivers: RefCell::default(),
                 lines: Cell::new(0),
                 sharing: Cell::new(0),
-                rate_max: Cell::new(None),
             }
         })
     }
@@ -89,7 +86,7 @@ impl Page {
     /// Sets what all uploads of the page together may send, bytes a second. Those that wait hear of it
     /// when it is their turn: they may be ten thousand.
     pub(crate) fn set_rate_max(&self, bytes_per_second: Option<u64>) {
-        self.rate_max.set(bytes_per_second);
+        self.queue.borrow_mut().set_rate_max(bytes_per_second);
         let moving = self.queue.borrow().moving();
         moving
             .into_iter()
@@ -147,14 +144,14 @@ impl Page {
     }
 
     /// Joins a line.
-    pub(crate) fn enter(&self, line: u32, upload: u32) {
-        self.queue.borrow_mut().enter(line, upload);
+    pub(crate) fn enter(&self, line: u32, upload: u32, size: Size) {
+        self.queue.borrow_mut().enter(line, upload, size);
         self.admit();
     }
 
     /// Joins a line before those who wait in it, and moves though the line is held.
-    pub(crate) fn call(&self, line: u32, upload: u32) {
-        self.queue.borrow_mut().call(line, upload);
+    pub(crate) fn call(&self, line: u32, upload: u32, size: Size) {
+        self.queue.borrow_mut().call(line, upload, size);
         self.admit();
     }
 
@@ -203,17 +200,18 @@ impl Page {
     pub(crate) fn admit(&self) {
         let next = || self.queue.borrow_mut().next();
         let started: Vec<u32> = std::iter::from_fn(next).collect();
-        let bytes_per_second = self.rate_max.get();
+        let bytes_per_second = self.queue.borrow().rate_max();
         for upload in &started {
             self.tell(*upload, Input::Resume);
             self.tell(*upload, Input::RateMax { bytes_per_second });
         }
         let moving = self.queue.borrow().moving();
         let sending = moving.iter().filter(|upload| self.needs_lanes(**upload)).count().max(1);
-        if self.sharing.replace(sending) != sending || !started.is_empty() {
-            let files = sending as u64;
-            moving.into_iter().for_each(|upload| self.tell(upload, Input::Sharing { files }));
-        }
+        let files = sending as u64;
+        let is_news = self.sharing.replace(sending) != sending;
+        // Who moves on has heard it already: with small files one comes for each that goes.
+        let to = if is_news { moving } else { started };
+        to.into_iter().for_each(|upload| self.tell(upload, Input::Sharing { files }));
     }
 
     /// One that waits for its server or its token takes nobody's lanes.

@@ -154,8 +154,8 @@ impl Uploader {
         if self.page.moves(upload) {
             return self.tell(upload, Input::Resume);
         }
-        if self.driver(upload).is_some() {
-            self.page.call(self.line, upload);
+        if let Some(driver) = self.driver(upload) {
+            self.page.call(self.line, upload, driver.size());
             self.happened(upload);
         }
     }
@@ -179,8 +179,10 @@ impl Uploader {
     }
 
     fn enter_line(&self, upload: u32) {
-        self.page.enter(self.line, upload);
-        self.happened(upload);
+        if let Some(driver) = self.driver(upload) {
+            self.page.enter(self.line, upload, driver.size());
+            self.happened(upload);
+        }
     }
 
     /// Gives an upload up, on the server too.

@@ -28,12 +28,10 @@ const FILE_LEN: u64 = 4096;
 const WITHIN: Duration = Duration::from_secs(600);
 
 const OURS: &str = "longhaul";
-const OURS_FIVE: &str = "longhaul, 5 files at once";
 const UPPY: &str = "Uppy";
 const UPPY_TEN: &str = "Uppy, limit 10";
-const ENTRANTS: [(&str, &str, To); 4] = [
+const ENTRANTS: [(&str, &str, To); 3] = [
     (OURS, "ours.html", To::Longhaul),
-    (OURS_FIVE, "ours.html?at-once=5", To::Longhaul),
     (UPPY, "uppy.html", To::NodeTus),
     (UPPY_TEN, "uppy.html?limit=10", To::NodeTus),
 ];
@@ -87,11 +85,7 @@ fn tasks(series: &Series, names: &[&'static str], report: &mut Report) {
             name.to_owned(),
             if worst == 0.0 { "below 50".to_owned() } else { median_and_ends(&ms, 0) },
             median_and_ends(&values(series, name, LONG_TASKS), 0),
-            if name == OURS || name == OURS_FIVE {
-                format!("none above 50: {reached}")
-            } else {
-                String::new()
-            },
+            if name == OURS { format!("none above 50: {reached}") } else { String::new() },
         ]);
     }
     report.table(&table);

@@ -1,9 +1,11 @@
 //! Small files: one request each.
 
 use longhaul_protocol::ProblemCode;
+use longhaul_protocol::plan::LANES_MAX;
 use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::Folder;
 use longhaul_tests::page::{Page, SOON, UPLOAD};
+use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::wait;
 
@@ -37,6 +39,34 @@ async fn a_small_file_is_one_request_and_the_same_again_takes_no_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn small_files_take_all_lanes_though_one_file_is_to_move_at_a_time() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let server = Server::start(Options::demo()).await;
+        // The others wait for what the first is told of who it is.
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(1)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
+        let files: Vec<_> = (0..9u8)
+            .map(|one| folder.random(&format!("{one}.bin"), 5000, 192 + u64::from(one)))
+            .collect();
+        page.pick_all(&files.iter().map(|file| file.as_path()).collect::<Vec<_>>()).await;
+        let lanes = usize::try_from(LANES_MAX).unwrap();
+        wait::until("all lanes send", UPLOAD, async || {
+            (proxy.chunks_seen().len() > lanes).then_some(())
+        })
+        .await;
+        assert_eq!(proxy.chunks_seen().len(), 1 + lanes);
+        proxy.release();
+        wait::until("all are stored", UPLOAD, async || {
+            (server.api().files().await.len() == files.len()).then_some(())
+        })
+        .await;
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn small_files_of_a_guest_are_one_guests() {
     in_every_engine(async |browser| {
         let folder = Folder::new();
@@ -46,9 +76,6 @@ async fn small_files_of_a_guest_are_one_guests() {
         let files: Vec<_> = (0..6u8)
             .map(|one| folder.random(&format!("{one}.bin"), 5000, 92 + u64::from(one)))
             .collect();
-        browser
-            .run("document.querySelector('longhaul-upload').setAttribute('files-at-once', 5)", &[])
-            .await;
         page.pick_all(&files.iter().map(|file| file.as_path()).collect::<Vec<_>>()).await;
         wait::until("all are stored", UPLOAD, async || (writes(&server).len() == 6).then_some(()))
             .await;

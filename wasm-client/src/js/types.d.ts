@@ -4,7 +4,8 @@ export interface UploaderOptions {
   /** The server's address, absolute or relative to the page; the page's own server if left out. */
   endpoint?: string;
   /** How many files move at once, at most 5; 1 if left out. One file can fill every lane; several
-   * share them, and the buffers too. */
+   * share them, and the buffers too. Of files of at most 256 KiB, which go in one request each, five
+   * move at once whatever is said here. */
   filesAtOnce?: number;
   /** Whether every file is read and hashed once more before it is sealed: only so a change while it
    * was being read is noticed in Firefox, where the system reports none. It costs reading the file a
