@@ -271,6 +271,13 @@ pub trait Store: Send + Sync + 'static {
         run: DigestRun,
     ) -> impl Future<Output = Result<Offered>> + Send;
 
+    /// Sees to it that what is `filling` goes on being filled: whoever waits for it calls this when he
+    /// asks how far it is. Never waits for it.
+    ///
+    /// # Errors
+    /// What keeps it from going on, once each time.
+    fn fill(&self, owner: &Owner, id: UploadId) -> impl Future<Output = Result<()>> + Send;
+
     /// Takes proofs of chunks that were in a [`Challenge`], and copies what is proved; it is pending
     /// then. A chunk that was not asked about, or not again since it was tried, is passed over.
     ///

@@ -13,7 +13,11 @@ use crate::store::{Store, Upload};
 
 pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: UploadId) -> Answer {
     let start = call.number("digests")?.map(ChunkIndex);
-    let mut status = of(call.app.store.upload(&call.owner, id).await?);
+    let upload = call.app.store.upload(&call.owner, id).await?;
+    if !upload.holding.filling.is_empty() {
+        call.app.store.fill(&call.owner, id).await?;
+    }
+    let mut status = of(upload);
     if let Some(start) = start {
         status.digests = Some(digest_page(call, id, start).await?);
     }

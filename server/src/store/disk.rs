@@ -32,6 +32,7 @@ mod space;
 mod spare;
 mod sweep;
 mod syncer;
+mod trouble;
 mod verified;
 mod whole;
 pub mod work;
@@ -152,15 +153,17 @@ impl Store for DiskStore {
     }
 
     async fn upload(&self, owner: &Owner, id: UploadId) -> Result<Upload> {
-        let live = self.0.live(owner, id).await?;
-        let mut upload = live.upload(self.0.config.clock.now())?;
-        self.0.go_on_copying(&live);
+        let mut upload = self.0.live(owner, id).await?.upload(self.0.config.clock.now())?;
         // Memory has what was known at the seal.
         if let Some(file) = upload.file.as_mut().filter(|file| file.sha256.is_none()) {
             let (owner, id) = (owner.clone(), file.id);
             file.sha256 = self.off(move |store| Ok(store.index.file(&owner, id)?.sha256)).await?;
         }
         Ok(upload)
+    }
+
+    async fn fill(&self, owner: &Owner, id: UploadId) -> Result<()> {
+        self.0.fill(owner, id).await
     }
 
     async fn held_digests(

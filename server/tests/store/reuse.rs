@@ -315,10 +315,11 @@ async fn nothing_is_lent_to_another_owner_or_where_reuse_is_off() {
     assert_eq!(offered(&store, &sent).await.1, "");
 }
 
-/// Asks for the status, as a client does, until nothing is being copied.
+/// Asks how far it is, as a client does, until nothing is being copied.
 async fn is_filled(store: &DiskStore, id: UploadId) {
     let filled = async {
         while !status(store, id).await.holding.filling.is_empty() {
+            store.fill(&alice(), id).await.unwrap();
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -360,6 +361,40 @@ async fn what_was_not_copied_before_the_server_ended_is_copied_by_the_next() {
     let store = place.open();
     is_filled(&store, id).await;
     store.seal(&alice(), id, new.root()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_whose_bytes_are_gone_is_sent_again_and_not_shared() {
+    for (is_cut_off, is_offered_before) in
+        [(false, false), (true, false), (false, true), (true, true)]
+    {
+        let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));
+        let store = place.open();
+        let (source, file) = sent.upload(&store).await;
+        super::whole::whole(&store, file.id).await;
+        let id = sent.create(&store).await;
+        if is_offered_before {
+            assert_eq!(offer(&store, id, &sent).await.holding.held.to_string(), "0-2");
+        }
+        if is_cut_off {
+            std::fs::write(place.blob_path(source), b"cut off").unwrap();
+        } else {
+            std::fs::remove_file(place.blob_path(source)).unwrap();
+        }
+        if is_offered_before {
+            let refused = store.seal(&alice(), id, sent.root()).await;
+            assert!(matches!(refused, Err(StoreError::StillFilling { .. })), "{refused:?}");
+        } else {
+            offer(&store, id, &sent).await;
+        }
+        is_filled(&store, id).await;
+        assert!(held(&store, id).await.is_empty(), "what is gone is held");
+        sent.put_all(&store, id).await;
+        let again = sealed(&store, id, sent.root()).await.unwrap();
+        assert_eq!(read(&store, again.id).await, sent.data);
+        let refused = store.open(&alice(), file.id).await;
+        assert!(is_cut_off || matches!(refused, Err(StoreError::Damaged(_))));
+    }
 }
 
 #[tokio::test]

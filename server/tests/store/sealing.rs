@@ -80,6 +80,25 @@ async fn a_sealed_upload_takes_no_more_and_is_not_listed() {
 }
 
 #[tokio::test]
+async fn an_upload_whose_bytes_are_gone_is_not_sealed() {
+    for is_cut_off in [false, true] {
+        let (place, sent) = (Place::new(), Sent::new(2 * CHUNK, 1));
+        let store = place.open();
+        let id = sent.create(&store).await;
+        sent.put_all(&store, id).await;
+        assert_eq!(held(&store, id).await, "0-1");
+        if is_cut_off {
+            std::fs::write(place.blob_path(id), b"cut off").unwrap();
+        } else {
+            std::fs::remove_file(place.blob_path(id)).unwrap();
+        }
+        let refused = store.seal(&alice(), id, sent.root()).await;
+        assert!(matches!(refused, Err(StoreError::Damaged(_))), "{refused:?}");
+        assert!(store.files(&alice(), None, 10).await.unwrap().rows.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_chunk_in_flight_is_missing() {
     let (place, sent) = (Place::new(), Sent::new(CHUNK, 1));
     let store = place.open();

@@ -3,6 +3,7 @@
 //! every time the chunk is held by one or the other.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::{Arc, Weak};
 
 use longhaul_protocol::digest::Hasher;
@@ -18,16 +19,13 @@ use super::live::{Live, State};
 use super::medium::{DiskFile, OpenHow};
 use super::rot;
 use super::scrub::scrub_all;
+use super::trouble::Failed;
 use super::writer::{Claim, DiskWriter};
 use super::{Inner, disk_error};
-use crate::store::{ChunkWriter as _, Result, StoreError};
-
-/// How often in a row copies for an upload fail before a chunk is given up for lost and asked for
-/// again: a bad cable is not a bad sector, and whoever sends the chunk is told what fails here.
-const COPIES_FAILED_MAX: u32 = 10;
+use crate::store::{ChunkWriter as _, Owner, Result, StoreError};
 
 /// Whoever copies what an upload borrows, each chunk once. There is at most one; what he failed to
-/// copy is for the next, which any request for the upload's status starts.
+/// copy is for the next, which whoever asks how far it is starts, after a pause.
 struct Copier {
     live: Arc<Live>,
     tried: ChunkSet,
@@ -48,6 +46,8 @@ impl Drop for Copier {
 pub(super) enum CopyError {
     /// The source had other bytes, and is lent no more.
     Rotten,
+    /// The source's blob is missing or cut off.
+    Gone(StoreError),
     /// The source cannot be read.
     Unreadable(StoreError),
     /// Anything else, among it that a request took the chunk over.
@@ -67,8 +67,10 @@ impl Inner {
     /// The upload is no file that is here already: what it borrows is copied from now on.
     pub(super) fn become_own(self: &Arc<Self>, live: &Arc<Live>) {
         {
+            let now = self.config.clock.now();
             let mut state = live.state();
-            if !state.chunks.become_own() || state.reuse.is_copied {
+            let wants = state.chunks.become_own() && !state.reuse.is_copied;
+            if !wants || self.index.is_read_only() || !state.reuse.trouble.may_copy(now) {
                 return;
             }
             state.reuse.is_copied = true;
@@ -80,11 +82,16 @@ impl Inner {
     }
 
     /// Goes on copying what an upload borrows, if that has ended before everything was: a copy
-    /// failed, or the server has started since.
-    pub(super) fn go_on_copying(self: &Arc<Self>, live: &Arc<Live>) {
-        if live.state().chunks.wants_copies() {
-            self.become_own(live);
+    /// failed, or the server has started since. The error is what failed here since it was asked last.
+    pub(super) async fn fill(self: &Arc<Self>, owner: &Owner, id: UploadId) -> Result<()> {
+        let live = self.live(owner, id).await?;
+        if !live.state().chunks.wants_copies() {
+            return Ok(());
         }
+        self.index.check_writable()?;
+        self.become_own(&live);
+        let failed = live.state().reuse.trouble.take_here();
+        failed.map_or(Ok(()), Err)
     }
 
     /// Sees to it that nobody has a reference to a chunk of an upload, so that it can be replaced.
@@ -94,6 +101,8 @@ impl Inner {
         index: ChunkIndex,
     ) -> Result<()> {
         loop {
+            // A store that takes nothing would be asked for ever.
+            self.index.check_writable()?;
             let (store, blob) = (Arc::clone(self), lender.blob_id());
             let borrowers = self.blocking(move || store.index.borrowers(blob, index)).await?;
             if borrowers.is_empty() {
@@ -135,7 +144,8 @@ impl Inner {
             Ok(Some(_)) => {}
             Ok(None) => return Ok(()),
             Err(error) => {
-                return self.after_failure(live, index, error).await.map_or(Ok(()), Err);
+                let failed = self.after_failure(live, index, error).await;
+                return failed.map_or(Ok(()), |failed| Err(failed.error()));
             }
         }
         let is_settled = |state: &mut State| {
@@ -161,9 +171,14 @@ impl Inner {
         let borrowed = self.blocking(move || store.index.borrowed(id, index, len)).await?;
         let Some(Borrowed { digest, source }) = borrowed else { return Ok(None) };
         let mut writer = self.writer(claim, digest).await?;
-        self.copy_verified(&mut writer, source, None).await?;
+        let copied = self.copy_verified(&mut writer, source, None).await;
+        if let Err(CopyError::Gone(_)) = copied {
+            let store = Arc::clone(self);
+            self.blocking(move || rot::gone(&store.index, source.blob, source.index)).await?;
+        }
+        copied?;
         writer.receive()?;
-        live.state().reuse.copies_failed = 0;
+        live.state().reuse.trouble.copied(index);
         tracing::debug!(upload = %live.id, chunk = index.0, "chunk copied");
         Ok(Some(source.blob))
     }
@@ -191,10 +206,10 @@ impl Inner {
         source: Source,
         mut beside: Option<Hasher>,
     ) -> Result<Option<Hasher>, CopyError> {
-        let from = self.open_source(source).await.map_err(CopyError::Unreadable)?;
+        let from = self.open_source(source).await.map_err(unreadable)?;
         if beside.is_none() && writer.copy_from(&from, source.offset).await? {
             writer.verify().await.map_err(|error| match error {
-                StoreError::Disk { .. } => CopyError::Unreadable(error),
+                StoreError::Disk { .. } => unreadable(error),
                 other => other.into(),
             })?;
             return Ok(None);
@@ -204,7 +219,7 @@ impl Inner {
         while at < end {
             let len = usize::try_from(end - at).unwrap_or(WRITE_BYTES).min(WRITE_BYTES);
             let read = self.read(&from, at, len, beside).await;
-            let (bytes, hashed) = read.map_err(CopyError::Unreadable)?;
+            let (bytes, hashed) = read.map_err(unreadable)?;
             writer.write(bytes).await?;
             beside = hashed;
             at += len as u64;
@@ -213,28 +228,36 @@ impl Inner {
         Ok(beside)
     }
 
-    /// What a failure means; the error, if the copy is still to be made.
+    /// What a failure means; it is returned if the copy is still to be made. Given up is what no longer
+    /// has its bytes, and never for a fault of the blob that they are copied to.
     async fn after_failure(
         self: &Arc<Self>,
         live: &Arc<Live>,
         index: ChunkIndex,
         error: CopyError,
-    ) -> Option<StoreError> {
-        let error = match error {
-            CopyError::Rotten => return self.lose(live, index).await.err(),
+    ) -> Option<Failed> {
+        let failed = match error {
             CopyError::Other(StoreError::Superseded { .. } | StoreError::NotFound) => return None,
-            CopyError::Unreadable(error) | CopyError::Other(error) => error,
+            CopyError::Other(error) => {
+                not_copied(live, index, &error);
+                return Some(Failed::Here(error));
+            }
+            CopyError::Rotten => None,
+            CopyError::Gone(error) => {
+                not_copied(live, index, &error);
+                None
+            }
+            CopyError::Unreadable(error) => {
+                not_copied(live, index, &error);
+                let now = self.config.clock.now();
+                let is_over = live.state().reuse.trouble.unreadable(index, now);
+                (!is_over).then_some(Failed::Source(error))
+            }
         };
-        not_copied(live, index, &error);
-        let failed = {
-            let mut state = live.state();
-            state.reuse.copies_failed += 1;
-            state.reuse.copies_failed
-        };
-        if failed >= COPIES_FAILED_MAX {
-            return self.lose(live, index).await.err();
+        match failed {
+            Some(failed) => Some(failed),
+            None => self.lose(live, index).await.err().map(Failed::Here),
         }
-        Some(error)
     }
 
     /// The bytes of a borrowed chunk are gone: it is asked of the client.
@@ -242,6 +265,10 @@ impl Inner {
         if !live.change(|state| state.chunks.begin_loss(index)) {
             return Ok(());
         }
+        tracing::error!(
+            upload = %live.id, chunk = index.0,
+            "the bytes that a chunk was lent are lost: it is asked of whoever sends the upload"
+        );
         let (store, in_task) = (Arc::clone(self), Arc::clone(live));
         self.blocking(move || {
             let dropped = store.index.drop_reference(in_task.id, index);
@@ -331,9 +358,11 @@ async fn copy_all(store: Weak<Inner>, fills: Arc<Semaphore>, mut copier: Copier)
         match store.copy(&copier.live, index).await {
             Ok(source) => copier.sources.extend(source),
             Err(error) => {
-                let error = store.after_failure(&copier.live, index, error).await;
-                if error.is_some() {
-                    copier.live.state().reuse.error = error;
+                let failed = store.after_failure(&copier.live, index, error).await;
+                let mut state = copier.live.state();
+                failed.into_iter().for_each(|failed| state.reuse.trouble.failed(failed));
+                if state.reuse.trouble.is_enough() {
+                    break;
                 }
             }
         }
@@ -350,6 +379,17 @@ async fn copy_all(store: Weak<Inner>, fills: Arc<Semaphore>, mut copier: Copier)
         store.blocking(move || sources.into_iter().try_for_each(|blob| in_task.drop_blob(blob)));
     if let Err(error) = dropped.await {
         tracing::warn!(%error, "left for the next sweep to clean up");
+    }
+}
+
+/// What the system says of a source. Short of its length it is no better than missing.
+fn unreadable(error: StoreError) -> CopyError {
+    use io::ErrorKind::{NotFound, UnexpectedEof};
+    match &error {
+        StoreError::Disk { source, .. } if matches!(source.kind(), NotFound | UnexpectedEof) => {
+            CopyError::Gone(error)
+        }
+        _ => CopyError::Unreadable(error),
     }
 }
 

@@ -14,6 +14,7 @@ use super::medium::DiskFile;
 use super::prove::Proofs;
 use super::row::UploadRow;
 use super::space::Need;
+use super::trouble::Trouble;
 use crate::store::{Owner, Result, StoreError, Upload};
 
 /// Locks a mutex whose holders cannot leave it half changed: none of them panics between changes.
@@ -65,10 +66,8 @@ pub(super) struct Reuse {
     pub(super) twin: Option<BlobId>,
     /// Whether somebody is copying what it borrows.
     pub(super) is_copied: bool,
-    /// Why not all of it was: for the seal that waits for it.
-    pub(super) error: Option<StoreError>,
-    /// How often in a row a copy failed.
-    pub(super) copies_failed: u32,
+    /// Why not all of it was.
+    pub(super) trouble: Trouble,
     /// What is to be proved.
     pub(super) proofs: Proofs,
 }

@@ -150,7 +150,9 @@ impl Inner {
                 Ok(())
             }
             Err(
-                CopyError::Unreadable(error) | CopyError::Other(error @ StoreError::Disk { .. }),
+                CopyError::Unreadable(error)
+                | CopyError::Gone(error)
+                | CopyError::Other(error @ StoreError::Disk { .. }),
             ) => {
                 not_copied(live, index, &error);
                 Ok(())

@@ -4,17 +4,20 @@
 //! the same plan, with every chunk that the upload has. Once there is none, what is borrowed is
 //! copied in the background (`copy`).
 
+use std::io;
 use std::sync::Arc;
 
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::proof::Challenge;
 use longhaul_protocol::wire::{DifferingChunk, DigestRun};
-use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis};
+use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan};
 
-use super::Inner;
 use super::config::Reuse;
 use super::index::{Borrower, Lent};
+use super::layout::BlobId;
 use super::live::Live;
+use super::medium::OpenHow;
+use super::{Inner, disk_error, rot};
 use crate::store::{Offered, Owner, Result, StoreError};
 
 /// Chunks that are being looked for. Dropped, they are not any more.
@@ -98,14 +101,41 @@ impl Inner {
         let mut lending = Lending { live, chunks, lent: Lent::default() };
         let at = self.now_and_idle_expiry();
         lending.lent = self.index.lend(&borrower(live, at), &wanted)?;
-        let Lent { twin, chunks } = &lending.lent;
+        let twin = self.twin_with_bytes(live, lending.lent.twin)?;
+        let chunks = &lending.lent.chunks;
         let mut state = live.state();
-        state.reuse.twin = *twin;
+        state.reuse.twin = twin;
         if !chunks.is_empty() {
             state.touch(at.0, at.1);
             state.saved_expires_at = state.saved_expires_at.max(at.1);
         }
         Ok(twin.is_some())
+    }
+}
+
+impl Inner {
+    /// The twin, unless its bytes are gone: then the upload is another file, and finds out chunk by
+    /// chunk what has to be sent.
+    fn twin_with_bytes(&self, live: &Live, twin: Option<BlobId>) -> Result<Option<BlobId>> {
+        let Some(blob) = twin else { return Ok(None) };
+        if self.has_bytes(blob, live.plan)? {
+            return Ok(twin);
+        }
+        rot::gone(&self.index, blob, ChunkIndex(0))?;
+        Ok(None)
+    }
+
+    /// Whether a blob is there, as long as its file.
+    pub(super) fn has_bytes(&self, blob: BlobId, plan: Plan) -> Result<bool> {
+        match self.disk.open(&self.layout.blob(blob), OpenHow::Read) {
+            _ if plan.is_empty() => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(disk_error("looking for the bytes of a file")(error)),
+            Ok(file) => {
+                let size = file.size().map_err(disk_error("looking for the bytes of a file"))?;
+                Ok(size >= plan.len())
+            }
+        }
     }
 }
 

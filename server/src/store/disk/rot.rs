@@ -22,6 +22,19 @@ pub(super) fn found(
     StoreError::Damaged(format!("chunk {chunk} of blob {} has rotten", blob.0))
 }
 
+/// A blob is missing, or shorter than its file: who sends the same again does not get it, and the chunk
+/// is lent to nobody any more.
+pub(super) fn gone(index: &Index, blob: BlobId, chunk: ChunkIndex) -> Result<()> {
+    let files = index.files_on(blob)?;
+    for (file, _) in &files {
+        tracing::error!(
+            %file, blob = %blob.0,
+            "the bytes of a sealed file are GONE: its blob is missing or cut off"
+        );
+    }
+    index.withdraw(blob, chunk, &files)
+}
+
 fn tell(index: &Index, blob: BlobId, chunk: ChunkIndex, range: Range<u64>) -> Result<()> {
     let files = index.files_on(blob)?;
     for (file, _) in &files {

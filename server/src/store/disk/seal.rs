@@ -8,15 +8,16 @@
 
 use std::sync::Arc;
 
-use longhaul_protocol::Digest;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::{ChunkIndex, Digest};
 
 use super::Inner;
 use super::claims::SealStep;
 use super::index::Published;
+use super::layout::BlobId;
 use super::live::Live;
-use super::work;
+use super::{rot, work};
 use crate::store::{Owner, Result, StoreError};
 
 impl Inner {
@@ -38,7 +39,7 @@ impl Inner {
             SealStep::Sealed(file) if file.root == root => Ok(*file),
             SealStep::Sealed(_) => Err(StoreError::RootMismatch),
             SealStep::Filling => {
-                let failed = live.state().reuse.error.take();
+                let failed = live.state().reuse.trouble.take();
                 self.become_own(&live);
                 Err(failed.unwrap_or_else(|| still_filling(&live)))
             }
@@ -86,9 +87,10 @@ impl Inner {
         if found != root {
             return Err(StoreError::RootMismatch);
         }
+        let gone = self.missing_bytes(live, root)?;
         let (now, expires_at) = self.now_and_idle_expiry();
         let file = FileId(self.new_id()?);
-        let published = self.index.publish(live.id, file, root, now, expires_at)?;
+        let published = self.index.publish(live.id, file, root, now, expires_at, &gone)?;
         if let Published::File { info, is_shared } = &published {
             self.wholes.wake();
             self.space.give_back_rows(&live.need);
@@ -96,6 +98,27 @@ impl Inner {
             tracing::info!(%upload, %file, bytes, is_shared, "sealed");
         }
         Ok(published)
+    }
+
+    /// Of the blobs of the same file, those that somebody took away or cut off: no row is made on them.
+    /// One look at the length each, and no byte is read.
+    ///
+    /// # Errors
+    /// `Damaged` if that is the upload's own.
+    fn missing_bytes(&self, live: &Live, root: Digest) -> Result<Vec<BlobId>> {
+        if live.state().chunks.has_own() {
+            let is_here = self.has_bytes(live.blob_id(), live.plan)?;
+            let told = || format!("the blob {} is missing or short", live.id);
+            return if is_here { Ok(Vec::new()) } else { Err(StoreError::Damaged(told())) };
+        }
+        let mut gone = Vec::new();
+        for blob in self.index.same_files(&live.owner.0, live.plan, root)? {
+            if !self.has_bytes(blob, live.plan)? {
+                rot::gone(&self.index, blob, ChunkIndex(0))?;
+                gone.push(blob);
+            }
+        }
+        Ok(gone)
     }
 
     /// The room of a blob that no file needs is given back to the disk, after the answer.

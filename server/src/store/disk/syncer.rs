@@ -16,6 +16,7 @@ use super::claims::Grant;
 use super::index::{DurableChunk, Index};
 use super::live::{Live, lock};
 use super::medium::DiskFile;
+use super::trouble::Failed;
 use super::work::{Repeat, Work};
 use crate::store::StoreError;
 
@@ -238,9 +239,14 @@ impl Shared {
 
 fn sync_blob(dirty: &Dirty) {
     let Err(source) = dirty.blob.sync_data() else { return };
+    let again = std::io::Error::new(source.kind(), source.to_string());
     let error = StoreError::Disk { doing: "syncing a blob", source };
     tracing::error!(%error, upload = %dirty.live.id, "unsynced chunks are dropped");
-    dirty.live.change(|state| state.chunks.sync_failed());
+    let of_copies = StoreError::Disk { doing: "syncing what was copied", source: again };
+    dirty.live.change(|state| {
+        state.chunks.sync_failed();
+        state.reuse.trouble.failed(Failed::Here(of_copies));
+    });
 }
 
 fn is_still_pending(chunk: &Received) -> bool {
@@ -260,6 +266,7 @@ fn row(chunk: &Received) -> DurableChunk {
 fn hold(chunk: &Received) {
     chunk.live.change(|state| {
         state.chunks.synced(chunk.grant);
+        state.reuse.trouble.durable();
         state.saved_expires_at = state.saved_expires_at.max(chunk.expires_at);
     });
     tracing::debug!(upload = %chunk.live.id, chunk = chunk.grant.index.0, "chunk held");

@@ -58,7 +58,7 @@ impl Chunks {
         }
         let pending = self.pending_digest(index);
         match pending.or(seen.digest) {
-            Some(digest) if digest == chunk.digest => Ok(Begin::Already),
+            Some(digest) if digest == chunk.digest => self.check_end(chunk),
             Some(digest) if chunk.replace != Some(digest) => Err(StoreError::ChunkHeld { index }),
             Some(_) if chunk.offset > 0 => Err(StoreError::Offset { index, kept: 0 }),
             Some(_) if pending.is_some() => Ok(Begin::Wait),
@@ -70,6 +70,16 @@ impl Chunks {
                 self.check_offset(chunk)?;
                 Ok(Begin::Write(self.claim(index)))
             }
+        }
+    }
+
+    /// The chunk is there; who goes on from behind its end means another.
+    fn check_end(&self, chunk: &ChunkHeaders) -> Result<Begin> {
+        let (index, kept) = (chunk.index, self.plan.chunk_bytes(chunk.index));
+        if chunk.offset > kept {
+            Err(StoreError::Offset { index, kept })
+        } else {
+            Ok(Begin::Already)
         }
     }
 

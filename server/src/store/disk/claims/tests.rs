@@ -353,6 +353,15 @@ fn what_begins_past_the_end_takes_the_chunk_from_nobody() {
 }
 
 #[test]
+fn what_begins_past_the_end_of_a_held_chunk_is_not_that_chunk() {
+    let mut chunks = three_chunks("0-2");
+    let begun = begin(&mut chunks, at(CHUNK_LEN_MIN, b"a"), Some(b"a")).unwrap();
+    assert_eq!(begun, Begin::Already, "nothing is left to send of it");
+    let past = begin(&mut chunks, at(CHUNK_LEN_MIN + 1, b"a"), Some(b"a"));
+    assert!(matches!(past, Err(StoreError::Offset { kept: CHUNK_LEN_MIN, .. })));
+}
+
+#[test]
 fn a_replacement_that_begins_midway_takes_nothing_out() {
     let mut chunks = three_chunks("0-2");
     let midway = ChunkHeaders { offset: 5, ..request(b"b", Some(b"a")) };

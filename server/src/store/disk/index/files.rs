@@ -50,6 +50,7 @@ impl Index {
     /// The commit that makes a file of an upload: the file's row in, the upload marked sealed. One
     /// that only borrows becomes a second row on the blob of the same file, and its own blob
     /// garbage.
+    /// No row is made on a blob that is `gone`.
     pub(in crate::store::disk) fn publish(
         &self,
         upload: UploadId,
@@ -57,10 +58,11 @@ impl Index {
         root: Digest,
         now: Millis,
         expires_at: Millis,
+        gone: &[BlobId],
     ) -> Result<Published> {
         self.write(|txn| {
             let mut row = uploads::get_upload(txn, upload)?.ok_or(StoreError::NotFound)?;
-            let Some(blob) = blob_for(txn, upload, &row, root)? else {
+            let Some(blob) = blob_for(txn, upload, &row, root, gone)? else {
                 return Ok(Published::Borrows);
             };
             let mut file_row = file_row(&row, upload, blob, root, now);
@@ -139,6 +141,7 @@ fn blob_for(
     upload: UploadId,
     row: &UploadRow,
     root: Digest,
+    gone: &[BlobId],
 ) -> Result<Option<BlobId>> {
     let own = BlobId(upload);
     if !refs::borrows(txn, upload)? {
@@ -148,7 +151,7 @@ fn blob_for(
         return Ok(Some(own));
     }
     let has_own = txn.open_table(CHUNKS)?.range(super::chunks::all_chunks(own))?.next().is_some();
-    let same = if has_own { None } else { refs::same_file(txn, row, root)? };
+    let same = if has_own { None } else { refs::same_file(txn, row, root, gone)? };
     let Some((blob, other)) = same else { return Ok(None) };
     put_blob(txn, blob, BlobRow { files: other.files + 1, ..other })?;
     let mut garbage = txn.open_table(GARBAGE)?;

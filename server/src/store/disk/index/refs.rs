@@ -110,6 +110,27 @@ impl Index {
         })
     }
 
+    /// The blobs with that root and plan that a seal may make another row on.
+    pub(in crate::store::disk) fn same_files(
+        &self,
+        owner: &str,
+        plan: Plan,
+        root: Digest,
+    ) -> Result<Vec<BlobId>> {
+        self.read(|txn| {
+            let (roots, blobs) = (txn.open_table(ROOTS)?, txn.open_table(BLOBS)?);
+            let mut same = Vec::new();
+            for found in roots.range(roots_of(owner, root))?.take(CANDIDATES_MAX) {
+                let id = found?.0.value().2;
+                let Some(row) = blobs.get(id)? else { continue };
+                if BlobRow::decode(row.value())?.plan()? == plan {
+                    same.push(BlobId(UploadId(id)));
+                }
+            }
+            Ok(same)
+        })
+    }
+
     /// Drops what an upload that is gone, or became a row on another's blob, borrows; returns the
     /// blobs that it borrowed from.
     pub(in crate::store::disk) fn drop_references(&self, blob: BlobId) -> Result<Vec<BlobId>> {
@@ -223,18 +244,19 @@ impl<'txn> Pins<'txn> {
 }
 
 /// The blob of a sealed file that an upload which only borrows turns out to be: same owner, plan
-/// and root. One that is garbage and still pinned will do.
+/// and root. One that is garbage and still pinned will do, one that is `gone` will not.
 pub(super) fn same_file(
     txn: &WriteTransaction,
     row: &UploadRow,
     root: Digest,
+    gone: &[BlobId],
 ) -> Result<Option<(BlobId, BlobRow)>> {
     let lent = txn.open_table(LENT)?;
     for found in txn.open_table(ROOTS)?.range(roots_of(&row.owner, root))?.take(CANDIDATES_MAX) {
         let blob = BlobId(UploadId(found?.0.value().2));
         let Some(other) = get_blob(txn, blob)? else { continue };
         let lives = other.files > 0 || lent.range(lent_of(blob))?.next().is_some();
-        if lives && other.plan()? == row.plan()? {
+        if lives && other.plan()? == row.plan()? && !gone.contains(&blob) {
             return Ok(Some((blob, other)));
         }
     }

@@ -179,7 +179,7 @@ mod tests {
             measured.insert(first, &mut rng);
             let publish = |upload: UploadId| {
                 let (file, root) = (FileId(upload.0), digest(ChunkIndex(0)));
-                measured.index.publish(upload, file, root, TIME, TIME).unwrap();
+                measured.index.publish(upload, file, root, TIME, TIME, &[]).unwrap();
             };
             publish(first);
             measured.assert_kept(before, promised, "sent");
