@@ -43,10 +43,13 @@ async fn a_chunk_that_was_begun_at_a_limit_goes_on_from_where_it_is_once_that_is
         let server = Server::start(Options::demo()).await;
         let page = Page::open(browser, &server.origin()).await;
         browser.run(LIMIT, &[json!(MIB / 2)]).await;
+        let picked = Instant::now();
         page.pick(&file).await;
         page.comes_to(&["uploading"], UPLOAD).await;
         sleep(Duration::from_secs(4)).await;
         browser.run(LIFT, &[]).await;
+        // A busy machine takes longer over a script, and the system takes some bytes ahead.
+        let taken_max = picked.elapsed().as_secs() * MIB / 2 + 3 * MIB;
         page.comes_to(&["done"], UPLOAD).await;
         let requests = server.chunk_requests();
         let rest = requests
@@ -54,7 +57,7 @@ async fn a_chunk_that_was_begun_at_a_limit_goes_on_from_where_it_is_once_that_is
             .find(|request| request.chunk == Some(ChunkIndex(0)) && request.status == Some(204))
             .expect("the rest of the first chunk");
         let taken = 8 * MIB - rest.received;
-        assert!((MIB..5 * MIB).contains(&taken), "{taken} bytes in four seconds: {requests:?}");
+        assert!((MIB..taken_max).contains(&taken), "{taken} bytes of {taken_max}: {requests:?}");
         newest_is(&server, &file).await;
         server.assert_no_fault();
     })
