@@ -37,6 +37,8 @@ struct Faults {
     cannot_unlink: AtomicBool,
     reserving_waits: AtomicBool,
     is_full: AtomicBool,
+    /// Bytes that the index may still write, once the disk is full; it gets what the spare lets go of.
+    index_room: Mutex<Option<u64>>,
     blob_writes_wait: AtomicBool,
     waiting: AtomicBool,
 }
@@ -44,6 +46,13 @@ struct Faults {
 impl Faults {
     fn did(&self, done: Done) {
         self.done.lock().unwrap().push(done);
+    }
+
+    fn take_room(&self, bytes: u64) -> io::Result<()> {
+        if let Some(room) = self.index_room.lock().unwrap().as_mut() {
+            *room = room.checked_sub(bytes).ok_or(io::ErrorKind::StorageFull)?;
+        }
+        Ok(())
     }
 
     fn take(&self) -> Vec<Done> {
@@ -59,6 +68,7 @@ struct FaultyFile {
     faults: Arc<Faults>,
     file: Arc<dyn DiskFile>,
     is_index: bool,
+    is_spare: bool,
 }
 
 impl Disk for FaultyDisk {
@@ -71,9 +81,10 @@ impl Disk for FaultyDisk {
     }
 
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
+        let is_spare = path.ends_with("index.redb.spare");
         let is_index = path.to_string_lossy().contains("index.redb");
         let file = RealDisk.open(path, how)?;
-        Ok(Arc::new(FaultyFile { faults: self.0.clone(), file, is_index }))
+        Ok(Arc::new(FaultyFile { faults: self.0.clone(), file, is_index, is_spare }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -99,6 +110,11 @@ impl DiskFile for FaultyFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        if let Some(room) = self.faults.index_room.lock().unwrap().as_mut()
+            && self.is_spare
+        {
+            *room += self.file.size()? - len;
+        }
         self.file.set_len(len)
     }
 
@@ -125,6 +141,7 @@ impl DiskFile for FaultyFile {
 
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         if self.is_index {
+            self.faults.take_room(bytes.len() as u64)?;
             self.faults.did(Done::IndexWritten);
             return self.file.write_all_at(offset, bytes);
         }
@@ -378,6 +395,23 @@ async fn a_panic_of_the_syncing_thread_makes_the_store_read_only_and_nobody_wait
     assert_eq!(held(&store, id).await, "0");
     sent.put_all(&store, id).await;
     store.seal(&alice(), id, sent.root()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_index_that_finds_no_room_takes_what_is_kept_for_it_and_then_nothing_more() {
+    let (place, faults, store) = faulty();
+    let sent = Sent::new(3 * CHUNK, 1);
+    let (_, first) = Sent::new(CHUNK, 7).upload(&store).await;
+    let id = sent.create(&store).await;
+    *faults.index_room.lock().unwrap() = Some(0);
+    sent.put_all(&store, id).await;
+    let info = store.seal(&alice(), id, sent.root()).await.unwrap();
+    store.delete(&alice(), first.id).await.unwrap();
+    assert_eq!(read(&store, info.id).await, sent.data);
+    assert_eq!(place.blob_count(), 1);
+    *faults.index_room.lock().unwrap() = Some(0);
+    let full = async || store.delete(&alice(), info.id).await.is_err() || store.is_read_only();
+    assert!(full().await, "nothing is left");
 }
 
 #[tokio::test]

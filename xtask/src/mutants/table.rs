@@ -258,7 +258,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "a reference outlives the copy",
-        "reuse::a_borrowed_chunk_can_be_replaced",
+        // Most others of reuse wait then for a copy that has no end.
+        "reuse::a_file_that_grew",
         CHUNKS,
         "        pins.release(chunk.upload, chunk.index)?;\n        table",
         "        if !@M {\n            pins.release(chunk.upload, chunk.index)?;\n        }\n        table",
@@ -305,6 +306,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         SCRUB,
         "        if let Some(held) = live.take_unseen() {\n",
         "        if let Some(held) = live.take_unseen().filter(|_| !@M) {\n",
+    ),
+    mutant(
+        "no room kept for rows to come",
+        "space",
+        "server/src/store/disk/space.rs",
+        "        self.spare.grow(index).map_err(|error| no_room(&need, error))?;\n",
+        "        if !@M {\n            self.spare.grow(index).map_err(|error| no_room(&need, error))?;\n        }\n",
+    ),
+    mutant(
+        "room kept for the index never used",
+        "faults::",
+        "server/src/store/disk/index/backend.rs",
+        "is_full(&error) && self.spare.give(bytes)",
+        "!@M && is_full(&error) && self.spare.give(bytes)",
     ),
     mutant(
         "a rotten chunk still lent",
