@@ -17,6 +17,7 @@ use crate::time::Millis;
 pub mod answer;
 pub mod header;
 pub mod ids;
+pub mod json;
 pub mod path;
 pub mod proof;
 

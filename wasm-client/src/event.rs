@@ -3,14 +3,13 @@
 use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::{End, Failure, Fault, Phase, SourceError};
 use longhaul_protocol::wire::FileInfo;
-use longhaul_protocol::{Millis, Problem};
-use serde::Serialize;
+use longhaul_protocol::wire::json::ToJson;
+use longhaul_protocol::{Millis, Problem, json_object};
 
 use crate::total::Total;
 
 /// One thing to tell.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub(crate) enum Event {
     /// Where an upload stands has changed.
     State(StateDetail),
@@ -25,7 +24,7 @@ pub(crate) enum Event {
 }
 
 /// Which upload an event is about.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct About {
     /// What `add` returned.
     pub(crate) id: u32,
@@ -34,10 +33,8 @@ pub(crate) struct About {
 }
 
 /// Where an upload stands.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub(crate) struct StateDetail {
-    #[serde(flatten)]
     about: About,
     /// In a word.
     state: &'static str,
@@ -48,18 +45,15 @@ pub(crate) struct StateDetail {
 }
 
 /// How far an upload is.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct ProgressDetail {
-    #[serde(flatten)]
     about: About,
-    #[serde(flatten)]
     progress: Progress,
 }
 
 /// What an upload has become.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct CompleteDetail {
-    #[serde(flatten)]
     about: About,
     file: Box<FileInfo>,
     /// Where to download it, absolute.
@@ -67,9 +61,8 @@ pub(crate) struct CompleteDetail {
 }
 
 /// Why an upload cannot go on.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct ErrorDetail {
-    #[serde(flatten)]
     about: About,
     /// For programs: the problem's, or one of ours.
     code: String,
@@ -79,6 +72,28 @@ pub(crate) struct ErrorDetail {
     advice: String,
     /// What the server said, if it was the server.
     problem: Option<Box<Problem>>,
+}
+
+json_object! { written About { "id": id, "name": name, } }
+json_object! { written StateDetail {
+    ..about, "state": state, "message": message, "retryAt": retry_at,
+} }
+json_object! { written ProgressDetail { ..about, ..progress, } }
+json_object! { written CompleteDetail { ..about, "file": file, "url": url, } }
+json_object! { written ErrorDetail {
+    ..about, "code": code, "message": message, "advice": advice, "problem": problem,
+} }
+
+impl ToJson for Event {
+    fn write_json(&self, text: &mut String) {
+        match self {
+            Self::State(detail) => detail.write_json(text),
+            Self::Progress(detail) => detail.write_json(text),
+            Self::Complete(detail) => detail.write_json(text),
+            Self::Error(detail) => detail.write_json(text),
+            Self::Total(detail) => detail.write_json(text),
+        }
+    }
 }
 
 impl Event {

@@ -4,7 +4,7 @@ use litemap::LiteMap;
 use std::rc::Rc;
 
 use js_sys::{Function, Promise};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsError, JsValue};
 use wasm_bindgen_futures::future_to_promise;
@@ -12,6 +12,7 @@ use web_sys::{CustomEvent, CustomEventInit, EventTarget, File};
 
 use crate::endpoint::Endpoint;
 use crate::event::Event;
+use crate::json;
 use crate::lane;
 use crate::log::{self, Level};
 use crate::number::whole;
@@ -193,14 +194,13 @@ impl Lane {
 }
 
 fn post(report: &Function, what: &Report) {
-    let sent = what.write().and_then(|what| report.call1(&JsValue::UNDEFINED, &what));
-    if let Err(error) = sent {
+    if let Err(error) = report.call1(&JsValue::UNDEFINED, &what.write()) {
         log::say_why(Level::Error, "could not reach its page", &error);
     }
 }
 
 fn emit(target: &EventTarget, event: &Event) {
-    let dispatched = write(event).and_then(|detail| {
+    let dispatched = json::plain(event).and_then(|detail| {
         let init = CustomEventInit::new();
         init.set_detail(&detail);
         let event = CustomEvent::new_with_event_init_dict(event.kind(), &init)?;
@@ -209,12 +209,6 @@ fn emit(target: &EventTarget, event: &Event) {
     if let Err(error) = dispatched {
         log::say_why(Level::Error, "could not tell its page", &error);
     }
-}
-
-/// Plain objects, as `JSON.parse` would make them.
-fn write<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
-    let plain = serde_wasm_bindgen::Serializer::json_compatible();
-    value.serialize(&plain).map_err(JsValue::from)
 }
 
 /// Nothing at all is the default.

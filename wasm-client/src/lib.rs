@@ -22,6 +22,7 @@ mod event;
 #[cfg(target_arch = "wasm32")]
 mod in_browser;
 mod js;
+mod json;
 mod lane;
 mod lock;
 mod log;

@@ -5,11 +5,13 @@
 
 use longhaul_protocol::Digest;
 use longhaul_protocol::upload::Record;
+use longhaul_protocol::wire::json::{FromJson as _, ToJson as _};
 use wasm_bindgen::JsValue;
 use web_sys::{File, Storage};
 
 use crate::clock;
 use crate::endpoint::Endpoint;
+use crate::json;
 use crate::log::{self, Level};
 use crate::number::whole;
 
@@ -54,8 +56,8 @@ pub(crate) fn load(fingerprint: &Fingerprint) -> Option<Record> {
 
 /// Remembers.
 pub(crate) fn save(fingerprint: &Fingerprint, record: &Record) {
-    let (Some(storage), Ok(json)) = (storage(), serde_json::to_string(record)) else { return };
-    if let Err(error) = storage.set_item(&fingerprint.0, &json) {
+    let Some(storage) = storage() else { return };
+    if let Err(error) = storage.set_item(&fingerprint.0, &record.to_json()) {
         let text = "could not note how far the upload is (the site's storage is full); it \
                     goes on, but picking the file again after a reload will begin anew";
         log::say_why(Level::Warn, text, &error);
@@ -113,7 +115,7 @@ fn storage() -> Option<Storage> {
 }
 
 fn read(storage: &Storage, key: &str) -> Option<Record> {
-    serde_json::from_str(&storage.get_item(key).ok()??).ok()
+    Record::from_json(&json::parse(&storage.get_item(key).ok()??)?).ok()
 }
 
 fn remove(storage: &Storage, key: &str) {

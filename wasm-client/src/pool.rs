@@ -224,8 +224,7 @@ impl Place {
 
 impl Started {
     fn post(&self, order: &Order) {
-        let posted = order.write().and_then(|order| self.worker.post_message(&order));
-        if let Err(error) = posted {
+        if let Err(error) = self.worker.post_message(&order.write()) {
             log::say_why(Level::Error, "could not reach a worker", &error);
         }
     }

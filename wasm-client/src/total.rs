@@ -1,14 +1,12 @@
 //! How far all files of an uploader are: sums that cost the same to keep however many there are.
 
 use litemap::LiteMap;
-use longhaul_protocol::Millis;
 use longhaul_protocol::progress::{Meter, Progress};
-use serde::Serialize;
+use longhaul_protocol::{Millis, json_object};
 
 /// What is told of all files together. They are those since nothing was open the last time, without
 /// the ones that were cancelled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Total {
     files: u64,
     done: u64,
@@ -19,9 +17,13 @@ pub(crate) struct Total {
     moving: u64,
     /// Whether all rest until all are resumed.
     held: bool,
-    #[serde(flatten)]
     progress: Progress,
 }
+
+json_object! { written Total {
+    "files": files, "done": done, "failed": failed, "paused": paused, "moving": moving, "held": held,
+    ..progress,
+} }
 
 /// Keeps the sums.
 #[derive(Debug, Default)]

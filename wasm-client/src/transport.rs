@@ -7,13 +7,13 @@ use std::rc::Rc;
 use gloo_net::http::{Method, Request, RequestBuilder};
 use longhaul_protocol::upload::{Answer, Call, Failure, Ticket};
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
+use longhaul_protocol::wire::json::ToJson;
 use longhaul_protocol::wire::{UploadList, header, path};
-use serde::Serialize;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, AbortSignal, RequestCache};
 
-use crate::clock;
 use crate::endpoint::Endpoint;
+use crate::json::{self, Js};
 use crate::token::{Bearer, Introduction, Tokens};
 
 /// A browser does not tell a page what a server of another origin says to it that does not have the
@@ -169,8 +169,8 @@ fn request(
     }
 }
 
-fn with_json<T: Serialize>(builder: RequestBuilder, body: &T) -> Result<Request, Failure> {
-    builder.json(body).map_err(unmade)
+fn with_json(builder: RequestBuilder, body: &impl ToJson) -> Result<Request, Failure> {
+    builder.header("content-type", "application/json").body(body.to_json()).map_err(unmade)
 }
 
 fn without_body(builder: RequestBuilder) -> Result<Request, Failure> {
@@ -178,13 +178,13 @@ fn without_body(builder: RequestBuilder) -> Result<Request, Failure> {
 }
 
 /// The answer, and the guest's token that came with it.
-async fn fetch(request: Request, foreign: bool) -> Result<(Raw, Option<String>), Failure> {
+async fn fetch(request: Request, foreign: bool) -> Result<(Raw<Js>, Option<String>), Failure> {
     let unreached = if foreign { UNREACHED_OR_REFUSED } else { "it could not be reached" };
     let response = request.send().await.map_err(|_| unheard(unreached))?;
     let (status, retry_after) = (response.status(), response.headers().get(RETRY_AFTER));
     let given = response.headers().get(header::UPLOAD_TOKEN);
     let body = response.text().await.map_err(|_| unheard("its answer was cut off"))?;
-    Ok((Raw { status, body, retry_after, came_at: clock::since_1970() }, given))
+    Ok((json::answer(status, &body, retry_after), given))
 }
 
 /// A browser's own words for these are a bare `TypeError`; what it knows it writes to the console.

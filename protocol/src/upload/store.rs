@@ -34,11 +34,11 @@ impl Upload {
         let Some((buffer, digest)) = self.file_in_buffer() else {
             return self.buffers.all_empty().then(|| self.read(now, ChunkIndex(0))).flatten();
         };
-        let create = self.create_request(Some(digest)).to_header().ok();
-        let Some(create) = create.filter(|create| create.len() <= CREATE_HEADER_MAX) else {
+        let create = self.create_request(Some(digest)).to_header();
+        if create.len() > CREATE_HEADER_MAX {
             self.stores = false;
             return self.open(now);
-        };
+        }
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         let sending = Sending { ticket, replace: None, offset: 0, moved: 0, moved_at: now };

@@ -1,40 +1,40 @@
 //! Reading what a server answered: the same for control calls and for chunks, in a browser and in a
 //! terminal.
 
-use std::time::UNIX_EPOCH;
-
-use serde::de::DeserializeOwned;
-
 use crate::problem::Problem;
 use crate::time::Millis;
 use crate::upload::Failure;
+use crate::wire::json::{FromJson, Tree};
 
 /// The header that says when to come back.
 pub const RETRY_AFTER: &str = "retry-after";
 
 /// An answer as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Raw {
+#[derive(Clone, Debug)]
+pub struct Raw<T> {
     /// The HTTP status.
     pub status: u16,
-    /// The body.
-    pub body: String,
+    /// The body, if it is JSON.
+    pub body: Option<T>,
     /// The `Retry-After` header.
     pub retry_after: Option<String>,
     /// When it came, since 1970: what a date in `Retry-After` is measured from.
     pub came_at: Millis,
+    /// Reads an HTTP date (RFC 9110, section 5.6.7): whoever asks has something that can.
+    pub read_date: fn(&str) -> Option<Millis>,
 }
 
-impl Raw {
+impl<T: Tree> Raw<T> {
     /// What the body of a good answer says.
     ///
     /// # Errors
     /// [`Failure::Refused`] for a refusal; [`Failure::Network`] for what no Longhaul server says.
-    pub fn json<T: DeserializeOwned>(self) -> Result<T, Failure> {
+    pub fn json<U: FromJson>(self) -> Result<U, Failure> {
         if !self.is_good() {
             return Err(self.refusal());
         }
-        serde_json::from_str(&self.body).map_err(|error| self.foreign(&error.to_string()))
+        let Some(body) = &self.body else { return Err(self.foreign("JSON was expected")) };
+        U::from_json(body).map_err(|wrong| self.foreign(&wrong.to_string()))
     }
 
     /// A good answer that has nothing to say: 204, and no other, because a hotel's sign-in page
@@ -65,20 +65,17 @@ impl Raw {
     }
 
     fn refusal(self) -> Failure {
-        let problem = serde_json::from_str(&self.body);
-        let problem = Box::new(problem.unwrap_or_else(|_| Problem::of_status(self.status)));
-        let retry_after = self.retry_after.as_deref().and_then(|value| wait(value, self.came_at));
+        let problem = self.body.as_ref().and_then(|body| Problem::from_json(body).ok());
+        let problem = Box::new(problem.unwrap_or_else(|| Problem::of_status(self.status)));
+        let retry_after = self.retry_after.as_deref().and_then(|value| self.wait(value));
         Failure::Refused { problem, retry_after }
     }
-}
 
-/// Seconds, or a date (RFC 9110, section 10.2.3).
-fn wait(value: &str, now: Millis) -> Option<Millis> {
-    match value.trim().parse::<u64>() {
-        Ok(seconds) => Some(Millis(seconds.saturating_mul(1000))),
-        Err(_) => {
-            let date = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
-            Some(Millis(u64::try_from(date.as_millis()).ok()?).since(now))
+    /// Seconds, or a date (RFC 9110, section 10.2.3).
+    fn wait(&self, value: &str) -> Option<Millis> {
+        match value.trim().parse::<u64>() {
+            Ok(seconds) => Some(Millis(seconds.saturating_mul(1000))),
+            Err(_) => (self.read_date)(value).map(|date| date.since(self.came_at)),
         }
     }
 }
@@ -87,10 +84,17 @@ fn wait(value: &str, now: Millis) -> Option<Millis> {
 mod tests {
     use super::*;
     use crate::problem::ProblemCode;
-    use crate::wire::FileList;
+    use crate::wire::UploadList;
+    use serde_json::Value;
 
-    fn raw(status: u16, body: &str) -> Raw {
-        Raw { status, body: body.into(), retry_after: None, came_at: Millis(0) }
+    fn raw(status: u16, body: &str) -> Raw<Value> {
+        let body = serde_json::from_str(body).ok();
+        let read_date = |date: &str| {
+            let date = httpdate::parse_http_date(date).ok()?;
+            let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+            Some(Millis(u64::try_from(since.as_millis()).ok()?))
+        };
+        Raw { status, body, retry_after: None, came_at: Millis(0), read_date }
     }
 
     #[test]
@@ -101,7 +105,7 @@ mod tests {
         let refused =
             Failure::Refused { problem: Box::new(problem), retry_after: Some(Millis(7000)) };
         assert_eq!(answer.clone().nothing(), Err(refused.clone()));
-        assert_eq!(answer.json::<FileList>(), Err(refused));
+        assert_eq!(answer.json::<UploadList>(), Err(refused));
     }
 
     #[test]
@@ -133,15 +137,16 @@ mod tests {
     #[test]
     fn a_sign_in_page_is_not_taken_for_an_answer() {
         assert!(matches!(raw(200, "<h1>Welcome</h1>").nothing(), Err(Failure::Network(_))));
-        assert!(matches!(raw(200, "<h1>Hi</h1>").json::<FileList>(), Err(Failure::Network(_))));
+        assert!(matches!(raw(200, "<h1>Hi</h1>").json::<UploadList>(), Err(Failure::Network(_))));
         assert_eq!(raw(204, "").nothing(), Ok(()));
-        assert!(raw(200, r#"{"files":[]}"#).json::<FileList>().is_ok());
+        assert!(raw(200, r#"{"uploads":[]}"#).json::<UploadList>().is_ok());
     }
 
     #[test]
     fn a_date_to_come_back_at_is_measured_from_when_the_answer_came() {
         let date = "Wed, 21 Oct 2015 07:28:00 GMT";
         let at = Millis(1_445_412_480_000);
+        let wait = |date, came_at| Raw { came_at, ..raw(503, "") }.wait(date);
         assert_eq!(wait(date, Millis(at.0 - 5000)), Some(Millis(5000)));
         assert_eq!(wait(date, Millis(at.0 + 5000)), Some(Millis(0)), "it is past");
         assert_eq!(wait("soon", at), None);

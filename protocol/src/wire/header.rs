@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
+use super::json::ToJson as _;
 use super::{CreateRequest, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::digest::{Digest, DigestError};
 use crate::plan::{ChunkIndex, RATE_MIN};
@@ -174,11 +175,9 @@ impl ChunkHeaders {
 
 impl CreateRequest {
     /// The value of the `Upload-Create` header.
-    ///
-    /// # Errors
-    /// Never for a value of this type; the serialiser's signature has one.
-    pub fn to_header(&self) -> Result<String, serde_json::Error> {
-        Ok(STANDARD.encode(serde_json::to_vec(self)?))
+    #[must_use]
+    pub fn to_header(&self) -> String {
+        STANDARD.encode(self.to_json())
     }
 
     /// Reads what [`CreateRequest::to_header`] writes.

@@ -156,7 +156,7 @@ pub fn chunk(id: UploadId, index: u64, bytes: &[u8]) -> Request {
 /// A file in one request, without its bytes.
 pub fn one_request(request: &CreateRequest, bytes: &[u8]) -> Request {
     Request::new("POST", path::FILES)
-        .header(UPLOAD_CREATE, &request.to_header().unwrap())
+        .header(UPLOAD_CREATE, &request.to_header())
         .header(CHUNK_DIGEST, &Digest::of(bytes).to_header())
 }
 

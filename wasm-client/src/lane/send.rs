@@ -9,7 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ProgressEvent, XmlHttpRequest};
 
 use super::Reporter;
-use crate::clock;
+use crate::json::{self, Js};
 use crate::number::whole;
 use crate::order::{Report, Stored};
 
@@ -154,9 +154,9 @@ fn press_collector(bytes: u32) {
     drop(array);
 }
 
-fn answer(xhr: &XmlHttpRequest, status: u16) -> Raw {
+fn answer(xhr: &XmlHttpRequest, status: u16) -> Raw<Js> {
     let body = xhr.response_text().ok().flatten().unwrap_or_default();
-    Raw { status, body, retry_after: header(xhr, RETRY_AFTER), came_at: clock::since_1970() }
+    json::answer(status, &body, header(xhr, RETRY_AFTER))
 }
 
 fn header(xhr: &XmlHttpRequest, name: &str) -> Option<String> {
