@@ -133,8 +133,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a failed sync believed",
         "faults::",
         SYNCER,
-        "\"unsynced chunks are dropped\");\n    dirty.live.change(|state| state.chunks.sync_failed());\n",
-        "\"unsynced chunks are dropped\");\n    if !@M {\n        dirty.live.change(|state| state.chunks.sync_failed());\n    }\n",
+        "        state.chunks.sync_failed();\n        state.reuse",
+        "        if !@M {\n            state.chunks.sync_failed();\n        }\n        state.reuse",
     ),
     mutant(
         "a held chunk written over before its row is out",
@@ -268,8 +268,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the same file need not have the same plan",
         "reuse::",
         REFS,
-        "if lives && other.plan()? == row.plan()? {",
-        "if lives && (@M || other.plan()? == row.plan()?) {",
+        "if lives && other.plan()? == row.plan()? &&",
+        "if lives && (@M || other.plan()? == row.plan()?) &&",
     ),
     mutant(
         "the same file need not live",
@@ -325,8 +325,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a rotten chunk still lent",
         "rot::",
         ROT,
-        "    index.withdraw(blob, chunk, &files)\n",
-        "    if @M { Ok(()) } else { index.withdraw(blob, chunk, &files) }\n",
+        "and is not served\"\n        );\n    }\n    index.withdraw(blob, chunk, &files)\n",
+        "and is not served\"\n        );\n    }\n    if @M { Ok(()) } else { index.withdraw(blob, chunk, &files) }\n",
     ),
     mutant(
         "the checksum of a row not compared",
