@@ -4,7 +4,6 @@
 //! (`"0-41,44"`), digests base64.
 
 use litemap::LiteMap;
-
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 

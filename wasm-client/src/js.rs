@@ -1,9 +1,9 @@
 //! The API for JavaScript. It only converts.
 
-use litemap::LiteMap;
 use std::rc::Rc;
 
 use js_sys::{Function, Promise};
+use litemap::LiteMap;
 use serde::Deserialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsError, JsValue};

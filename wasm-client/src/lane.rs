@@ -6,13 +6,13 @@
 mod read;
 mod send;
 
-use litemap::LiteMap;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
 use js_sys::{ArrayBuffer, Uint8Array};
+use litemap::LiteMap;
 use longhaul_protocol::Digest;
 use longhaul_protocol::upload::{Failure, SourceError, Ticket};
 use longhaul_protocol::wire::proof::Nonce;

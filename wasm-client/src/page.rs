@@ -3,10 +3,10 @@
 //! A browser gives a page six connections to a server however many uploaders it has; uploaders that
 //! did not know of each other took them from each other, and bodies that waited for one stalled.
 
-use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
+use litemap::LiteMap;
 use longhaul_protocol::upload::{BufferId, Input, Phase};
 
 use crate::driver::Driver;

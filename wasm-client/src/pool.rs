@@ -3,11 +3,11 @@
 //! Where a worker cannot be started (a policy forbids it, its script is gone or does not come) or keeps
 //! ending, its lane runs on the page: slower to react, but no upload is lost to it.
 
-use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Timeout;
+use litemap::LiteMap;
 use longhaul_protocol::Millis;
 use longhaul_protocol::plan::LANES_MAX;
 use longhaul_protocol::upload::READ_TIMEOUT;

@@ -7,12 +7,12 @@
 //! What is sent with it and what a refusal means is decided elsewhere; here it is only had, kept and
 //! handed out. It is in no event, no log and no record of an upload.
 
-use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, Function, Object, Promise};
+use litemap::LiteMap;
 use longhaul_protocol::upload::{Failure, RENEW_TIMEOUT, Ticket};
 use longhaul_protocol::wire::header::{bearer, read_bearer};
 use wasm_bindgen::JsValue;

@@ -1,10 +1,10 @@
 //! Control calls: from the page, by fetch.
 
-use litemap::LiteMap;
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use gloo_net::http::{Method, Request, RequestBuilder};
+use litemap::LiteMap;
 use longhaul_protocol::upload::{Answer, Call, Failure, Ticket};
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use longhaul_protocol::wire::json::ToJson;

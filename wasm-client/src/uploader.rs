@@ -1,10 +1,10 @@
 //! The uploads to one server, and what listeners are told of them.
 
-use litemap::LiteMap;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Interval;
+use litemap::LiteMap;
 use longhaul_protocol::media_type::is_media_type;
 use longhaul_protocol::upload::{Config, End, Input, Phase};
 use longhaul_protocol::wire::{FileMeta, path};
