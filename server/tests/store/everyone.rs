@@ -157,6 +157,7 @@ async fn who_looks_after_the_server_is_told_of_a_source_that_cannot_be_read() {
     store.prove(&bob(), id, vec![sent.proof(nonce, 0)]).await.unwrap();
     let told = log.text();
     assert!(told.contains("chunk not copied") && told.contains(&id.to_string()), "{told}");
+    assert!(told.contains(&format!("source={source}")), "{told}");
     put_as_bob(&store, id, &sent, 0).await;
     assert_eq!(held_by_bob(&store, id).await, "0", "it is left to be sent");
 }

@@ -47,9 +47,9 @@ pub(super) enum CopyError {
     /// The source had other bytes, and is lent no more.
     Rotten,
     /// The source's blob is missing or cut off.
-    Gone(StoreError),
-    /// The source cannot be read.
-    Unreadable(StoreError),
+    Gone(BlobId, StoreError),
+    /// The source's blob cannot be read.
+    Unreadable(BlobId, StoreError),
     /// Anything else, among it that a request took the chunk over.
     Other(StoreError),
 }
@@ -172,7 +172,7 @@ impl Inner {
         let Some(Borrowed { digest, source }) = borrowed else { return Ok(None) };
         let mut writer = self.writer(claim, digest).await?;
         let copied = self.copy_verified(&mut writer, source, None).await;
-        if let Err(CopyError::Gone(_)) = copied {
+        if let Err(CopyError::Gone(..)) = copied {
             let store = Arc::clone(self);
             self.blocking(move || rot::gone(&store.index, source.blob, source.index)).await?;
         }
@@ -206,6 +206,7 @@ impl Inner {
         source: Source,
         mut beside: Option<Hasher>,
     ) -> Result<Option<Hasher>, CopyError> {
+        let unreadable = |error| unreadable(source.blob, error);
         let from = self.open_source(source).await.map_err(unreadable)?;
         if beside.is_none() && writer.copy_from(&from, source.offset).await? {
             writer.verify().await.map_err(|error| match error {
@@ -239,16 +240,16 @@ impl Inner {
         let failed = match error {
             CopyError::Other(StoreError::Superseded { .. } | StoreError::NotFound) => return None,
             CopyError::Other(error) => {
-                not_copied(live, index, &error);
+                not_copied(live, index, None, &error);
                 return Some(Failed::Here(error));
             }
             CopyError::Rotten => None,
-            CopyError::Gone(error) => {
-                not_copied(live, index, &error);
+            CopyError::Gone(source, error) => {
+                not_copied(live, index, Some(source), &error);
                 None
             }
-            CopyError::Unreadable(error) => {
-                not_copied(live, index, &error);
+            CopyError::Unreadable(source, error) => {
+                not_copied(live, index, Some(source), &error);
                 let now = self.config.clock.now();
                 let is_over = live.state().reuse.trouble.unreadable(index, now);
                 (!is_over).then_some(Failed::Source(error))
@@ -344,9 +345,16 @@ impl Inner {
     }
 }
 
-/// Told to whoever looks after the server: the disk may be failing.
-pub(super) fn not_copied(live: &Live, index: ChunkIndex, error: &StoreError) {
-    tracing::warn!(%error, upload = %live.id, chunk = index.0, "chunk not copied");
+/// Told to whoever looks after the server: the disk may be failing, and where it is the source that
+/// cannot be read, its blob is what to look at.
+pub(super) fn not_copied(
+    live: &Live,
+    index: ChunkIndex,
+    source: Option<BlobId>,
+    error: &StoreError,
+) {
+    let source = source.map(|blob| tracing::field::display(blob.0));
+    tracing::warn!(%error, source, upload = %live.id, chunk = index.0, "chunk not copied");
 }
 
 /// Copies one chunk after the other, all uploads together at most `fills_max` at a time. A store
@@ -383,13 +391,13 @@ async fn copy_all(store: Weak<Inner>, fills: Arc<Semaphore>, mut copier: Copier)
 }
 
 /// What the system says of a source. Short of its length it is no better than missing.
-fn unreadable(error: StoreError) -> CopyError {
+fn unreadable(blob: BlobId, error: StoreError) -> CopyError {
     use io::ErrorKind::{NotFound, UnexpectedEof};
     match &error {
         StoreError::Disk { source, .. } if matches!(source.kind(), NotFound | UnexpectedEof) => {
-            CopyError::Gone(error)
+            CopyError::Gone(blob, error)
         }
-        _ => CopyError::Unreadable(error),
+        _ => CopyError::Unreadable(blob, error),
     }
 }
 

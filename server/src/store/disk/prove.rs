@@ -149,12 +149,12 @@ impl Inner {
             Ok(()) | Err(CopyError::Rotten | CopyError::Other(StoreError::Superseded { .. })) => {
                 Ok(())
             }
-            Err(
-                CopyError::Unreadable(error)
-                | CopyError::Gone(error)
-                | CopyError::Other(error @ StoreError::Disk { .. }),
-            ) => {
-                not_copied(live, index, &error);
+            Err(CopyError::Unreadable(source, error) | CopyError::Gone(source, error)) => {
+                not_copied(live, index, Some(source), &error);
+                Ok(())
+            }
+            Err(CopyError::Other(error @ StoreError::Disk { .. })) => {
+                not_copied(live, index, None, &error);
                 Ok(())
             }
             Err(CopyError::Other(error)) => Err(error),
