@@ -10,7 +10,7 @@ use longhaul_protocol::upload::{
     Action, BufferId, Config, Failure, Input, ONE_REQUEST_MAX, Phase, Ticket, Upload,
 };
 use longhaul_protocol::wire::header::{
-    AUTHORIZATION, CHUNK_RATE_MAX, CHUNK_TRY, ChunkHeaders, StoreHeaders,
+    AUTHORIZATION, CHUNK_TRY, ChunkHeaders, StoreHeaders, write_rate_max,
 };
 use longhaul_protocol::wire::path;
 use wasm_bindgen_futures::spawn_local;
@@ -342,7 +342,7 @@ impl Driver {
         rate_max: Option<u64>,
     ) -> Vec<(String, String)> {
         let name = (CHUNK_TRY, format!("{}-{}", self.key, ticket.0));
-        let rate_max = rate_max.map(|rate| (CHUNK_RATE_MAX, rate.to_string()));
+        let rate_max = rate_max.map(write_rate_max);
         let authorization =
             self.transport.authorization(ticket).map(|value| (AUTHORIZATION, value));
         owned(headers.write().into_iter().chain([name]).chain(rate_max).chain(authorization))

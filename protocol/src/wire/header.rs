@@ -90,11 +90,16 @@ impl StoreHeaders {
     /// The headers as a sender writes them.
     #[must_use]
     pub fn write(self) -> Vec<(&'static str, String)> {
-        let rate_max = self.rate_max.map(|rate| (CHUNK_RATE_MAX, rate.to_string()));
         let digest = (CHUNK_DIGEST, self.digest.to_header());
         let all = [(UPLOAD_CREATE, self.create), (IDEMPOTENCY_KEY, self.key), digest];
-        all.into_iter().chain(rate_max).collect()
+        all.into_iter().chain(self.rate_max.map(write_rate_max)).collect()
     }
+}
+
+/// The [`CHUNK_RATE_MAX`] of so many bytes a second.
+#[must_use]
+pub fn write_rate_max(rate: u64) -> (&'static str, String) {
+    (CHUNK_RATE_MAX, rate.to_string())
 }
 
 /// The rate in a [`CHUNK_RATE_MAX`], at least [`RATE_MIN`]; `get` looks a header up by its lower-case
@@ -234,7 +239,9 @@ mod tests {
     fn a_rate_is_a_number_and_no_lower_than_can_be_kept() {
         let read = |value: Option<&str>| read_rate_max(|_| value);
         assert_eq!(read(None), Ok(None));
-        assert_eq!(read(Some("1000000")), Ok(Some(1_000_000)));
+        let (name, value) = write_rate_max(1_000_000);
+        let written = |asked| (asked == name).then_some(value.as_str());
+        assert_eq!(read_rate_max(written), Ok(Some(1_000_000)));
         assert_eq!(read(Some("0")), Ok(Some(RATE_MIN)));
         for wrong in ["", "+1", "1.5", "fast", "99999999999999999999"] {
             assert_eq!(read(Some(wrong)), Err(HeaderError::NotANumber { header: CHUNK_RATE_MAX }));
