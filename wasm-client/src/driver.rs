@@ -291,11 +291,11 @@ impl Driver {
                 self.page.order(Order::Prove { slot: self.slot(buffer), ticket, nonce });
             }
             Action::Stop { buffer } => {
-                self.transport.introduced(None);
+                self.transport.not_introduced();
                 self.page.order(Order::Stop { slot: self.slot(buffer) });
             }
             Action::Free { buffer } => {
-                self.transport.introduced(None);
+                self.transport.not_introduced();
                 self.page.order(Order::Free { slot: self.slot(buffer) });
             }
             Action::Renew { ticket, refused } => {
@@ -327,8 +327,17 @@ impl Driver {
 
     /// A small file was answered, or not.
     pub(crate) fn stored(&self, ticket: Ticket, result: Result<Stored, Failure>) {
-        self.transport.introduced(result.as_ref().ok().map(|stored| stored.given.clone()));
-        self.input(Input::Stored { ticket, result: result.map(|stored| stored.file) });
+        let result = match result {
+            Ok(Stored { file, given }) => {
+                self.transport.introduced(given);
+                Ok(file)
+            }
+            Err(failure) => {
+                self.transport.not_introduced();
+                Err(failure)
+            }
+        };
+        self.input(Input::Stored { ticket, result });
     }
 
     fn slot(&self, buffer: BufferId) -> Slot {

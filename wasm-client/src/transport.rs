@@ -52,7 +52,8 @@ impl Transport {
     }
 
     /// What the request of a small file says of who sends it, which is told once it is known. Others may
-    /// wait for what that is answered with, until [`Transport::introduced`].
+    /// wait for what that is answered with, until [`Transport::introduced`] or
+    /// [`Transport::not_introduced`].
     pub(crate) fn introduce(
         &self,
         ticket: Ticket,
@@ -68,12 +69,17 @@ impl Transport {
         });
     }
 
-    /// What it was answered with, if it was: a guest's token or none.
-    pub(crate) fn introduced(&self, given: Option<Option<String>>) {
+    /// It was answered, with a guest's token or without one.
+    pub(crate) fn introduced(&self, given: Option<String>) {
         let introduction = self.introduction.take();
-        if let Some(given) = given.filter(|given| given.is_some() || introduction.is_some()) {
+        if given.is_some() || introduction.is_some() {
             self.bearer.tokens().given(given);
         }
+    }
+
+    /// It will not be answered: another request may find out.
+    pub(crate) fn not_introduced(&self) {
+        self.introduction.replace(None);
     }
 
     /// Has a fresh token after a refusal, and tells whether there is one.
