@@ -144,7 +144,12 @@ impl Station {
         match &report {
             Report::Ready => self.runs(),
             Report::Moved { .. } => {}
-            _ => self.open.borrow_mut().retain(|_, asked| !report.answers(&asked.order)),
+            Report::Read { .. }
+            | Report::Proved { .. }
+            | Report::Sent { .. }
+            | Report::Stored { .. } => {
+                self.open.borrow_mut().retain(|_, asked| !report.answers(&asked.order));
+            }
         }
         if matches!(
             report,
