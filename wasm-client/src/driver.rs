@@ -275,7 +275,7 @@ impl Driver {
                 ticket,
                 start: range.start,
                 end: range.end,
-                file: Some(self.file.clone()),
+                file: self.file.clone(),
             }),
             Action::Send { ticket, buffer, upload, headers, rate_max } => {
                 self.page.order(Order::Send {

@@ -62,13 +62,8 @@ impl Lane {
     /// Begins what is asked for.
     pub(crate) fn handle(&self, order: Order) {
         match order {
-            Order::Read { slot, ticket, start, end, file: Some(file) } => {
+            Order::Read { slot, ticket, start, end, file } => {
                 self.read(slot, ticket, start..end, file);
-            }
-            Order::Read { slot, ticket, file: None, .. } => {
-                let lost = SourceError::Unreadable("it did not reach its worker".to_owned());
-                let report = Report::Read { upload: slot.upload, ticket, result: Err(lost) };
-                (self.report)(report);
             }
             Order::Send { slot, ticket, url, headers, offset } => {
                 let request = Request { upload: slot.upload, ticket, kind: Kind::Chunk };

@@ -31,7 +31,7 @@ pub(crate) enum Order {
         start: u64,
         end: u64,
         /// Handed over by reference, beside the rest: no byte is copied.
-        file: Option<File>,
+        file: File,
     },
     /// Send what is kept, from `offset` on.
     Send { slot: Slot, ticket: Ticket, url: String, headers: Vec<(String, String)>, offset: u64 },
@@ -61,13 +61,18 @@ impl Order {
     /// As a message to a worker: JSON, and the file if there is one.
     pub(crate) fn write(&self) -> JsValue {
         let file = match self {
-            Self::Read { file: Some(file), .. } => file.into(),
-            _ => JsValue::UNDEFINED,
+            Self::Read { file, .. } => file.into(),
+            Self::Send { .. }
+            | Self::Store { .. }
+            | Self::Prove { .. }
+            | Self::Stop { .. }
+            | Self::Free { .. } => JsValue::UNDEFINED,
         };
         Array::of2(&self.asked().to_json().into(), &file).into()
     }
 
-    /// Reads what [`Order::write`] writes.
+    /// Reads what [`Order::write`] writes. A file that did not come with its order is no fault of the
+    /// file's: the worker fails by it, and another one is given the order again.
     pub(crate) fn read(message: &JsValue) -> Result<Self, JsError> {
         let parts: &Array = message.unchecked_ref();
         let asked: Asked = parse(&parts.get(0))?;
@@ -221,7 +226,10 @@ impl Asked {
         let ticket = self.ticket.ok_or(Wrong("ticket"));
         let headers = self.headers.into_iter().collect();
         Ok(match self.kind.as_str() {
-            "read" => Order::Read { slot, ticket: ticket?, start, end, file },
+            "read" => {
+                let file = file.ok_or(Wrong("file"))?;
+                Order::Read { slot, ticket: ticket?, start, end, file }
+            }
             "send" => Order::Send { slot, ticket: ticket?, url, headers, offset: start },
             "store" => Order::Store { slot, ticket: ticket?, url, headers },
             "prove" => {

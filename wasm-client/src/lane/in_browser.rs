@@ -13,7 +13,7 @@ fn lane() -> (Lane, Rc<RefCell<Vec<Report>>>) {
 }
 
 fn read(ticket: u64, file: &File) -> Order {
-    Order::Read { slot: SLOT, ticket: Ticket(ticket), start: 0, end: 4, file: Some(file.clone()) }
+    Order::Read { slot: SLOT, ticket: Ticket(ticket), start: 0, end: 4, file: file.clone() }
 }
 
 /// Gives everything that has begun time to end.

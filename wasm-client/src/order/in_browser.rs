@@ -18,14 +18,13 @@ fn an_order_comes_to_a_worker_as_it_was_given() {
     let slot = Slot { upload: 1, buffer: BufferId(2) };
     // Numbers of JavaScript are exact as far as this, a thousand times the largest file.
     let (ticket, end) = (Ticket((1 << 53) - 1), (1 << 53) - 1);
-    let file = Some(file("big", b"abcd", 0.0));
+    let file = file("big", b"abcd", 0.0);
     let order = Order::Read { slot, ticket, start: 1 << 33, end, file };
     let came = Order::read(&posted(&order.write())).ok().unwrap();
     let Order::Read { slot: to, ticket: as_ticket, start, end: until, file } = came else {
         panic!("{came:?}")
     };
     assert_eq!((to, as_ticket, start, until), (slot, ticket, 1 << 33, end));
-    let file = file.expect("it comes with the order");
     assert_eq!((file.name(), file.size()), ("big".to_owned(), 4.0));
     let headers = vec![("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())];
     let (url, nonce) = ("/v1/files".to_owned(), Nonce(Digest::of(b"")));
@@ -40,6 +39,16 @@ fn an_order_comes_to_a_worker_as_it_was_given() {
         assert_eq!(format!("{came:?}"), format!("{other:?}"));
     }
     assert!(Order::read(&JsValue::from(js_sys::Array::of1(&"{".into()))).is_err());
+}
+
+#[wasm_bindgen_test]
+fn an_order_to_read_is_none_without_its_file() {
+    let slot = Slot { upload: 1, buffer: BufferId(2) };
+    let file = file("lost", b"abcd", 0.0);
+    let order = Order::Read { slot, ticket: Ticket(1), start: 0, end: 4, file };
+    let message = Array::from(&order.write());
+    message.set(1, JsValue::UNDEFINED);
+    assert!(Order::read(&message).is_err());
 }
 
 #[wasm_bindgen_test]
