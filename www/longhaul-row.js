@@ -39,6 +39,8 @@ const STATES = {
   cancelled: { buttons: ["clear"], words: "Cancelled" },
 };
 const OVER = new Set(["done", "cancelled"]);
+// Those that are no time of the upload's own.
+const BEFORE = new Set(["queued", "elsewhere"]);
 const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
 // Those to which anything is done, in the order of their buttons.
 const ACTIONS = ["pause", "resume", "cancel", "clear"];
@@ -81,7 +83,7 @@ export class Entry {
   came(detail) {
     this.detail = detail;
     this.error = "";
-    if (detail.state !== "queued") this.started ??= performance.now();
+    if (!BEFORE.has(detail.state)) this.started ??= performance.now();
     this.took = performance.now() - this.started;
   }
 
@@ -166,6 +168,7 @@ function status(entry) {
       const ms = detail.retryAt - Date.now();
       return `${sentence(detail.message)} Waiting, next try in ${duration(Math.ceil(ms / 1000) * 1000)}`;
     }
+    case "elsewhere": return sentence(detail.message);
     case "done": return done(entry);
     default: return words;
   }

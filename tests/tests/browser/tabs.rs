@@ -8,6 +8,7 @@ use longhaul_tests::page::{Page, SOON, UPLOAD};
 use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::wait;
+use serde_json::json;
 
 use crate::stage::{HELD, holds, newest_is};
 
@@ -33,7 +34,8 @@ async fn two_tabs(browser: &Browser) -> Tabs {
     let second = browser.client().new_window(true).await.unwrap().handle;
     browser.client().switch_to_window(second.clone()).await.unwrap();
     pick(browser, &proxy, &file).await;
-    Page::here(browser).comes_to(&["elsewhere"], SOON).await;
+    let row = Page::here(browser).comes_to(&["elsewhere"], SOON).await;
+    assert!(row.status.ends_with("this one goes on when that has ended."), "{row:?}");
     Tabs { _folder: folder, file, server, proxy, first, second }
 }
 
@@ -63,6 +65,23 @@ async fn a_file_that_another_tab_sends_is_sent_once() {
         assert_eq!(tabs.sent(), 96 * MIB, "{:#?}", tabs.server.chunk_requests());
         tabs.server.assert_no_fault();
         tabs.close_one(browser).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_file_waited_for_another_tab_is_no_time_of_its_own() {
+    const HAS_STARTED: &str = "
+        const { Entry } = await import('/longhaul-row.js');
+        const entry = new Entry(1, () => false);
+        return ['queued', 'elsewhere', 'opening'].map((state) => {
+            entry.came({ state });
+            return entry.started !== undefined;
+        });";
+    in_every_engine(async |browser| {
+        let server = Server::start(Options::demo()).await;
+        Page::open(browser, &server.origin()).await;
+        assert_eq!(browser.run_async(HAS_STARTED, &[]).await, json!([false, false, true]));
     })
     .await;
 }
