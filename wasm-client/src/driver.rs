@@ -25,6 +25,7 @@ use crate::order::{Order, Slot, Stored};
 use crate::page::Page;
 use crate::persist::{self, Fingerprint};
 use crate::queue::Size;
+use crate::tab_lock::{Admitted, Answered, TabLock};
 use crate::transport::Transport;
 
 /// Called after anything happened to an upload, by its number.
@@ -42,7 +43,7 @@ pub(crate) struct Driver {
     transport: Transport,
     page: Rc<Page>,
     timer: RefCell<Option<Timeout>>,
-    claim: RefCell<Claim>,
+    lock: RefCell<TabLock<Lock>>,
     has_begun: Cell<bool>,
     happened: Happened,
     /// Called when the file is no longer sent elsewhere: it may have its turn.
@@ -57,22 +58,6 @@ pub(crate) struct Driver {
 struct Shown {
     standing: Option<Standing>,
     progress: Option<Progress>,
-}
-
-/// Whose turn it is among the tabs of this browser.
-#[derive(Debug, Default)]
-enum Claim {
-    /// It need not be asked for.
-    #[default]
-    None,
-    /// It is still to be asked for.
-    Open,
-    /// It is being asked for, to do this then.
-    Asked(Box<Input>),
-    /// Another tab sends the file.
-    Elsewhere,
-    /// This tab does.
-    Held { _lock: Lock },
 }
 
 /// What a driver works with.
@@ -91,10 +76,10 @@ pub(crate) struct Parts {
 impl Driver {
     /// A driver that does nothing until its first input.
     pub(crate) fn new(parts: Parts) -> Rc<Self> {
-        let claim = match size(&parts.file) {
+        let lock = match size(&parts.file) {
             // It is sent before two tabs could agree on who sends it.
-            Size::Small => Claim::None,
-            Size::Large => Claim::Open,
+            Size::Small => TabLock::Needless,
+            Size::Large => TabLock::Open,
         };
         Rc::new_cyclic(|this| Self {
             upload: parts.upload,
@@ -106,7 +91,7 @@ impl Driver {
             transport: parts.transport,
             page: parts.page,
             timer: RefCell::default(),
-            claim: RefCell::new(claim),
+            lock: RefCell::new(lock),
             has_begun: Cell::new(false),
             happened: parts.happened,
             freed: parts.freed,
@@ -116,10 +101,22 @@ impl Driver {
         })
     }
 
-    /// Tells the machine, does what it asks for, and tells the uploader that something happened.
+    /// Tells the machine, unless another tab is to be asked first, does what it asks for, and tells the
+    /// uploader that something happened.
     pub(crate) fn input(&self, input: Input) {
         self.journal.borrow_mut().input(self.upload, &input);
-        let Some(input) = self.admitted(input) else { return (self.happened)(self.upload) };
+        let admitted = self.lock.borrow_mut().admit(input);
+        match admitted {
+            Admitted::Input(input) => self.handle(input),
+            Admitted::Ask { waits } => {
+                self.ask_for_lock(waits);
+                (self.happened)(self.upload);
+            }
+            Admitted::Nothing => (self.happened)(self.upload),
+        }
+    }
+
+    fn handle(&self, input: Input) {
         // What is told to all does not begin a file whose turn it is not.
         let is_of_all =
             matches!(input, Input::RateMax { .. } | Input::Sharing { .. } | Input::Online);
@@ -134,47 +131,20 @@ impl Driver {
 
     /// Whether another tab sends the file. When that has ended, the uploader is told by `freed`.
     pub(crate) fn is_elsewhere(&self) -> bool {
-        matches!(*self.claim.borrow(), Claim::Elsewhere)
+        self.lock.borrow().is_elsewhere()
     }
 
     /// Whether it is not known yet, or not the case, that this tab may send the file.
     pub(crate) fn is_claiming(&self) -> bool {
-        matches!(*self.claim.borrow(), Claim::Asked(_) | Claim::Elsewhere)
+        self.lock.borrow().is_claiming()
     }
 
     /// Lets another tab send it.
     pub(crate) fn release(&self) {
-        let mut claim = self.claim.borrow_mut();
-        if !matches!(*claim, Claim::None) {
-            *claim = Claim::Open;
-        }
+        self.lock.borrow_mut().release();
     }
 
-    /// What is left of an input before this tab may act: nothing, if the lock is to be asked for first;
-    /// and who gives up what another tab sends leaves it to that.
-    fn admitted(&self, input: Input) -> Option<Input> {
-        let is_open = matches!(*self.claim.borrow(), Claim::Open);
-        match input {
-            Input::Resume | Input::Cancel if is_open => {
-                self.ask_to(input);
-                None
-            }
-            Input::Resume if self.is_claiming() => None,
-            Input::Cancel if self.is_claiming() => {
-                self.release();
-                Some(Input::Leave)
-            }
-            Input::Pause if self.is_claiming() => {
-                self.release();
-                Some(input)
-            }
-            _ => Some(input),
-        }
-    }
-
-    fn ask_to(&self, input: Input) {
-        let waits = input == Input::Resume;
-        self.claim.replace(Claim::Asked(Box::new(input)));
+    fn ask_for_lock(&self, waits: bool) {
         let (this, name) = (self.this.clone(), self.fingerprint.key().to_owned());
         spawn_local(async move {
             let asked = lock::ask(&name).await;
@@ -187,30 +157,12 @@ impl Driver {
     }
 
     fn on_lock(&self, asked: Asked) {
-        let claim = self.claim.replace(Claim::Open);
-        let claimed = match asked {
-            Asked::Held(lock) => Claim::Held { _lock: lock },
-            Asked::Absent => Claim::None,
-            Asked::Taken => Claim::Elsewhere,
-        };
-        match (claim, claimed) {
-            (Claim::Asked(input), Claim::Elsewhere) if *input == Input::Cancel => {
-                self.input(Input::Leave);
-            }
-            (Claim::Asked(_), Claim::Elsewhere) => {
-                self.claim.replace(Claim::Elsewhere);
-                (self.happened)(self.upload);
-            }
-            (Claim::Asked(input), claimed) => {
-                self.claim.replace(claimed);
-                self.input(*input);
-            }
-            (Claim::Elsewhere, claimed) => {
-                self.claim.replace(claimed);
-                (self.freed)(self.upload);
-            }
-            // It was paused or given up meanwhile; a lock that came too late is dropped.
-            (claim, _) => drop(self.claim.replace(claim)),
+        let answered = self.lock.borrow_mut().answer(asked);
+        match answered {
+            Answered::Input(input) => self.input(input),
+            Answered::Taken => (self.happened)(self.upload),
+            Answered::Freed => (self.freed)(self.upload),
+            Answered::Nothing => {}
         }
     }
 

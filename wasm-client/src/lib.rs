@@ -34,6 +34,7 @@ mod persist;
 mod pool;
 mod promise;
 mod queue;
+mod tab_lock;
 mod token;
 mod total;
 mod transport;

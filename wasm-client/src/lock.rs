@@ -24,9 +24,9 @@ pub(crate) struct Lock {
 
 /// What came of asking for it.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub(crate) enum Asked<L = Lock> {
     /// It is ours.
-    Held(Lock),
+    Held(L),
     /// Another tab has it.
     Taken,
     /// This browser has no locks here.
