@@ -36,6 +36,7 @@ struct Faults {
     cannot_reserve: AtomicBool,
     cannot_unlink: AtomicBool,
     reserving_waits: AtomicBool,
+    unlinking_waits: AtomicBool,
     is_full: AtomicBool,
     /// Bytes that the index may still write, once the disk is full; it gets what the spare lets go of.
     index_room: Mutex<Option<u64>>,
@@ -92,6 +93,10 @@ impl Disk for FaultyDisk {
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
+        while self.0.unlinking_waits.load(Ordering::SeqCst) {
+            self.0.waiting.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(1));
+        }
         if self.0.cannot_unlink.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
@@ -454,6 +459,34 @@ async fn who_found_an_upload_that_then_could_not_be_begun_sends_nothing_to_it() 
     let sent = sent.put(&store, found[0].id, 0).await;
     assert!(matches!(sent, Err(StoreError::NotFound)), "{sent:?}");
     assert_eq!(place.blob_count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seal_makes_no_row_on_a_blob_that_is_about_to_be_unlinked() {
+    let (_place, faults, store) = faulty();
+    let (store, sent) = (Arc::new(store), Sent::new(2 * CHUNK, 1));
+    // Each with bytes of its own: neither knew of the other. The seal looks at the lesser id first.
+    let mut ids = [sent.create(&store).await, sent.create(&store).await];
+    ids.sort_unstable();
+    for id in ids {
+        sent.put_all(&store, id).await;
+    }
+    let lesser = store.seal(&alice(), ids[0], sent.root()).await.unwrap();
+    store.seal(&alice(), ids[1], sent.root()).await.unwrap();
+    faults.unlinking_waits.store(true, Ordering::SeqCst);
+    let deleting = {
+        let store = store.clone();
+        tokio::spawn(async move { store.delete(&alice(), lesser.id).await })
+    };
+    while !faults.waiting.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let again = sent.create(&store).await;
+    store.offer(&alice(), again, sent.run()).await.unwrap();
+    let info = store.seal(&alice(), again, sent.root()).await.unwrap();
+    faults.unlinking_waits.store(false, Ordering::SeqCst);
+    deleting.await.unwrap().unwrap();
+    assert_eq!(read(&store, info.id).await, sent.data);
 }
 
 #[tokio::test]

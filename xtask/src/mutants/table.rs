@@ -273,7 +273,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "the same file need not live",
-        "reuse::",
+        "faults::a_seal_makes_no_row",
         REFS,
         "let lives = other.files > 0 ||",
         "let lives = @M || other.files > 0 ||",
