@@ -17,6 +17,7 @@ use crate::lane;
 use crate::log::{self, Level};
 use crate::number::whole;
 use crate::order::{Order, Report};
+use crate::thrown::words;
 use crate::token::Source;
 use crate::uploader;
 
@@ -245,7 +246,7 @@ fn page_address() -> String {
 }
 
 fn thrown(error: JsValue) -> JsError {
-    JsError::new(&format!("{error:?}"))
+    JsError::new(&words(&error))
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod pool;
 mod promise;
 mod queue;
 mod tab_lock;
+mod thrown;
 mod token;
 mod total;
 mod transport;

@@ -15,6 +15,7 @@ use wasm_bindgen::JsValue;
 use web_sys::console;
 
 use crate::event::Standing;
+use crate::thrown;
 
 /// How much is written; each level includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -55,8 +56,7 @@ pub(crate) fn say(level: Level, text: impl Display) {
 
 /// The same, with what the browser said.
 pub(crate) fn say_why(level: Level, text: impl Display, why: &JsValue) {
-    let why = why.as_string().unwrap_or_else(|| format!("{why:?}"));
-    say(level, format_args!("{text} ({why})"));
+    say(level, format_args!("{text} ({})", thrown::words(why)));
 }
 
 fn is_wanted(level: Level) -> bool {

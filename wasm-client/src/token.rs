@@ -22,6 +22,7 @@ use crate::endpoint::Endpoint;
 use crate::log::{self, Level};
 use crate::persist::{self, Guest};
 use crate::promise::resolvable;
+use crate::thrown;
 
 thread_local! {
     static GUESTS: RefCell<LiteMap<String, Weak<Inner>>> = const { RefCell::new(LiteMap::new()) };
@@ -307,8 +308,7 @@ fn is_same(one: &Promise, other: &Promise) -> bool {
 }
 
 fn none(error: &JsValue) -> Failure {
-    let why = error.as_string().unwrap_or_else(|| format!("{error:?}"));
-    Failure::Local(format!("the page gave no token: {why}"))
+    Failure::Local(format!("the page gave no token: {}", thrown::words(error)))
 }
 
 #[cfg(test)]

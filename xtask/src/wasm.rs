@@ -16,6 +16,17 @@ const NAME: &str = "longhaul";
 /// The worker's script, which belongs to the client and not to any page.
 const LANE_SCRIPT: &str = "wasm-client/longhaul-lane.js";
 
+/// Where the standard library's source lies in a toolchain.
+const SOURCE: &str = "lib/rustlib/src/rust/library/Cargo.lock";
+/// Has cargo compile the standard library with the client, for its size. That is not stable, and asked
+/// of the stable compiler all the same: a nightly changes from day to day.
+const SMALLER: [&str; 4] =
+    ["-Z", "build-std=std,panic_abort", "-Z", "build-std-features=optimize_for_size"];
+/// A panic traps without a word (`wasm-client/src/panic.rs` has them), and nothing is written for a
+/// programmer. A list in a configuration is added to the one of `.cargo/config.toml`.
+const SILENT: &str = "target.wasm32-unknown-unknown.rustflags=['-Zunstable-options', \
+                      '-Cpanic=immediate-abort', '-Zfmt-debug=none', '-Zlocation-detail=none']";
+
 /// How trunk tells a hook its folder.
 const STAGING_VARIABLE: &str = "TRUNK_STAGING_DIR";
 
@@ -70,6 +81,19 @@ pub(crate) fn build(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether the standard library's source is here; if need be, it is fetched.
+fn has_source() -> bool {
+    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()));
+    let library = sysroot.map(|sysroot| Path::new(sysroot.trim()).join(SOURCE)).unwrap_or_default();
+    let is_there = || library.exists();
+    let added = || run(Command::new("rustup").args(["component", "add", "rust-src"])).is_ok();
+    let has = is_there() || (added() && is_there());
+    if !has {
+        println!("Without the component rust-src the wasm is larger, and not what is to be served");
+    }
+    has
+}
+
 /// Where rustup is absent, the compiler's own message about the target says enough.
 pub(crate) fn add_target() -> Result<(), Error> {
     let installed = output(Command::new("rustup").args(["target", "list", "--installed"]));
@@ -83,15 +107,12 @@ pub(crate) fn add_target() -> Result<(), Error> {
 
 fn compile(options: &Options) -> Result<PathBuf, Error> {
     let (profile, folder) = options.profile();
-    run(&mut cargo([
-        "build",
-        "-p",
-        "longhaul-wasm",
-        "--target",
-        WASM_TARGET,
-        "--profile",
-        profile,
-    ]))?;
+    let build = ["build", "-p", "longhaul-wasm", "--target", WASM_TARGET, "--profile", profile];
+    let mut build = cargo(build);
+    if !options.dev && has_source() {
+        build.env("RUSTC_BOOTSTRAP", "1").args(SMALLER).args(["--config", SILENT]);
+    }
+    run(&mut build)?;
     Ok(target().join(WASM_TARGET).join(folder).join(format!("{NAME}.wasm")))
 }
 

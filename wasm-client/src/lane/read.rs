@@ -13,6 +13,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, DomException, File, SubtleCrypto};
 
 use crate::number::float;
+use crate::thrown;
 
 /// How many bytes are copied into the wasm's memory at once where it has to hash: enough to make
 /// the copying's fixed cost small, small enough to stay in the processor's cache.
@@ -157,7 +158,7 @@ fn unreadable(error: &JsValue) -> SourceError {
             "it was changed since it was picked, or this page may not read it any more".to_owned()
         }
         Some(error) => format!("{}: {}", error.name(), error.message()),
-        None => format!("{error:?}"),
+        None => thrown::words(error),
     };
     SourceError::Unreadable(text)
 }

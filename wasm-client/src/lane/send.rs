@@ -12,6 +12,7 @@ use super::Reporter;
 use crate::json::{self, Js};
 use crate::number::whole;
 use crate::order::{Report, Stored};
+use crate::thrown;
 
 /// What a body is, and so what it is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,5 +165,5 @@ fn header(xhr: &XmlHttpRequest, name: &str) -> Option<String> {
 }
 
 fn unsendable(error: &JsValue) -> Failure {
-    Failure::Local(format!("the browser would not send: {error:?}"))
+    Failure::Local(format!("the browser would not send: {}", thrown::words(error)))
 }
