@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use js_sys::{Function, Promise};
 use litemap::LiteMap;
-use serde::Deserialize;
+use longhaul_protocol::wire::json::FromJson as _;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsError, JsValue};
 use wasm_bindgen_futures::future_to_promise;
@@ -35,8 +35,7 @@ fn start() {
 }
 
 /// What the page asks for.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
 struct Options {
     endpoint: String,
     files_at_once: Option<f64>,
@@ -63,7 +62,7 @@ impl Uploader {
         #[wasm_bindgen(unchecked_optional_param_type = "UploaderOptions")] options: JsValue,
     ) -> Result<Self, JsError> {
         let source = source(&options)?;
-        let options: Options = read("the options", options)?;
+        let options = Options::read(&options)?;
         options.log_level.into_iter().for_each(log::set_level);
         let events = EventTarget::new().map_err(thrown)?;
         let endpoint = Endpoint::parse(&options.endpoint, &page_address())?;
@@ -120,8 +119,7 @@ impl Uploader {
         #[wasm_bindgen(js_name = relativePath, unchecked_optional_param_type = "string")]
         relative_path: Option<String>,
     ) -> Result<u32, JsError> {
-        let metadata: LiteMap<String, String> = read("the metadata", metadata)?;
-        Ok(self.uploader.add(file, metadata, relative_path))
+        Ok(self.uploader.add(file, read_metadata(metadata)?, relative_path))
     }
 
     /// Lets an upload rest until `resume`.
@@ -212,13 +210,44 @@ fn emit(target: &EventTarget, event: &Event) {
     }
 }
 
-/// Nothing at all is the default.
-fn read<T: Default + for<'de> Deserialize<'de>>(what: &str, value: JsValue) -> Result<T, JsError> {
-    if value.is_undefined() || value.is_null() {
-        return Ok(T::default());
+impl Options {
+    /// Nothing at all is the default.
+    fn read(given: &JsValue) -> Result<Self, JsError> {
+        if !is_given(given) {
+            return Ok(Self::default());
+        }
+        let level = |word: &JsValue| Level::of_word(&word.as_string()?);
+        Ok(Self {
+            endpoint: option(given, "endpoint", JsValue::as_string)?.unwrap_or_default(),
+            files_at_once: option(given, "filesAtOnce", JsValue::as_f64)?,
+            rate_max: option(given, "rateMax", JsValue::as_f64)?,
+            verify_source: option(given, "verifySource", JsValue::as_bool)?.unwrap_or_default(),
+            log_level: option(given, "logLevel", level)?,
+        })
     }
-    let wrong = |error| JsError::new(&format!("{what} are not what longhaul.d.ts says: {error}"));
-    serde_wasm_bindgen::from_value(value).map_err(wrong)
+}
+
+fn is_given(value: &JsValue) -> bool {
+    !value.is_undefined() && !value.is_null()
+}
+
+fn option<T>(
+    options: &JsValue,
+    name: &str,
+    read: impl Fn(&JsValue) -> Option<T>,
+) -> Result<Option<T>, JsError> {
+    let value = js_sys::Reflect::get(options, &name.into()).map_err(thrown)?;
+    let wrong =
+        || JsError::new(&format!("the options are not what longhaul.d.ts says: look at `{name}`"));
+    is_given(&value).then(|| read(&value).ok_or_else(wrong)).transpose()
+}
+
+fn read_metadata(value: JsValue) -> Result<LiteMap<String, String>, JsError> {
+    if !is_given(&value) {
+        return Ok(LiteMap::default());
+    }
+    let wrong = "the metadata are not what longhaul.d.ts says: an object whose values are strings";
+    LiteMap::from_json(&json::Js::from(value)).map_err(|_| JsError::new(wrong))
 }
 
 /// A function cannot be read like the rest.

@@ -35,6 +35,12 @@ fn read_date(value: &str) -> Option<Millis> {
     (!date.is_nan()).then(|| Millis(whole(date)))
 }
 
+impl From<JsValue> for Js {
+    fn from(value: JsValue) -> Self {
+        Self(value)
+    }
+}
+
 impl Tree for Js {
     fn member(&self, name: &str) -> Option<Self> {
         let member = Reflect::get(&self.0, &name.into()).ok()?;

@@ -3,7 +3,8 @@
 //! Where there are none (pages that are not of a secure context), tabs do not know of each other; what
 //! they send of the same file twice the server takes once.
 
-use js_sys::{Array, Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Promise};
+use serde::Serialize;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -13,7 +14,14 @@ use crate::promise::resolvable;
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_namespace = ["navigator", "locks"], js_name = request)]
-    fn request(name: &str, options: &Object, granted: &JsValue) -> Result<Promise, JsValue>;
+    fn request(name: &str, options: &JsValue, granted: &JsValue) -> Result<Promise, JsValue>;
+}
+
+/// The browser's `LockOptions`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Options {
+    if_available: bool,
 }
 
 /// Held until it is dropped, or the page is gone.
@@ -44,9 +52,8 @@ pub(crate) async fn wait(name: &str) -> Asked {
 }
 
 async fn held(name: &str, if_available: bool) -> Asked {
-    let options = Object::new();
-    // Setting a property of an object of one's own does not fail.
-    drop(Reflect::set(&options, &"ifAvailable".into(), &if_available.into()));
+    let options = serde_wasm_bindgen::to_value(&Options { if_available });
+    let Ok(options) = options else { return Asked::Absent };
     let (told, tell) = resolvable();
     // The browser holds the lock until the promise that the callback returns is resolved.
     let granted = Closure::once_into_js(move |lock: JsValue| {

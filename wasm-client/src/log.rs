@@ -10,7 +10,6 @@ use std::fmt::Display;
 use litemap::LiteMap;
 use longhaul_protocol::Millis;
 use longhaul_protocol::upload::{Action, Call, End, Failure, Input, Phase, Ticket};
-use serde::Deserialize;
 use wasm_bindgen::JsValue;
 use web_sys::console;
 
@@ -18,8 +17,7 @@ use crate::event::Standing;
 use crate::thrown;
 
 /// How much is written; each level includes those before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// Nothing, whatever happens.
     Silent,
@@ -32,6 +30,20 @@ pub(crate) enum Level {
     Info,
     /// Every request.
     Debug,
+}
+
+impl Level {
+    /// The level that a page calls so.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "silent" => Self::Silent,
+            "error" => Self::Error,
+            "warn" => Self::Warn,
+            "info" => Self::Info,
+            "debug" => Self::Debug,
+            _ => return None,
+        })
+    }
 }
 
 thread_local! {

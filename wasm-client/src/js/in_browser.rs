@@ -15,14 +15,32 @@ fn message(error: JsError) -> String {
 
 #[wasm_bindgen_test]
 fn options_are_read_and_what_is_wrong_with_them_is_said() {
-    let none: Options = read("the options", JsValue::UNDEFINED).ok().unwrap();
+    let none = Options::read(&JsValue::UNDEFINED).ok().unwrap();
     assert_eq!((none.endpoint.as_str(), none.files_at_once), ("", None));
     let given = object(&[("filesAtOnce", 3.into()), ("endpoint", "/a".into())]);
-    let some: Options = read("the options", given).ok().unwrap();
+    let some = Options::read(&given).ok().unwrap();
     assert_eq!((some.endpoint.as_str(), some.files_at_once), ("/a", Some(3.0)));
-    let wrong = object(&[("filesAtOnce", "many".into())]);
-    let told = message(read::<Options>("the options", wrong).err().unwrap());
-    assert!(told.starts_with("the options are not what longhaul.d.ts says: "), "{told}");
+    for (name, value) in [
+        ("filesAtOnce", "many".into()),
+        ("logLevel", "loud".into()),
+        ("endpoint", 1.into()),
+        ("verifySource", "yes".into()),
+    ] {
+        let told = message(Options::read(&object(&[(name, value)])).err().unwrap());
+        assert!(told.starts_with("the options are not what longhaul.d.ts says: "), "{told}");
+        assert!(told.contains(name), "{told}");
+    }
+    assert!(Options::read(&"no object".into()).is_err());
+}
+
+#[wasm_bindgen_test]
+fn metadata_are_an_object_of_strings_or_nothing() {
+    assert!(read_metadata(JsValue::NULL).ok().unwrap().is_empty());
+    let some = read_metadata(object(&[("a", "b".into())])).ok().unwrap();
+    assert_eq!(some.get("a").map(String::as_str), Some("b"));
+    for wrong in [object(&[("a", 1.into())]), "text".into()] {
+        assert!(message(read_metadata(wrong).err().unwrap()).contains("metadata"));
+    }
 }
 
 #[wasm_bindgen_test]

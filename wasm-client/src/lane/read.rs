@@ -7,6 +7,7 @@ use longhaul_protocol::Digest;
 use longhaul_protocol::digest::{DIGEST_LEN, Hasher};
 use longhaul_protocol::upload::SourceError;
 use longhaul_protocol::wire::proof::Nonce;
+use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -75,18 +76,30 @@ extern "C" {
     /// `ReadableStream`, which web-sys has without the error of a browser that has no such reader.
     type Stream;
     #[wasm_bindgen(method, catch, js_name = getReader)]
-    fn reader(this: &Stream, options: &Object) -> Result<Reader, JsValue>;
+    fn reader(this: &Stream, options: &JsValue) -> Result<Reader, JsValue>;
 
     /// `ReadableStreamBYOBReader`, which it has without the option `min`.
     type Reader;
     #[wasm_bindgen(method)]
-    fn read(this: &Reader, into: &Uint8Array, options: &Object) -> Promise;
+    fn read(this: &Reader, into: &Uint8Array, options: &JsValue) -> Promise;
+}
+
+/// The browser's `ReadableStreamGetReaderOptions`.
+#[derive(Serialize)]
+struct Mode {
+    mode: &'static str,
+}
+
+/// The browser's `ReadableStreamBYOBReaderReadOptions`.
+#[derive(Serialize)]
+struct AtLeast {
+    min: u32,
 }
 
 /// `None` where a blob's bytes are not to be had that way.
 fn reader(blob: &Blob) -> Option<Reader> {
     let stream: Stream = blob.stream().unchecked_into();
-    stream.reader(&option("mode", &"byob".into())?).ok()
+    stream.reader(&serde_wasm_bindgen::to_value(&Mode { mode: "byob" }).ok()?).ok()
 }
 
 /// Fills the buffer, which changes hands at each step; `None` if its bytes do not come or end early.
@@ -95,7 +108,7 @@ async fn fill(reader: &Reader, mut bytes: ArrayBuffer) -> Option<ArrayBuffer> {
     while at < length {
         let rest = Uint8Array::new_with_byte_offset(&bytes, at);
         // All at once, where the browser knows the option.
-        let all = option("min", &rest.length().into())?;
+        let all = serde_wasm_bindgen::to_value(&AtLeast { min: rest.length() }).ok()?;
         let read = JsFuture::from(reader.read(&rest, &all)).await.ok()?;
         let part: Uint8Array = Reflect::get(&read, &"value".into()).ok()?.dyn_into().ok()?;
         if part.length() == 0 {
@@ -104,11 +117,6 @@ async fn fill(reader: &Reader, mut bytes: ArrayBuffer) -> Option<ArrayBuffer> {
         (at, bytes) = (at.saturating_add(part.length()), part.buffer());
     }
     Some(bytes)
-}
-
-fn option(name: &str, value: &JsValue) -> Option<Object> {
-    let options = Object::new();
-    Reflect::set(&options, &name.into(), value).ok()?.then_some(options)
 }
 
 async fn hash(bytes: &ArrayBuffer) -> Result<Digest, SourceError> {
