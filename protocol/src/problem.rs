@@ -67,6 +67,22 @@ macro_rules! table {
             /// Every code, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
+            /// Its name on the wire; the whole row has texts too, which a sender does without.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)+
+                }
+            }
+
+            /// What the sender does, likewise.
+            #[must_use]
+            pub const fn retry(self) -> Retry {
+                match self {
+                    $(Self::$variant => Retry::$retry,)+
+                }
+            }
+
             /// The row of the table.
             #[must_use]
             pub const fn row(self) -> Row {
@@ -215,21 +231,28 @@ impl ProblemCode {
     /// The code of that name.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|known| known.row().code == code)
+        Self::ALL.iter().copied().find(|known| known.code() == code)
     }
 
     /// A problem of this code.
     #[must_use]
     pub fn problem(self, detail: impl Into<String>) -> Problem {
-        let row = self.row();
+        self.row().problem(detail)
+    }
+}
+
+impl Row {
+    /// A problem of this row. From a constant row only its own texts come into a program.
+    #[must_use]
+    pub fn problem(self, detail: impl Into<String>) -> Problem {
         Problem {
-            kind: format!("{}#{}", crate::wire::path::PROBLEMS, row.code),
-            title: row.title.to_owned(),
-            status: row.status,
-            code: row.code.to_owned(),
-            retryable: !matches!(row.retry, Retry::Never | Retry::Renew),
+            kind: format!("{}#{}", crate::wire::path::PROBLEMS, self.code),
+            title: self.title.to_owned(),
+            status: self.status,
+            code: self.code.to_owned(),
+            retryable: !matches!(self.retry, Retry::Never | Retry::Renew),
             detail: detail.into(),
-            advice: row.advice.to_owned(),
+            advice: self.advice.to_owned(),
             facts: Facts::default(),
         }
     }
@@ -283,7 +306,7 @@ impl Problem {
     #[must_use]
     pub fn retry(&self) -> Retry {
         match ProblemCode::from_code(&self.code) {
-            Some(code) => code.row().retry,
+            Some(code) => code.retry(),
             None if self.retryable => Retry::Later,
             None => Retry::Never,
         }
@@ -293,18 +316,18 @@ impl Problem {
     #[must_use]
     pub fn of_status(status: u16) -> Self {
         let known = match status {
-            401 => ProblemCode::Unauthorized,
-            408 => ProblemCode::Stalled,
-            413 => ProblemCode::TooLarge,
-            429 => ProblemCode::TooManyRequests,
+            401 => const { ProblemCode::Unauthorized.row() },
+            408 => const { ProblemCode::Stalled.row() },
+            413 => const { ProblemCode::TooLarge.row() },
+            429 => const { ProblemCode::TooManyRequests.row() },
             // Also a 404 or 410: only a Longhaul server knows that an upload is gone.
-            404 | 410 | 500.. => ProblemCode::Unavailable,
-            _ => ProblemCode::InvalidRequest,
+            404 | 410 | 500.. => const { ProblemCode::Unavailable.row() },
+            _ => const { ProblemCode::InvalidRequest.row() },
         };
         let said = format!("something between this page and the server answered {status}");
         let problem = Self { status, ..known.problem(said) };
-        match known {
-            ProblemCode::TooLarge => Self {
+        match status {
+            413 => Self {
                 title: "A proxy before the server takes no requests of this size".to_owned(),
                 advice: PROXY_LIMIT_ADVICE.to_owned(),
                 ..problem

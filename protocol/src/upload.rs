@@ -471,7 +471,7 @@ fn share(whole: u64, sharing: u64) -> u64 {
 /// The plan that a sender reads by until the server has chosen one.
 fn first_plan(size: u64) -> Result<Plan, Fault> {
     Plan::fitting(size, CHUNK_LEN_DEFAULT).map_err(|error| {
-        let problem: Problem = ProblemCode::InvalidPlan.problem(error.to_string());
+        let problem: Problem = const { ProblemCode::InvalidPlan.row() }.problem(error.to_string());
         Fault::Refused(Box::new(problem))
     })
 }

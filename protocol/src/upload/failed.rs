@@ -141,5 +141,5 @@ pub(super) const DAMAGES: [ProblemCode; 2] =
 
 pub(super) fn is(failure: &Failure, codes: &[ProblemCode]) -> bool {
     matches!(failure, Failure::Refused { problem, .. }
-        if codes.iter().any(|code| code.row().code == problem.code))
+        if codes.iter().any(|code| code.code() == problem.code))
 }
