@@ -125,7 +125,25 @@ fn bind(compiled: &Path, out: &Path, dev: bool) -> Result<(), Error> {
         .remove_producers_section(!dev)
         .web(true)
         .and_then(|bindgen| bindgen.generate(out))
-        .map_err(|error| Error::Bind { reason: format!("{error:#}") })
+        .map_err(|error| Error::Bind { reason: format!("{error:#}") })?;
+    let glue = out.join(format!("{NAME}.js"));
+    let text = fs::read_to_string(&glue).map_err(at(&glue))?;
+    fs::write(&glue, without_docs(&text)).map_err(at(&glue))
+}
+
+/// What is written there for programmers they find in `longhaul.d.ts`, and no browser loads that.
+fn without_docs(script: &str) -> String {
+    let mut is_doc = false;
+    let mut kept = String::with_capacity(script.len());
+    for line in script.lines() {
+        is_doc |= line.trim_start().starts_with("/**");
+        if !is_doc {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        is_doc &= !line.trim_end().ends_with("*/");
+    }
+    kept
 }
 
 fn copy_site(out: &Path) -> Result<(), Error> {
@@ -155,4 +173,16 @@ fn cleared(folder: PathBuf) -> Result<PathBuf, Error> {
 pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::File { path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_for_programmers_is_left_out_and_nothing_else() {
+        let script =
+            "/**\n * Uploads.\n */\nclass A {\n  /** One line. */\n  a() {} /* here */\n}\n";
+        assert_eq!(without_docs(script), "class A {\n  a() {} /* here */\n}\n");
+    }
 }
