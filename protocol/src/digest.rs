@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64ct::{Base64, Encoding as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Digest as _;
 use sha2::digest::common::hazmat::SerializableState as _;
@@ -39,7 +38,7 @@ impl Digest {
     /// Base64, as JSON carries it.
     #[must_use]
     pub fn to_base64(self) -> String {
-        STANDARD.encode(self.0)
+        Base64::encode_string(&self.0)
     }
 
     /// Reads what [`Digest::to_base64`] writes.
@@ -48,8 +47,8 @@ impl Digest {
     /// [`DigestError::NotBase64`].
     pub fn from_base64(text: &str) -> Result<Self, DigestError> {
         let mut bytes = [0; DIGEST_LEN];
-        match STANDARD.decode_slice(text, &mut bytes) {
-            Ok(DIGEST_LEN) => Ok(Self(bytes)),
+        match Base64::decode(text, &mut bytes) {
+            Ok(all) if all.len() == DIGEST_LEN => Ok(Self(bytes)),
             _ => Err(DigestError::NotBase64),
         }
     }

@@ -1,7 +1,6 @@
 //! The headers that the native API adds to HTTP's own, and how their values are written.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64ct::{Base64, Encoding as _};
 use thiserror::Error;
 
 use super::json::ToJson as _;
@@ -182,7 +181,7 @@ impl CreateRequest {
     /// The value of the `Upload-Create` header.
     #[must_use]
     pub fn to_header(&self) -> String {
-        STANDARD.encode(self.to_json())
+        Base64::encode_string(self.to_json().as_bytes())
     }
 
     /// Reads what [`CreateRequest::to_header`] writes.
@@ -191,7 +190,7 @@ impl CreateRequest {
     /// [`HeaderError::NotACreateRequest`].
     pub fn from_header(value: &str) -> Result<Self, HeaderError> {
         let detail = |detail: String| HeaderError::NotACreateRequest { detail };
-        let json = STANDARD.decode(value).map_err(|error| detail(error.to_string()))?;
+        let json = Base64::decode_vec(value).map_err(|error| detail(error.to_string()))?;
         super::from_json(&json).map_err(|error| detail(error.to_string()))
     }
 }
