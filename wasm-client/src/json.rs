@@ -4,6 +4,8 @@ use js_sys::{Array, JSON, Object, Reflect};
 use longhaul_protocol::Millis;
 use longhaul_protocol::wire::answer::Raw;
 use longhaul_protocol::wire::json::{ToJson, Tree};
+use serde::{Serialize, Serializer as _};
+use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::clock;
@@ -21,6 +23,12 @@ pub(crate) fn parse(text: &str) -> Option<Js> {
 /// Plain objects, as the parser makes them.
 pub(crate) fn plain(value: &impl ToJson) -> Result<JsValue, JsValue> {
     JSON::parse(&value.to_json())
+}
+
+/// An object of one member, as the browser takes options. A map and no `struct`: for the names of those
+/// serde-wasm-bindgen keeps a hash table, which is a hundredth of the wasm.
+pub(crate) fn option(name: &'static str, value: impl Serialize) -> Option<JsValue> {
+    Serializer::json_compatible().collect_map([(name, value)]).ok()
 }
 
 /// An answer that has come just now.

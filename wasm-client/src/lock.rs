@@ -4,24 +4,17 @@
 //! they send of the same file twice the server takes once.
 
 use js_sys::{Array, Function, Promise};
-use serde::Serialize;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use crate::json::option;
 use crate::promise::resolvable;
 
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_namespace = ["navigator", "locks"], js_name = request)]
     fn request(name: &str, options: &JsValue, granted: &JsValue) -> Result<Promise, JsValue>;
-}
-
-/// The browser's `LockOptions`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    if_available: bool,
 }
 
 /// Held until it is dropped, or the page is gone.
@@ -52,8 +45,7 @@ pub(crate) async fn wait(name: &str) -> Asked {
 }
 
 async fn held(name: &str, if_available: bool) -> Asked {
-    let options = serde_wasm_bindgen::to_value(&Options { if_available });
-    let Ok(options) = options else { return Asked::Absent };
+    let Some(options) = option("ifAvailable", if_available) else { return Asked::Absent };
     let (told, tell) = resolvable();
     // The browser holds the lock until the promise that the callback returns is resolved.
     let granted = Closure::once_into_js(move |lock: JsValue| {

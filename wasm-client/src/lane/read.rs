@@ -7,12 +7,12 @@ use longhaul_protocol::Digest;
 use longhaul_protocol::digest::{DIGEST_LEN, Hasher};
 use longhaul_protocol::upload::SourceError;
 use longhaul_protocol::wire::proof::Nonce;
-use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, DomException, File, SubtleCrypto};
 
+use crate::json::option;
 use crate::number::float;
 use crate::thrown;
 
@@ -84,22 +84,10 @@ extern "C" {
     fn read(this: &Reader, into: &Uint8Array, options: &JsValue) -> Promise;
 }
 
-/// The browser's `ReadableStreamGetReaderOptions`.
-#[derive(Serialize)]
-struct Mode {
-    mode: &'static str,
-}
-
-/// The browser's `ReadableStreamBYOBReaderReadOptions`.
-#[derive(Serialize)]
-struct AtLeast {
-    min: u32,
-}
-
 /// `None` where a blob's bytes are not to be had that way.
 fn reader(blob: &Blob) -> Option<Reader> {
     let stream: Stream = blob.stream().unchecked_into();
-    stream.reader(&serde_wasm_bindgen::to_value(&Mode { mode: "byob" }).ok()?).ok()
+    stream.reader(&option("mode", "byob")?).ok()
 }
 
 /// Fills the buffer, which changes hands at each step; `None` if its bytes do not come or end early.
@@ -108,7 +96,7 @@ async fn fill(reader: &Reader, mut bytes: ArrayBuffer) -> Option<ArrayBuffer> {
     while at < length {
         let rest = Uint8Array::new_with_byte_offset(&bytes, at);
         // All at once, where the browser knows the option.
-        let all = serde_wasm_bindgen::to_value(&AtLeast { min: rest.length() }).ok()?;
+        let all = option("min", rest.length())?;
         let read = JsFuture::from(reader.read(&rest, &all)).await.ok()?;
         let part: Uint8Array = Reflect::get(&read, &"value".into()).ok()?.dyn_into().ok()?;
         if part.length() == 0 {
