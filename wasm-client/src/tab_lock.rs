@@ -77,7 +77,7 @@ impl<L> TabLock<L> {
     pub(crate) fn admit(&mut self, input: Input) -> Admitted {
         match (&*self, input) {
             (Self::Open, input @ (Input::Resume | Input::Cancel)) => {
-                let waits = input == Input::Resume;
+                let waits = matches!(input, Input::Resume);
                 *self = Self::Asked(Box::new(input));
                 Admitted::Ask { waits }
             }
@@ -106,7 +106,7 @@ impl<L> TabLock<L> {
                 *self = claimed;
                 Answered::Input(*input)
             }
-            Self::Asked(input) if *input == Input::Cancel => Answered::Input(Input::Leave),
+            Self::Asked(input) if matches!(*input, Input::Cancel) => Answered::Input(Input::Leave),
             Self::Asked(_) => {
                 *self = Self::Elsewhere;
                 Answered::Taken
