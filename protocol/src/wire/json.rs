@@ -1,6 +1,6 @@
 //! JSON as a sender reads and writes it: in a few bytes of code, which a browser fetches first.
 //!
-//! The server reads and writes by serde, whose visitors are made anew for each type; half of the wasm was
+//! The server reads and writes by serde, whose visitors are made anew for each type; a fifth of the wasm was
 //! that. Here a table says what an object's members are called, and one function reads and one writes
 //! each kind of value. Text becomes a tree by somebody else's parser: the browser has one.
 //! `json/tests.rs` holds the two ways to each other.
