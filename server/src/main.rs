@@ -15,7 +15,7 @@ use longhaul_server::access::Access;
 use longhaul_server::key::{self, KeyError};
 use longhaul_server::listen::{App, ListenError, Reach, bind, serve};
 use longhaul_server::store::disk::layout::Layout;
-use longhaul_server::store::disk::{self, DiskStore, OpenError};
+use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
 use longhaul_server::token::TokenKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +30,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
 const NO_DATA: &str = "where to keep uploads and files is not said: --data DIR";
 
-/// Why the server does not start.
+/// Why the server does not start, or did not stop as it should.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]
@@ -45,16 +45,19 @@ enum StartError {
     Www { dir: PathBuf },
     #[error("--www {} and --data {} lie one within the other: whoever opens the page could fetch every file and the key of the tokens. Give two folders apart.", .www.display(), .data.display())]
     WwwIsData { www: PathBuf, data: PathBuf },
+    #[error(
+        "the index could not be closed: what is in its folder can be read, but the disk may not have all of it. Look at the disk and at the log; the next start checks the index."
+    )]
+    Unclean,
     #[error("the system: {0}")]
     System(#[from] io::Error),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let Args { command, serve } = Args::parse();
     let done = match (command, serve) {
         (Some(Command::Token(args)), _) => make_token(&args),
-        (None, Some(args)) => run(args).await,
+        (None, Some(args)) => run_and_end(args),
         (None, None) => Args::command().error(ErrorKind::MissingRequiredArgument, NO_DATA).exit(),
     };
     match done {
@@ -71,7 +74,16 @@ fn make_token(args: &TokenArgs) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn run(args: ServeArgs) -> Result<(), StartError> {
+/// The index is closed with the last of what runs, and only then it is known how.
+fn run_and_end(args: ServeArgs) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ending = runtime.block_on(run(args))?;
+    drop(runtime);
+    if ending.is_clean() { Ok(()) } else { Err(StartError::Unclean) }
+}
+
+/// Serves until it is told to stop.
+async fn run(args: ServeArgs) -> Result<Arc<Ending>, StartError> {
     start_log(args.log.clone());
     if let Some(dir) = args.www.as_ref().filter(|dir| !dir.is_dir()) {
         return Err(StartError::Www { dir: dir.clone() });
@@ -103,7 +115,7 @@ async fn run(args: ServeArgs) -> Result<(), StartError> {
     serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop).await;
     sweeping.abort();
     store.shutdown().await;
-    Ok(())
+    Ok(store.ending())
 }
 
 /// What lies below `--www` is anybody's.

@@ -1,4 +1,4 @@
-//! A small disk that can be filled: an ext4 file system in a file, mounted on a data folder.
+//! A small disk that can be filled: a file system in a file, mounted on a data folder.
 
 use std::fs::File;
 use std::io::Write;
@@ -21,12 +21,39 @@ impl SmallDisk {
     /// When it cannot be made or mounted: that takes `mkfs.ext4`, loop devices and root.
     #[must_use]
     pub fn mount_on(data: &Path, bytes: u64) -> Self {
+        // No blocks that only root may use: the tests are root.
+        Self::mount(data, bytes, Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]))
+    }
+
+    /// The same with XFS; `None`, and why, where it cannot be made.
+    ///
+    /// # Panics
+    /// When it cannot be mounted.
+    #[must_use]
+    pub fn mount_xfs_on(data: &Path, bytes: u64) -> Option<Self> {
+        if let Err(error) = Command::new("mkfs.xfs").arg("-V").output() {
+            eprintln!("skipped: mkfs.xfs cannot be run ({error}); it is in xfsprogs");
+            return None;
+        }
+        Some(Self::mount(data, bytes, Command::new("mkfs.xfs").arg("-q")))
+    }
+
+    fn mount(data: &Path, bytes: u64, make: &mut Command) -> Self {
         let folder = Folder::new();
         let image = folder.sparse("disk", bytes);
-        // No blocks that only root may use: the tests are root.
-        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image));
+        run(make.arg(&image));
         run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(data));
         Self { data: data.to_owned(), _image: folder }
+    }
+
+    /// Somebody else's file takes all that is left but for so many bytes.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn leave(&self, bytes: u64) {
+        let file = File::create(self.data.join("of-somebody-else")).expect("a new file");
+        let all = rustix::fs::FallocateFlags::empty();
+        rustix::fs::fallocate(file, all, 0, self.free() - bytes).expect("so much is free");
     }
 
     /// Somebody else's file takes all that is left, to the last block.

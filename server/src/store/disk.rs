@@ -10,6 +10,7 @@ mod claims;
 mod config;
 mod copy;
 mod create;
+mod ending;
 mod index;
 pub mod layout;
 mod list;
@@ -56,6 +57,7 @@ use super::{
 use block::Blocks;
 pub use block::WRITE_BYTES;
 pub use config::{Clock, Config, DISK_FREE_MIN, INDEX_SPARE, Ids, Reuse};
+pub use ending::Ending;
 use index::Index;
 pub use index::{IndexOpenError, SCHEMA_VERSION};
 use layout::Layout;
@@ -100,6 +102,7 @@ struct Inner {
     index: Arc<Index>,
     disk: Arc<dyn Disk>,
     layout: Layout,
+    ending: Arc<Ending>,
     config: Config,
     _lock: Option<DirLock>,
 }
@@ -117,6 +120,12 @@ impl DiskStore {
     /// Waits until everything received is held. To be called when no request is served any more.
     pub async fn shutdown(&self) {
         self.0.syncer.drained().await;
+    }
+
+    /// What becomes of the index, to be asked for once the store and its clones are dropped.
+    #[must_use]
+    pub fn ending(&self) -> Arc<Ending> {
+        Arc::clone(&self.0.ending)
     }
 
     /// Whether the index failed, so that nothing is taken until a restart.

@@ -242,3 +242,33 @@ fn a_log_filter_that_is_none_is_refused_like_any_other_option() {
     let said = refused(command(data.path()).args(["--log", "a=b=c"]));
     assert!(said.contains("invalid value 'a=b=c' for '--log <FILTER>'"), "{said}");
 }
+
+/// A process that may not make files any longer than they are.
+fn end_its_writing(child: &Child) {
+    let id = child.id().to_string();
+    let limited = Command::new("prlimit").args(["--fsize=1", "--pid", &id]).status();
+    assert!(limited.unwrap().success());
+}
+
+#[test]
+fn a_stop_that_could_not_close_the_index_says_so_and_fails() {
+    let data = tempfile::tempdir().unwrap();
+    // What is ignored stays so for the program: else the limit would kill it.
+    let program = command(data.path());
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(program.get_program());
+    command.args(program.get_args()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (child, address) = start(command);
+    let create = Request::new("POST", path::UPLOADS).json(&create_request(5));
+    let _: UploadStatus = Connection::to(address).send(create).ok(201);
+    end_its_writing(&child);
+    let output = terminate(child);
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains("longhaul-server: the index could not be closed"), "{log}");
+    let (child, _) = start(self::command(data.path()));
+    let output = terminate(child);
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("checking the index"), "{log}");
+}

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_server::store::disk::medium::{Disk, DiskFile, OpenHow};
-use longhaul_server::store::disk::{DiskStore, RealDisk};
+use longhaul_server::store::disk::{Config, DiskStore, RealDisk};
 use longhaul_server::store::{ChunkWriter as _, Store as _, StoreError};
 
 use super::fixture::*;
@@ -123,12 +123,18 @@ impl DiskFile for FaultyFile {
         self.file.set_len(len)
     }
 
+    fn allocated(&self) -> io::Result<u64> {
+        self.file.allocated()
+    }
+
     fn preallocate(&self, len: u64) -> io::Result<()> {
         while self.faults.reserving_waits.load(Ordering::SeqCst) {
             self.faults.waiting.store(true, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(1));
         }
         if self.faults.is_full.load(Ordering::SeqCst) {
+            // As ext4 does: what there is, and then it says so.
+            self.file.preallocate(self.file.size()?.midpoint(len))?;
             return Err(io::ErrorKind::StorageFull.into());
         }
         if self.faults.cannot_reserve.load(Ordering::SeqCst) {
@@ -527,4 +533,58 @@ async fn a_chunk_whose_row_may_be_out_is_not_told_to_be_held() {
         matches!(refused, Err(StoreError::ReadOnly)),
         "and nobody may write there: {refused:?}"
     );
+}
+
+#[tokio::test]
+async fn what_a_full_disk_had_of_the_room_for_the_index_is_given_back_and_told_once() {
+    let (place, faults, store) = faulty();
+    drop(store);
+    let path = place.dir.path().join("index.redb.spare");
+    let kept = || path.metadata().unwrap().len();
+    let base = kept();
+    faults.is_full.store(true, Ordering::SeqCst);
+    let disk = Arc::new(FaultyDisk(faults.clone()));
+    let mut config = place.config();
+    config.index_spare_bytes = 4 * base;
+    config.work = Arc::new(AtOnce);
+    let log = Log::start();
+    let store = DiskStore::open_on(disk, place.dir.path(), config).unwrap();
+    assert_eq!(kept(), base);
+    store.sweep(place.now()).await.unwrap();
+    assert_eq!(kept(), base);
+    let told = || log.text().matches("not all the room that the index may need").count();
+    assert_eq!(told(), 1, "{}", log.text());
+    assert!(log.text().contains(&format!("missing_bytes={}", 3 * base)), "{}", log.text());
+    faults.is_full.store(false, Ordering::SeqCst);
+    store.sweep(place.now()).await.unwrap();
+    assert_eq!(kept(), 4 * base);
+}
+
+#[tokio::test]
+async fn an_index_that_could_not_be_closed_is_told_and_compared_at_the_next_start() {
+    let (place, faults, store) = faulty();
+    drop(store);
+    let disk = Arc::new(FaultyDisk(faults.clone()));
+    let config = Config { work: Arc::new(AtOnce), ..place.config() };
+    let store = DiskStore::open_on(disk, place.dir.path(), config.clone()).unwrap();
+    let (_, info) = Sent::new(CHUNK, 1).upload(&store).await;
+    store.shutdown().await;
+    let ending = store.ending();
+    assert!(!ending.is_clean(), "it is open");
+    faults.index_sync_fails.store(true, Ordering::SeqCst);
+    let log = Log::start();
+    drop(store);
+    assert!(!ending.is_clean());
+    assert!(log.text().contains("the index could not be closed"), "{}", log.text());
+    faults.index_sync_fails.store(false, Ordering::SeqCst);
+    let mut last = None;
+    for checks in [true, false] {
+        let log = Log::start();
+        let store = place.open_with(&config);
+        assert_eq!(log.text().contains("checking the index"), checks, "{}", log.text());
+        store.open(&alice(), info.id).await.unwrap();
+        last = Some(store.ending());
+        drop(store);
+    }
+    assert!(last.unwrap().is_clean());
 }

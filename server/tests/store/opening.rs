@@ -1,6 +1,7 @@
 //! Opening a directory: after a kill, after a newer server, beside another server.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use longhaul_server::store::disk::{Config, DiskStore, OpenError, SCHEMA_VERSION};
@@ -9,6 +10,7 @@ use redb::{Database, TableDefinition};
 
 use super::everyone::take_back_to_schema;
 use super::fixture::*;
+use super::sim::{Fault, SimDisk};
 
 #[tokio::test]
 async fn after_a_kill_exactly_what_was_held_is_held() {
@@ -66,7 +68,7 @@ fn said_at_a_start(place: &Place) -> String {
 #[tokio::test]
 async fn after_a_clean_stop_the_pages_of_the_index_are_compared_once_a_day() {
     let place = Place::new();
-    drop(place.open());
+    assert_eq!(said_at_a_start(&place), "", "there are none");
     assert_eq!(said_at_a_start(&place), "", "they just were");
     place.pass(24 * HOUR - 1);
     assert_eq!(said_at_a_start(&place), "");
@@ -90,6 +92,21 @@ async fn after_an_unclean_stop_the_pages_of_the_index_are_compared_at_any_time()
     let told = said_at_a_start(&crashed);
     assert!(told.contains("checking the index after an unclean stop"), "{told}");
     assert_eq!(said_at_a_start(&crashed), "", "and then it was closed");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_called_full_and_not_damaged() {
+    let (place, disk) = (Place::new(), SimDisk::new(1));
+    let open = || DiskStore::open_on(Arc::new(disk.clone()), Path::new("/data"), place.config());
+    drop(open().unwrap());
+    // So that there is something to write at a start.
+    place.pass(24 * HOUR);
+    disk.fail(0..10_000, Fault::Full);
+    let text = open().unwrap_err().to_string();
+    assert!(text.contains("The disk is full: free space on this file system"), "{text}");
+    assert!(!text.contains("backup"), "{text}");
+    disk.fail(0..0, Fault::Full);
+    open().unwrap();
 }
 
 #[tokio::test]

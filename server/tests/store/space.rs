@@ -1,5 +1,7 @@
 //! Room: what is promised to whom, and that it comes back.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use longhaul_server::store::disk::{Config, DiskStore};
 use longhaul_server::store::{FileReader as _, Owner, Result, Store as _, StoreError};
 use tempfile::TempDir;
@@ -118,6 +120,39 @@ async fn room_for_the_rows_of_an_upload_is_kept_on_the_disk_until_it_is_a_file_o
         store.seal(&alice(), begun.id, longhaul_protocol::digest::root([])).await.unwrap();
     }
     assert_eq!(kept(&place), base);
+}
+
+/// As a copy of the directory may be: `cp --sparse=always`, `rsync -S`, what restores a backup.
+#[tokio::test]
+async fn room_that_a_copy_of_the_directory_does_not_keep_any_more_is_kept_again() {
+    let place = Place::new();
+    drop(place.open());
+    let (path, len) = (place.dir.path().join("index.redb.spare"), kept(&place));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::File::create(&path).unwrap().set_len(len).unwrap();
+    let allocated = || path.metadata().unwrap().blocks() * 512;
+    assert!(allocated() < len, "it has a hole");
+    let _store = place.open();
+    assert_eq!(kept(&place), len);
+    assert!(allocated() >= len, "{} of {len}", allocated());
+}
+
+#[tokio::test]
+async fn room_for_the_index_is_kept_out_of_what_need_not_stay_free() {
+    let (place, full) = (Place::new(), Place::new());
+    drop(place.open());
+    let stat = rustix::fs::statvfs(full.dir.path()).unwrap();
+    let free = stat.f_bavail * stat.f_frsize;
+    let log = Log::start();
+    let store = open(&full, |config| config.disk_free_min = free * 2);
+    assert_eq!(kept(&full), 0);
+    let missing = format!("missing_bytes={}", kept(&place));
+    assert!(log.text().contains(&missing), "{}", log.text());
+    store.sweep(full.now()).await.unwrap();
+    assert_eq!(kept(&full), 0);
+    drop(store);
+    drop(full.open());
+    assert_eq!(kept(&full), kept(&place));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use longhaul_protocol::wire::{FileInfo, UploadStatus, path};
 use longhaul_protocol::{ChunkIndex, ProblemCode};
-use longhaul_tests::api::{Api, chunk_headers, chunk_of, root_of};
+use longhaul_tests::api::{Api, chunk_headers, chunk_of, create_request, root_of};
 use longhaul_tests::files::{Folder, MIB, random_bytes};
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::small_disk::SmallDisk;
@@ -12,6 +12,14 @@ use longhaul_tests::small_disk::SmallDisk;
 const CHUNK: u64 = 64 * 1024;
 const DISK: u64 = 512 * MIB;
 const FILE: u64 = 24 * MIB;
+/// What a disk has left that others have filled nearly, bytes.
+const LEFT: u64 = 60 * MIB;
+
+/// Next to nothing of the disk has to stay free.
+fn options() -> Options {
+    let more = ["--disk-free-min", "1000000"].map(str::to_owned).to_vec();
+    Options { chunk_size: Some(CHUNK), more, ..Options::default() }
+}
 
 async fn put(api: &Api, upload: &UploadStatus, file: &Bytes, chunks: std::ops::Range<u64>) {
     for index in chunks {
@@ -42,9 +50,7 @@ async fn begin_until_refused(api: &Api) -> Vec<UploadStatus> {
 async fn on_a_full_disk_what_was_promised_is_completed_and_what_is_deleted_makes_room() {
     let data = Folder::new();
     let disk = SmallDisk::mount_on(data.path(), DISK);
-    let more = ["--disk-free-min", "1000000"].map(str::to_owned).to_vec();
-    let options = Options { chunk_size: Some(CHUNK), more, ..Options::default() };
-    let mut server = Server::start_in(data, options).await;
+    let mut server = Server::start_in(data, options()).await;
     let (api, file, count) = (server.api(), Bytes::from(random_bytes(FILE, 3)), FILE / CHUNK);
 
     let begun = begin_until_refused(&api).await;
@@ -72,4 +78,38 @@ async fn on_a_full_disk_what_was_promised_is_completed_and_what_is_deleted_makes
     let before = disk.free();
     assert_eq!(api.delete(&path::file(first.id)).await.unwrap().status, 204);
     assert!(disk.free() > before + FILE / 2, "{} of {before}", disk.free());
+}
+
+/// XFS wants as much free as it is asked to reserve, also for what a file has already.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_an_xfs_disk_with_little_room_left_what_was_promised_has_its_room_after_a_restart() {
+    let data = Folder::new();
+    let Some(disk) = SmallDisk::mount_xfs_on(data.path(), DISK) else { return };
+    let mut server = Server::start_in(data, options()).await;
+    let (api, file) = (server.api(), Bytes::from(random_bytes(2 * LEFT, 3)));
+    let upload: UploadStatus = api.create("large.bin", 2 * LEFT).await.unwrap().json();
+    disk.leave(LEFT);
+    server.kill().await;
+    server.restart().await;
+    put(&api, &upload, &file, 0..file.len() as u64 / CHUNK).await;
+    seal(&api, &upload, &file).await;
+
+    // Rows are promised until the room kept for them has to grow.
+    let spare = server.data().join("index.redb.spare");
+    let kept = || spare.metadata().unwrap().len();
+    let (before, mut request) = (kept(), create_request("small.bin", 1));
+    assert!(before > LEFT, "{before}");
+    request.meta.relative_path = Some("d/".repeat(2000) + "small.bin");
+    while kept() == before {
+        let reply = api.post(path::UPLOADS, &request).await.unwrap();
+        assert_eq!(reply.status, 201, "{reply:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_leaves_of_a_small_disk_what_is_to_stay_free() {
+    let data = Folder::new();
+    let disk = SmallDisk::mount_on(data.path(), 120 * MIB);
+    let _server = Server::start_in(data, options()).await;
+    assert!(disk.free() > 900_000, "{}", disk.free());
 }

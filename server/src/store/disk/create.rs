@@ -54,6 +54,11 @@ impl Inner {
         }
     }
 
+    /// Room for the index is kept out of what is free for uploads.
+    pub(super) fn fit_spare(&self) {
+        self.space.fit_spare(self.config.disk_free_min, || self.free_bytes());
+    }
+
     fn free_bytes(&self) -> Result<u64> {
         let asking = disk_error("asking how much room there is");
         self.disk.free_bytes(self.layout.dir()).map_err(asking)

@@ -29,6 +29,7 @@ use redb::{
 
 use crate::store::{Result, StoreError};
 
+pub(super) use backend::FileBackend;
 pub(super) use chunks::{DurableChunk, Removed};
 pub(super) use files::Published;
 pub(super) use find::Source;

@@ -7,6 +7,7 @@
 //!   index.redb        every fact: uploads, chunks held, files, garbage (see `index.rs`)
 //!   index.redb.new    the index while it is made, before the first start is over
 //!   index.redb.spare  nothing: room that the index takes when the disk is full (see `spare.rs`)
+//!   index.redb.unclean  the index failed while the server ran or stopped (see `ending.rs`)
 //!   blobs/
 //!     00/ .. ff/      the first two digits of the blob's id
 //!       <id>          the bytes of one upload, at their final offsets from its creation on;
@@ -80,6 +81,12 @@ impl Layout {
     #[must_use]
     pub fn spare(&self) -> PathBuf {
         self.dir.join("index.redb.spare")
+    }
+
+    /// Says that the index failed before it was closed.
+    #[must_use]
+    pub fn unclean(&self) -> PathBuf {
+        self.dir.join("index.redb.unclean")
     }
 
     /// The folder of the folders of blobs.

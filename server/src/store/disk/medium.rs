@@ -74,10 +74,18 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// Whatever the system says.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Makes it `len` bytes long and reserves room for all of them.
+    /// How much room it takes on the disk, bytes: that of a file with holes is less than its length.
     ///
     /// # Errors
-    /// `StorageFull`; `Unsupported` when the file system cannot reserve.
+    /// Whatever the system says.
+    fn allocated(&self) -> io::Result<u64>;
+
+    /// Makes it at least `len` bytes long and reserves room for all of them. What it has already need
+    /// not be free once more.
+    ///
+    /// # Errors
+    /// `StorageFull`, some of it may have been reserved; `Unsupported` when the file system cannot
+    /// reserve.
     fn preallocate(&self, len: u64) -> io::Result<()>;
 
     /// Fills `out` with what lies at `offset`.

@@ -9,11 +9,12 @@ use tokio::sync::Semaphore;
 
 use super::block::Blocks;
 use super::config::Config;
-use super::index::{Index, IndexOpenError, Trust};
+use super::ending::Ending;
+use super::index::{FileBackend, Index, IndexOpenError, Trust};
 use super::layout::Layout;
 use super::lock::{DirLock, LockError};
 use super::medium::{Disk, OpenHow};
-use super::open_error::{OpenError, lost_blobs, lost_index};
+use super::open_error::{OpenError, index_error, lost_blobs, lost_index};
 use super::real::RealDisk;
 use super::space::Space;
 use super::spare::Spare;
@@ -60,9 +61,11 @@ impl DiskStore {
     ) -> Result<Self, OpenError> {
         let layout = Layout::new(dir);
         let spare = Arc::new(Spare::open(&*disk, &layout.spare(), config.index_spare_bytes));
-        let index = Arc::new(open_index(&*disk, &layout, &spare, &config)?);
-        if !has_blobs {
-            lost_blobs(&layout, &index)?;
+        let ending = Arc::new(Ending::new(Arc::clone(&disk), layout.clone()));
+        let index = Arc::new(open_index(&*disk, &layout, &spare, &ending, &config)?);
+        let unreadable = |source| index_error(&layout, &ending, source);
+        if !has_blobs && index.needs_a_blob().map_err(unreadable)? {
+            return Err(lost_blobs(&layout));
         }
         make_dirs(&*disk, &layout)?;
         let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max, &*config.work)
@@ -70,10 +73,9 @@ impl DiskStore {
         let verified = Arc::new(Verified::default());
         let wholes = Wholes::start(&index, &disk, &layout, &verified, &config)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
-        let unreadable = |source| OpenError::Index { path: layout.index(), source };
         let space = Arc::new(Space::of(index.promised().map_err(unreadable)?, spare));
-        space.fit_spare();
         let inner = Inner {
+            ending: Arc::clone(&ending),
             syncer,
             wholes,
             live: Mutex::default(),
@@ -85,13 +87,12 @@ impl DiskStore {
             garbage_left: AtomicUsize::new(0),
             index,
             disk,
-            layout,
+            layout: layout.clone(),
             config,
             _lock: lock,
         };
-        inner
-            .finish_garbage()
-            .map_err(|source| OpenError::Index { path: inner.layout.index(), source })?;
+        inner.fit_spare();
+        inner.finish_garbage().map_err(unreadable)?;
         Ok(Self(Arc::new(inner)))
     }
 }
@@ -123,29 +124,39 @@ fn open_index(
     disk: &dyn Disk,
     layout: &Layout,
     spare: &Arc<Spare>,
+    ending: &Arc<Ending>,
     config: &Config,
 ) -> Result<Index, OpenError> {
     let path = layout.index();
     let at = |source| OpenError::Disk { path: path.clone(), source };
     disk.create_dir(layout.dir()).map_err(at)?;
-    let trust = Trust { now: config.clock.now(), for_ms: config.index_trusted_ms };
+    let (now, has_failed) = (config.clock.now(), ending.was_unclean());
+    let trust = Trust { now, for_ms: config.index_trusted_ms, has_failed };
     let open = |file| {
-        let opened = Index::open(file, Arc::clone(spare), config.index_cache_bytes, trust);
+        let (spare, ending) = (Arc::clone(spare), Arc::clone(ending));
+        let backend = FileBackend { file, spare, ending };
+        Index::open(backend, config.index_cache_bytes, trust)
+    };
+    let told = |opened: Result<Index, IndexOpenError>| {
         opened.map_err(|error| match error {
             IndexOpenError::Newer { found } => {
                 OpenError::Newer { dir: layout.dir().to_owned(), found }
             }
-            IndexOpenError::Index(source) => OpenError::Index { path: path.clone(), source },
+            IndexOpenError::Index(source) => index_error(layout, ending, source),
         })
     };
-    match disk.open(&path, OpenHow::Write) {
+    let index = match disk.open(&path, OpenHow::Write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let file = disk.open(&layout.new_index(), OpenHow::Create).map_err(at)?;
             file.set_len(0).map_err(at)?;
-            let index = open(file)?;
+            let index = told(open(file))?;
             disk.rename(&layout.new_index(), &path).map_err(at)?;
-            Ok(index)
+            index
         }
-        other => open(other.map_err(at)?),
+        other => told(open(other.map_err(at)?))?,
+    };
+    if has_failed {
+        ending.forget();
     }
+    Ok(index)
 }

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::index::{Index, SCHEMA_VERSION};
+use super::ending::Ending;
+use super::index::SCHEMA_VERSION;
 use super::layout::Layout;
 use crate::store::StoreError;
 
@@ -79,7 +80,8 @@ pub enum OpenError {
 
 fn advice(error: &io::Error) -> &'static str {
     use io::ErrorKind::{
-        AlreadyExists, NotADirectory, PermissionDenied, ReadOnlyFilesystem, StorageFull,
+        AlreadyExists, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+        StorageFull,
     };
     match error.kind() {
         PermissionDenied => {
@@ -89,7 +91,9 @@ fn advice(error: &io::Error) -> &'static str {
         ReadOnlyFilesystem => {
             ". The server has to write there: mount it so, or give --data another"
         }
-        StorageFull => ". The disk is full: make room first",
+        StorageFull | QuotaExceeded => {
+            ". The disk is full: free space on this file system, then start the server again"
+        }
         _ => "",
     }
 }
@@ -106,11 +110,16 @@ pub(super) fn lost_index(layout: &Layout) -> Result<bool, OpenError> {
     Ok(has_blobs)
 }
 
-/// Refuses a directory without a blob if its index needs one.
-pub(super) fn lost_blobs(layout: &Layout, index: &Index) -> Result<(), OpenError> {
-    let unreadable = |source| OpenError::Index { path: layout.index(), source };
-    match index.needs_a_blob().map_err(unreadable)? {
-        true => Err(OpenError::BlobsGone { index: layout.index(), blobs: layout.blobs() }),
-        false => Ok(()),
+/// There is no blob, and the index needs one.
+pub(super) fn lost_blobs(layout: &Layout) -> OpenError {
+    OpenError::BlobsGone { index: layout.index(), blobs: layout.blobs() }
+}
+
+/// What is wrong with the index: nothing, if its disk is full.
+pub(super) fn index_error(layout: &Layout, ending: &Ending, source: StoreError) -> OpenError {
+    let path = layout.index();
+    if ending.is_full() {
+        return OpenError::Disk { path, source: io::ErrorKind::StorageFull.into() };
     }
+    OpenError::Index { path, source }
 }

@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Once, OnceLock};
 
@@ -16,6 +16,9 @@ use super::medium::{Disk, DiskFile, OpenHow};
 /// Only the server's own user may look into the folders and files: what is uploaded is private.
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+
+/// What `st_blocks` counts in, bytes, whatever the file system's own blocks are.
+const BLOCK_BYTES: u64 = 512;
 
 /// The disk that the system has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,10 +126,23 @@ impl DiskFile for RealFile {
         self.file.set_len(len)
     }
 
+    fn allocated(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.blocks().saturating_mul(BLOCK_BYTES))
+    }
+
     /// The system call itself: the C library's `posix_fallocate` would write zeroes where the file
     /// system cannot reserve, which is the whole upload written twice.
+    ///
+    /// XFS refuses unless as much is free as it is asked for, also for what the file has already, so it
+    /// is asked for the rest only.
     fn preallocate(&self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
+        let (size, allocated) = (self.size()?, self.allocated()?);
+        if allocated >= len {
+            return if size < len { self.set_len(len) } else { Ok(()) };
+        }
+        // A file with holes is reserved from its beginning: nobody says where they are.
+        let from = if allocated >= size { size } else { 0 };
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), from, len - from) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
             other => Ok(other?),
         }

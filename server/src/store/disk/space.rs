@@ -121,13 +121,21 @@ impl Space {
         promised.index = promised.index.saturating_sub(need.index_bytes);
     }
 
-    /// Makes what is kept for the index as large as it is to be, if there is room: it was used, or what
-    /// it was for is there or gone.
-    pub(super) fn fit_spare(&self) {
+    /// Makes what is kept for the index as large as it is to be: it was used, or what it was for is there
+    /// or gone. It takes what the disk has `free` but for `free_min`, bytes, which is others'.
+    pub(super) fn fit_spare(&self, free_min: u64, free: impl FnOnce() -> Result<u64>) {
         let promised = lock(&self.promised);
         self.spare.trim(promised.index);
-        if let Err(error) = self.spare.grow(promised.index) {
-            tracing::warn!(%error, "not all the room that the index may need can be kept for it");
+        let free = match self.spare.lacks(promised.index) {
+            0 => Ok(0),
+            _ => free(),
+        };
+        match free {
+            Ok(free) => {
+                let taken = free_min.saturating_add(promised.unmade);
+                self.spare.fit(promised.index, free.saturating_sub(taken));
+            }
+            Err(error) => tracing::warn!(%error, "what is kept for the index stays as it is"),
         }
     }
 
@@ -310,7 +318,7 @@ mod tests {
         reserve(60).unwrap().keep();
         assert_eq!(kept(), 12 << 20, "what was for others before is there already");
         space.give_back(&need);
-        space.fit_spare();
+        space.fit_spare(0, || Ok(0));
         assert_eq!(kept(), 0);
     }
 

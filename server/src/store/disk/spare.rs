@@ -7,6 +7,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::live::lock;
@@ -23,14 +24,17 @@ pub(super) struct Spare {
     /// What is kept beside what uploads are promised, bytes.
     base: u64,
     len: Mutex<u64>,
+    /// Whether it was told that some is missing, since there last was none.
+    told: AtomicBool,
 }
 
 impl Spare {
     /// What an earlier start left of it, or a new one. A server starts without as well.
     pub(super) fn open(disk: &dyn Disk, path: &Path, base: u64) -> Self {
-        let opened = disk.open(path, OpenHow::Create).and_then(|file| Ok((file.size()?, file)));
-        match opened {
-            Ok((len, file)) => Self { file: Some(file), base, len: Mutex::new(len) },
+        match open_kept(disk, path) {
+            Ok((file, len)) => {
+                Self { file: Some(file), base, len: Mutex::new(len), ..Self::default() }
+            }
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "no room is kept for the index");
                 Self { base, ..Self::default() }
@@ -47,15 +51,39 @@ impl Spare {
     /// Grows to what it is to have.
     ///
     /// # Errors
-    /// Whatever the system says of a full disk.
+    /// Whatever the system says of a full disk; it is as large as before then.
     pub(super) fn grow(&self, promised: u64) -> io::Result<()> {
-        let (target, mut len) = (self.target(promised), lock(&self.len));
+        self.grow_within(promised, u64::MAX)
+    }
+
+    /// Grows towards what it is to have, by `room` bytes at most; what is missing then is told once.
+    pub(super) fn fit(&self, promised: u64, room: u64) {
+        let refused = self.grow_within(promised, room).err();
+        let missing_bytes = self.lacks(promised);
+        if missing_bytes == 0 {
+            self.told.store(false, Ordering::Relaxed);
+        } else if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                missing_bytes,
+                refused = refused.map(tracing::field::display),
+                "not all the room that the index may need is kept for it: no upload is begun until \
+                 so much more of the disk is free"
+            );
+        }
+    }
+
+    fn grow_within(&self, promised: u64, room: u64) -> io::Result<()> {
+        let mut len = lock(&self.len);
+        let steps = room - room % SPARE_STEP;
+        let target = self.target(promised).min(len.saturating_add(steps));
         let Some(file) = self.file.as_ref().filter(|_| *len < target) else { return Ok(()) };
         match file.preallocate(target) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
             Err(error) => {
-                // Some file systems reserve as much as there is.
-                *len = file.size().unwrap_or(*len);
+                // Some file systems reserve as much as there is, and others need it.
+                if let Err(error) = file.set_len(*len) {
+                    tracing::warn!(%error, "room that was not enough for the index stays taken");
+                }
                 return Err(error);
             }
             Ok(()) => *len = target,
@@ -97,6 +125,18 @@ impl Spare {
     fn target(&self, promised: u64) -> u64 {
         self.base.saturating_add(promised).checked_next_multiple_of(SPARE_STEP).unwrap_or(u64::MAX)
     }
+}
+
+/// The file, and how much it keeps, bytes. A copy of it may have become a file with holes, which keeps
+/// nothing: it is begun anew.
+fn open_kept(disk: &dyn Disk, path: &Path) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+    let file = disk.open(path, OpenHow::Create)?;
+    let len = file.size()?;
+    if file.allocated()? >= len {
+        return Ok((file, len));
+    }
+    file.set_len(0)?;
+    Ok((file, 0))
 }
 
 /// Whether an error says that there is no room.

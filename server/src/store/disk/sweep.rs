@@ -132,7 +132,7 @@ impl Inner {
         self.verified.forget();
         self.index.forget_expired(now)?;
         self.finish_garbage()?;
-        self.space.fit_spare();
+        self.fit_spare();
         Ok(swept)
     }
 

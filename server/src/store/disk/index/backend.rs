@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use redb::StorageBackend;
 
+use crate::store::disk::ending::Ending;
 use crate::store::disk::medium::DiskFile;
 use crate::store::disk::spare::{Spare, is_full};
 
@@ -12,9 +13,10 @@ use crate::store::disk::spare::{Spare, is_full};
 /// redb's locks are not needed and left unsupported. redb gives up after the first error, so it hears
 /// of a full disk only when what is kept for it is used up.
 #[derive(Debug)]
-pub(super) struct FileBackend {
-    pub(super) file: Arc<dyn DiskFile>,
-    pub(super) spare: Arc<Spare>,
+pub(in crate::store::disk) struct FileBackend {
+    pub(in crate::store::disk) file: Arc<dyn DiskFile>,
+    pub(in crate::store::disk) spare: Arc<Spare>,
+    pub(in crate::store::disk) ending: Arc<Ending>,
 }
 
 impl FileBackend {
@@ -22,7 +24,7 @@ impl FileBackend {
         loop {
             match write() {
                 Err(error) if is_full(&error) && self.spare.give(bytes) => {}
-                other => return other,
+                other => return self.ending.note(other),
             }
         }
     }
@@ -30,11 +32,11 @@ impl FileBackend {
 
 impl StorageBackend for FileBackend {
     fn len(&self) -> io::Result<u64> {
-        self.file.size()
+        self.ending.note(self.file.size())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(offset, out)
+        self.ending.note(self.file.read_exact_at(offset, out))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -42,10 +44,15 @@ impl StorageBackend for FileBackend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.ending.note(self.file.sync_data())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.with_spare(data.len() as u64, || self.file.write_all_at(offset, data))
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.ending.close();
+        Ok(())
     }
 }

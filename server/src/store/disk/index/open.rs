@@ -16,8 +16,6 @@ use redb::{Database, ReadTransaction, ReadableDatabase as _, TableError, WriteTr
 
 use super::backend::FileBackend;
 use super::{Index, IndexOpenError, META, SCHEMA_VERSION, bring_up_to_date};
-use crate::store::disk::medium::DiskFile;
-use crate::store::disk::spare::Spare;
 use crate::store::{Result, StoreError};
 
 /// How far an index is trusted that was closed cleanly.
@@ -27,17 +25,17 @@ pub(in crate::store::disk) struct Trust {
     pub(in crate::store::disk) now: Millis,
     /// How long after its pages were compared, milliseconds.
     pub(in crate::store::disk) for_ms: u64,
+    /// Whether its file failed before it was closed, so that it is not trusted.
+    pub(in crate::store::disk) has_failed: bool,
 }
 
 impl Index {
     /// Opens the index in a file, makes it if the file is empty, and brings its schema up to date.
     pub(in crate::store::disk) fn open(
-        file: Arc<dyn DiskFile>,
-        spare: Arc<Spare>,
+        backend: FileBackend,
         cache_bytes: usize,
         trust: Trust,
     ) -> Result<Self, IndexOpenError> {
-        let backend = FileBackend { file, spare };
         let (db, was_compared) = open_checked(backend, cache_bytes, trust)?;
         let index = Self { db, failed: AtomicBool::new(false) };
         index.migrate()?;
@@ -90,6 +88,7 @@ fn open_checked(file: FileBackend, cache_bytes: usize, trust: Trust) -> Result<(
 }
 
 fn open_and_check(file: FileBackend, cache_bytes: usize, trust: Trust) -> Result<(Database, bool)> {
+    let is_new = file.file.size().is_ok_and(|len| len == 0);
     let was_unclean = Arc::new(AtomicBool::new(false));
     let in_callback = Arc::clone(&was_unclean);
     let mut db = Database::builder()
@@ -100,17 +99,20 @@ fn open_and_check(file: FileBackend, cache_bytes: usize, trust: Trust) -> Result
             }
         })
         .create_with_backend(file)?;
-    if was_unclean.load(Ordering::Relaxed) {
+    if is_new || was_unclean.load(Ordering::Relaxed) {
         return Ok((db, true));
     }
-    if is_trusted(&db, trust)? {
+    if trust.has_failed {
+        tracing::info!("checking the index: its file failed before the last stop");
+    } else if is_trusted(&db, trust)? {
         return Ok((db, false));
+    } else {
+        tracing::info!("checking the index: it has not been for a day");
     }
-    tracing::info!("checking the index: it has not been for a day");
     if !db.check_integrity()? {
         tracing::error!(
-            "the index is DAMAGED: pages do not verify although the stop was clean, and an earlier \
-             state is gone back to; what was told since may be missing"
+            "the index is DAMAGED: pages do not verify although it was closed, and an earlier state is \
+             gone back to; what was told since may be missing"
         );
     }
     Ok((db, true))
