@@ -77,8 +77,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "index sync removed",
         "crash::after",
         "server/src/store/disk/index/backend.rs",
-        "        self.file.sync_data()\n",
-        "        if @M { Ok(()) } else { self.file.sync_data() }\n",
+        "        self.ending.note(self.file.sync_data())\n",
+        "        if @M { Ok(()) } else { self.ending.note(self.file.sync_data()) }\n",
     ),
     mutant(
         "unlink before commit: cancel",
@@ -339,8 +339,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the index's pages not compared at a start",
         "rot::",
         INDEX_OPEN,
-        "    if is_trusted(&db, trust)? {",
-        "    if @M || is_trusted(&db, trust)? {",
+        "} else if is_trusted(&db, trust)? {",
+        "} else if @M || is_trusted(&db, trust)? {",
     ),
     mutant(
         "an index opened after a kill as after a stop",
