@@ -18,7 +18,7 @@ const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
 /// What `st_blocks` counts in, bytes, whatever the file system's own blocks are.
-const BLOCK_BYTES: u64 = 512;
+const ST_BLOCK: u64 = 512;
 
 /// The disk that the system has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -127,7 +127,7 @@ impl DiskFile for RealFile {
     }
 
     fn allocated(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.blocks().saturating_mul(BLOCK_BYTES))
+        Ok(self.file.metadata()?.blocks().saturating_mul(ST_BLOCK))
     }
 
     /// The system call itself: the C library's `posix_fallocate` would write zeroes where the file
