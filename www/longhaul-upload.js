@@ -241,7 +241,9 @@ class LonghaulUpload extends HTMLElement {
   #keepDropped(items, files) {
     if (!this.#keeps) return;
     for (const [at, item] of items.slice(0, HANDLES_MAX).entries()) {
-      if (files[at]) this.#handles.set(files[at], item.getAsFileSystemHandle());
+      // A page may hand on items of its own making.
+      const handle = item.getAsFileSystemHandle?.();
+      if (files[at] && handle) this.#handles.set(files[at], handle);
     }
   }
 

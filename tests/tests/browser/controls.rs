@@ -50,8 +50,8 @@ async fn a_file_waits_for_its_turn_whatever_is_set_meanwhile() {
         let limit = "document.querySelector('longhaul-upload').setAttribute('rate-max', 1e9)";
         page.pick(&folder.random("first.bin", 96 * MIB, 18)).await;
         page.pick(&folder.random("second.bin", 20 * MIB, 19)).await;
-        browser.run(limit, &[]).await;
         holds(&server, 3, HELD).await;
+        browser.run(limit, &[]).await;
         sleep(Duration::from_secs(1)).await;
         assert_eq!(page.last_row().await.unwrap().state, "queued");
         assert_eq!(server.api().uploads().await.len(), 1, "the second has begun");
