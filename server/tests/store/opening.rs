@@ -95,6 +95,16 @@ async fn after_an_unclean_stop_the_pages_of_the_index_are_compared_at_any_time()
 }
 
 #[tokio::test]
+async fn after_a_close_that_failed_the_pages_of_the_index_are_compared_once() {
+    let place = Place::new();
+    assert_eq!(said_at_a_start(&place), "", "there are none");
+    std::fs::write(place.dir.path().join("index.redb.unclean"), b"").unwrap();
+    let told = said_at_a_start(&place);
+    assert!(told.contains("checking the index"), "{told}");
+    assert_eq!(said_at_a_start(&place), "", "they just were");
+}
+
+#[tokio::test]
 async fn a_full_disk_is_called_full_and_not_damaged() {
     let (place, disk) = (Place::new(), SimDisk::new(1));
     let open = || DiskStore::open_on(Arc::new(disk.clone()), Path::new("/data"), place.config());
