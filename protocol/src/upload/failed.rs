@@ -128,7 +128,7 @@ impl Upload {
     }
 }
 
-pub(super) fn retry_of(failure: &Failure) -> Retry {
+pub(crate) fn retry_of(failure: &Failure) -> Retry {
     match failure {
         Failure::Network(_) | Failure::Local(_) => Retry::Later,
         Failure::Refused { problem, .. } => problem.retry(),

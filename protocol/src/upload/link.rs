@@ -8,7 +8,7 @@ use crate::upload::Failure;
 /// The state of the way to the server. A failure of anything takes it down for everything that has
 /// not begun: five lanes that fail together are one outage, not five.
 #[derive(Clone, Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     policy: RetryPolicy,
     rng: fastrand::Rng,
     /// Failures since the last chunk arrived.
@@ -18,27 +18,27 @@ pub(super) struct Link {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Down {
-    pub(super) until: Millis,
-    pub(super) why: Failure,
+pub(crate) struct Down {
+    pub(crate) until: Millis,
+    pub(crate) why: Failure,
 }
 
 impl Link {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed);
         Self { policy: RetryPolicy::default(), rng, failures: 0, down: None }
     }
 
-    pub(super) fn policy(&self) -> RetryPolicy {
+    pub(crate) fn policy(&self) -> RetryPolicy {
         self.policy
     }
 
-    pub(super) fn set_policy(&mut self, policy: RetryPolicy) {
+    pub(crate) fn set_policy(&mut self, policy: RetryPolicy) {
         self.policy = policy;
     }
 
     /// Something failed. While the link is down already, that is the same outage.
-    pub(super) fn failed(&mut self, now: Millis, why: Failure) {
+    pub(crate) fn failed(&mut self, now: Millis, why: Failure) {
         if self.down.is_some() {
             return;
         }
@@ -52,29 +52,29 @@ impl Link {
     }
 
     /// A chunk arrived: the next failure begins a new count.
-    pub(super) fn chunk_arrived(&mut self) {
+    pub(crate) fn chunk_arrived(&mut self) {
         self.failures = 0;
     }
 
     /// The wait is over, or need not be waited for.
-    pub(super) fn try_now(&mut self) {
+    pub(crate) fn try_now(&mut self) {
         self.down = None;
     }
 
     /// Lets an outage end when its time has come.
-    pub(super) fn tick(&mut self, now: Millis) {
+    pub(crate) fn tick(&mut self, now: Millis) {
         if self.down.as_ref().is_some_and(|down| down.until <= now) {
             self.down = None;
         }
     }
 
-    pub(super) fn down(&self) -> Option<&Down> {
+    pub(crate) fn down(&self) -> Option<&Down> {
         self.down.as_ref()
     }
 
     /// When a chunk that was taken over may be asked about: ten seconds and up to half as much
     /// again, so that two senders do not meet a second time.
-    pub(super) fn superseded_until(&mut self, now: Millis) -> Millis {
+    pub(crate) fn superseded_until(&mut self, now: Millis) -> Millis {
         now + SUPERSEDED_WAIT + Millis(self.rng.u64(0..SUPERSEDED_WAIT.0 / 2))
     }
 }

@@ -9,7 +9,7 @@ use crate::plan::RATE_MIN;
 use crate::time::Millis;
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Bytes a second.
     rate_max: Option<u64>,
     /// When the next chunk may begin, if not now.
@@ -18,7 +18,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Sets the rate of all files, at least [`RATE_MIN`]; whether it was another.
-    pub(super) fn set(&mut self, rate_max: Option<u64>) -> bool {
+    pub(crate) fn set(&mut self, rate_max: Option<u64>) -> bool {
         let rate_max = rate_max.map(|rate| rate.max(RATE_MIN));
         let is_another = rate_max != self.rate_max;
         if is_another {
@@ -28,7 +28,7 @@ impl Pace {
     }
 
     /// As fast as a body of one of so many files may go, bytes a second.
-    pub(super) fn of_a_body(&self, sharing: u64) -> Option<u64> {
+    pub(crate) fn of_a_body(&self, sharing: u64) -> Option<u64> {
         self.share(sharing).map(|rate| rate.max(RATE_MIN))
     }
 
@@ -37,16 +37,16 @@ impl Pace {
     }
 
     /// When the next chunk may begin, if not now.
-    pub(super) fn until(&self) -> Option<Millis> {
+    pub(crate) fn until(&self) -> Option<Millis> {
         self.next_at
     }
 
-    pub(super) fn tick(&mut self, now: Millis) {
+    pub(crate) fn tick(&mut self, now: Millis) {
         self.next_at = self.next_at.filter(|at| *at > now);
     }
 
     /// A body of so many bytes begins.
-    pub(super) fn begins(&mut self, now: Millis, bytes: u64, sharing: u64) {
+    pub(crate) fn begins(&mut self, now: Millis, bytes: u64, sharing: u64) {
         if let Some(rate) = self.share(sharing) {
             self.next_at = Some(now + Millis(bytes.saturating_mul(1000) / rate));
         }

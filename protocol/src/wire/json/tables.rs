@@ -1,5 +1,6 @@
 //! What the members of each object are called, for a sender.
 
+use crate::download;
 use crate::json_object;
 use crate::problem::{Facts, Problem};
 use crate::progress::Progress;
@@ -8,7 +9,7 @@ use crate::upload::Record;
 use crate::wire::proof::{Challenge, Proof, ProofRequest};
 use crate::wire::{
     CreateRequest, DifferingChunk, DigestPage, DigestRun, DigestsAnswer, FileInfo, FileMeta,
-    Holding, PartialChunk, SealRequest, UploadList, UploadStatus,
+    Holding, Manifest, PartialChunk, SealRequest, UploadList, UploadStatus,
 };
 
 json_object! { FileMeta {
@@ -39,6 +40,7 @@ json_object! { FileInfo {
     "id": id, ..meta, "size": size, "root": root, "chunkSize": chunk_size,
     "chunkCount": chunk_count, "sealedAt": sealed_at, "sha256"?: sha256,
 } }
+json_object! { Manifest { ..file, "digests": digests, "next"?: next, } }
 json_object! { UploadList { "uploads": uploads, "next"?: next, } }
 json_object! { RetryPolicy { "baseMs": base_ms, "maxMs": max_ms, "damagedMax": damaged_max, } }
 json_object! { Challenge { "nonce": nonce, "chunks": chunks, } }
@@ -52,6 +54,9 @@ json_object! { Facts {
     "missing"?: missing, "offset"?: offset, "file"?: file, "limit"?: limit,
 } }
 json_object! { Record { "id": id, "expiresAt": expires_at, } }
+json_object! { download::Record {
+    "root": root, "size": size, "chunkSize": chunk_size, "held": held,
+} }
 json_object! { written Progress {
     "total": total, "acknowledged": acknowledged, "inFlight": in_flight, "reused": reused,
     "checked": checked, "rate": rate, "leftMs": left_ms,

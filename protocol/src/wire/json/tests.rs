@@ -4,13 +4,14 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::download;
 use crate::problem::{Facts, Problem, ProblemCode};
 use crate::retry::RetryPolicy;
 use crate::upload::Record;
 use crate::wire::proof::{Challenge, Proof, ProofRequest};
 use crate::wire::{
     CreateRequest, DifferingChunk, DigestPage, DigestRun, DigestsAnswer, FileInfo, FileMeta,
-    Holding, PartialChunk, SealRequest, UploadList, UploadStatus,
+    Holding, Manifest, PartialChunk, SealRequest, UploadList, UploadStatus,
 };
 
 impl Tree for Value {
@@ -187,9 +188,13 @@ proptest! {
     fn answers_are_read_as_serde_reads_them(
         status in status(), file in file(), holding in holding(),
         differs in prop::collection::vec((any::<u64>(), digest()), 0..3), next in maybe(text()),
-        challenge in maybe(challenge()),
+        challenge in maybe(challenge()), page in run(), from in maybe(any::<u64>()),
     ) {
         is_written_alike(&file);
+        is_written_alike(&download::Record {
+            root: file.root, size: file.size, chunk_size: file.chunk_size, held: holding.held.clone(),
+        });
+        is_read_and_written(&Manifest { file, digests: page, next: from.map(ChunkIndex) });
         is_read_and_written(&status);
         is_read_and_written(&UploadList { uploads: vec![status.clone(), status], next });
         let differs = differs.into_iter()
