@@ -1,5 +1,7 @@
 //! `cargo xtask wasm`: the site, complete, in one folder.
 
+mod smaller;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::error::Error;
 use crate::run::{output, run};
 use crate::workspace::{WASM_TARGET, cargo, dist, root, target};
+use smaller::Bound;
 
 /// The name that scripts and the wasm file carry.
 const NAME: &str = "longhaul";
@@ -126,18 +129,36 @@ fn bind(compiled: &Path, out: &Path, dev: bool) -> Result<(), Error> {
         .web(true)
         .and_then(|bindgen| bindgen.generate(out))
         .map_err(|error| Error::Bind { reason: format!("{error:#}") })?;
+    if !dev {
+        make_smaller(out)?;
+    }
     let glue = out.join(format!("{NAME}.js"));
     let text = fs::read_to_string(&glue).map_err(at(&glue))?;
-    fs::write(&glue, without_docs(&text)).map_err(at(&glue))
+    fs::write(&glue, without_comments(&text)).map_err(at(&glue))
+}
+
+/// In place of what the binder has written.
+fn make_smaller(out: &Path) -> Result<(), Error> {
+    let wasm = out.join(format!("{NAME}_bg.wasm"));
+    let scripts = [".js", ".d.ts", "_bg.wasm.d.ts"].map(|end| out.join(format!("{NAME}{end}")));
+    let texts = scripts.iter().map(|path| fs::read_to_string(path).map_err(at(path)));
+    let bound = Bound {
+        wasm: fs::read(&wasm).map_err(at(&wasm))?,
+        scripts: texts.collect::<Result<_, _>>()?,
+    };
+    let bound = bound.smaller().map_err(|error| Error::Bind { reason: error.to_string() })?;
+    fs::write(&wasm, bound.wasm).map_err(at(&wasm))?;
+    let mut scripts = scripts.iter().zip(bound.scripts);
+    scripts.try_for_each(|(path, text)| fs::write(path, text).map_err(at(path)))
 }
 
 /// What is written there for programmers they find in `longhaul.d.ts`, and no browser loads that.
-fn without_docs(script: &str) -> String {
+fn without_comments(script: &str) -> String {
     let mut is_doc = false;
     let mut kept = String::with_capacity(script.len());
     for line in script.lines() {
         is_doc |= line.trim_start().starts_with("/**");
-        if !is_doc {
+        if !is_doc && !line.trim_start().starts_with("//") {
             kept.push_str(line);
             kept.push('\n');
         }
@@ -182,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_written_for_programmers_is_left_out_and_nothing_else() {
         let script =
-            "/**\n * Uploads.\n */\nclass A {\n  /** One line. */\n  a() {} /* here */\n}\n";
-        assert_eq!(without_docs(script), "class A {\n  a() {} /* here */\n}\n");
+            "/**\n * Uploads.\n */\nclass A {\n  /** One. */\n  // Two.\n  a() {} // here\n}\n";
+        assert_eq!(without_comments(script), "class A {\n  a() {} // here\n}\n");
     }
 }
