@@ -1,6 +1,5 @@
 //! Which chunks are held: runs, in memory and on the wire, never a list of a million numbers.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -13,11 +12,12 @@ use crate::plan::{CHUNK_COUNT_MAX, ChunkIndex, Plan};
 /// The most runs a set read from the wire may have: every second chunk of the largest file.
 pub const RUNS_MAX: usize = 1 << 19;
 
-/// A set of chunk indexes, kept as disjoint runs that do not touch.
+/// A set of chunk indexes, kept as runs in order, none of which touch.
+///
+/// A change in the middle moves the runs behind it: 8 MiB at most, once for a whole chunk of a file.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ChunkSet {
-    /// Start of a run to its end (exclusive).
-    runs: BTreeMap<u64, u64>,
+    runs: Vec<Range<u64>>,
 }
 
 /// Why a text is no chunk set.
@@ -72,7 +72,7 @@ impl ChunkSet {
     /// How many chunks are in the set. Walks the runs.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.runs.iter().map(|(start, end)| end - start).sum()
+        self.runs.iter().map(|run| run.end - run.start).sum()
     }
 
     /// How many bytes the set's chunks have. Walks the runs.
@@ -90,7 +90,7 @@ impl ChunkSet {
     /// Whether every chunk of the plan is in the set.
     #[must_use]
     pub fn is_complete(&self, plan: Plan) -> bool {
-        plan.is_empty() || self.runs.get(&0).is_some_and(|&end| end >= plan.chunk_count())
+        self.first_absent(0, plan.chunk_count()).is_none()
     }
 
     /// Adds a chunk; whether it was new.
@@ -105,34 +105,36 @@ impl ChunkSet {
         if run.is_empty() {
             return;
         }
-        let (mut start, mut end) = (run.start, run.end);
-        while let Some((&other, &other_end)) = self.runs.range(..=end).next_back() {
-            if other_end < start {
-                break;
-            }
-            start = start.min(other);
-            end = end.max(other_end);
-            self.runs.remove(&other);
-        }
-        self.runs.insert(start, end);
+        let from = self.runs.partition_point(|met| met.end < run.start);
+        let to = self.runs.partition_point(|met| met.start <= run.end);
+        let joined = self
+            .runs
+            .drain(from..to)
+            .fold(run, |joined, met| joined.start.min(met.start)..joined.end.max(met.end));
+        self.runs.insert(from, joined);
     }
 
     /// Takes a chunk out; whether it was there.
     pub fn remove(&mut self, index: ChunkIndex) -> bool {
-        let Some(run) = self.run_at(index.0) else { return false };
-        self.runs.remove(&run.start);
-        if run.start < index.0 {
-            self.runs.insert(run.start, index.0);
+        let is_there = self.contains(index);
+        if is_there {
+            let run = self.runs.remove(self.place_of(index.0));
+            self.insert_run(run.start..index.0);
+            self.insert_run(index.0 + 1..run.end);
         }
-        if index.0 + 1 < run.end {
-            self.runs.insert(index.0 + 1, run.end);
-        }
-        true
+        is_there
     }
 
-    /// Adds every chunk of another set.
+    /// Adds every chunk of another set: in order, so that no run is moved for it.
     pub fn union_with(&mut self, other: &Self) {
-        other.runs().for_each(|run| self.insert_run(run));
+        let mut own = std::mem::take(&mut self.runs).into_iter().peekable();
+        for run in other.runs() {
+            while let Some(before) = own.next_if(|own| own.start < run.start) {
+                self.insert_run(before);
+            }
+            self.insert_run(run);
+        }
+        own.for_each(|run| self.insert_run(run));
     }
 
     /// What is in `self` and not in `other`.
@@ -160,12 +162,12 @@ impl ChunkSet {
     /// The first chunk in the set.
     #[must_use]
     pub fn first(&self) -> Option<ChunkIndex> {
-        self.runs.keys().next().copied().map(ChunkIndex)
+        self.runs.first().map(|run| ChunkIndex(run.start))
     }
 
     /// The runs, in order.
     pub fn runs(&self) -> impl Iterator<Item = Range<u64>> + '_ {
-        self.runs.iter().map(|(&start, &end)| start..end)
+        self.runs.iter().cloned()
     }
 
     /// The chunks, in order. As many steps as chunks: for bounded sets.
@@ -173,14 +175,18 @@ impl ChunkSet {
         self.runs().flatten().map(ChunkIndex)
     }
 
-    fn run_at(&self, index: u64) -> Option<Range<u64>> {
-        let (&start, &end) = self.runs.range(..=index).next_back()?;
-        (index < end).then_some(start..end)
+    /// Which run is the first that ends behind the chunk.
+    fn place_of(&self, index: u64) -> usize {
+        self.runs.partition_point(|run| run.end <= index)
     }
 
-    fn runs_touching(&self, run: &Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
-        let from = self.run_at(run.start).map_or(run.start, |before| before.start);
-        self.runs.range(from..run.end.max(from)).map(|(&start, &end)| start..end)
+    fn run_at(&self, index: u64) -> Option<&Range<u64>> {
+        self.runs.get(self.place_of(index)).filter(|run| run.start <= index)
+    }
+
+    fn runs_touching(&self, run: &Range<u64>) -> impl Iterator<Item = &Range<u64>> {
+        let from = self.runs.iter().skip(self.place_of(run.start));
+        from.take_while(|other| other.start < run.end)
     }
 }
 
