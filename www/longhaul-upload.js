@@ -60,6 +60,9 @@ FRAME.innerHTML = `
 <div class="scroller" role="group" aria-label="Uploads" hidden><ul part="list" role="list"></ul></div>
 <div class="quiet" aria-live="polite"></div>`;
 
+// As many workers as there can be.
+const LANES = 5;
+const ABOUT_TO_PICK = ["pointerenter", "focusin", "click", "dragenter"];
 const LEVELS = ["silent", "error", "warn", "info", "debug"];
 // How many names a notice has room for.
 const NAMED_MAX = 3;
@@ -103,6 +106,8 @@ class LonghaulUpload extends HTMLElement {
     drop.addEventListener("dragover", (event) => this.#over(event, true));
     drop.addEventListener("dragleave", (event) => this.#over(event, false));
     drop.addEventListener("drop", (event) => this.#dropped(event));
+    // Somebody is about to pick: it takes them longer than starting workers takes.
+    for (const type of ABOUT_TO_PICK) drop.addEventListener(type, () => this.#prepare(LANES));
     // Given before this class was there, it hides the property of that name.
     if (Object.hasOwn(this, "token")) {
       const { token } = this;
@@ -186,11 +191,15 @@ class LonghaulUpload extends HTMLElement {
 
   // Taking files in.
 
-  #picked(input) {
-    const files = [...input.files];
-    // So that the same file can be picked again.
-    input.value = "";
-    this.#take(files);
+  async #picked(input) {
+    const { files } = input;
+    try {
+      // Not all at once: making the objects of ten thousand files is a long task.
+      await this.#take(files);
+    } finally {
+      // So that the same file can be picked again, unless others were meanwhile.
+      if (input.files === files) input.value = "";
+    }
   }
 
   // The same dialog, but of it the page gets handles.
@@ -280,12 +289,12 @@ class LonghaulUpload extends HTMLElement {
   }
 
   // Before anybody picks a file, so that its first chunk leaves at once.
-  async #prepare() {
+  async #prepare(lanes) {
     try {
       await ready;
       if (!this.isConnected) return;
       this.#uploader ??= this.#start();
-      this.#uploader.prepare();
+      this.#uploader.prepare(lanes);
     } catch {
       // Who picks a file is told.
     }

@@ -8,6 +8,13 @@ use thiserror::Error;
 /// The chunk size of a disk store, bytes: large enough that a request's fixed cost is small beside
 /// its body, small enough that five of them and their read-ahead fit [`BUFFERS_BYTES_MAX`].
 pub const CHUNK_LEN_DEFAULT: u64 = 8 * 1024 * 1024;
+/// The chunk size of a file of up to [`SHORT_FILE_MAX`], bytes: its lanes end nearly together, and where a
+/// connection is slowed down by itself, as on a long path that loses packets, none is left alone with a
+/// large chunk at the end.
+pub const CHUNK_LEN_SHORT: u64 = 2 * 1024 * 1024;
+/// The largest file in chunks of [`CHUNK_LEN_SHORT`], bytes: beyond it the last chunks are little of the
+/// whole. A file that grows past it is sent once more, as its chunks are others then.
+pub const SHORT_FILE_MAX: u64 = 128 * 1024 * 1024;
 /// The smallest chunk size a server may be set to, bytes: below it a file's digests outgrow use.
 pub const CHUNK_LEN_MIN: u64 = 64 * 1024;
 /// The largest chunk size, bytes: one chunk is held whole in a browser's memory.
@@ -77,6 +84,15 @@ impl Plan {
             return Err(PlanError::TooManyChunks { len, chunk_len });
         }
         Ok(Self { len, chunk_len })
+    }
+
+    /// The plan that a sender asks for: by the length alone, so that equal files have equal chunks.
+    ///
+    /// # Errors
+    /// [`PlanError`] when even chunks of [`CHUNK_LEN_MAX`] are too many.
+    pub fn of_file(len: u64) -> Result<Self, PlanError> {
+        let is_short = len <= SHORT_FILE_MAX;
+        Self::fitting(len, if is_short { CHUNK_LEN_SHORT } else { CHUNK_LEN_DEFAULT })
     }
 
     /// A plan for `len` bytes in chunks of `chunk_len` bytes, doubled until they are not too many.
@@ -215,6 +231,14 @@ mod tests {
         let doubled = Plan::fitting(len + 1, CHUNK_LEN_DEFAULT).unwrap();
         assert_eq!(doubled.chunk_len(), 2 * CHUNK_LEN_DEFAULT);
         assert!(Plan::fitting(u64::MAX, CHUNK_LEN_DEFAULT).is_err());
+    }
+
+    #[test]
+    fn short_files_have_short_chunks() {
+        let chunk_len = |len| Plan::of_file(len).unwrap().chunk_len();
+        assert_eq!([0, 1, SHORT_FILE_MAX].map(chunk_len), [CHUNK_LEN_SHORT; 3]);
+        assert_eq!(chunk_len(SHORT_FILE_MAX + 1), CHUNK_LEN_DEFAULT);
+        assert!(Plan::of_file(u64::MAX).is_err());
     }
 
     #[test]

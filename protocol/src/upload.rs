@@ -69,7 +69,7 @@ use std::collections::VecDeque;
 
 use litemap::LiteMap;
 
-use crate::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
+use crate::plan::{ChunkIndex, Plan};
 use crate::problem::{Problem, ProblemCode};
 use crate::progress::{Meter, Progress};
 use crate::time::Millis;
@@ -470,7 +470,7 @@ fn share(whole: u64, sharing: u64) -> u64 {
 
 /// The plan that a sender reads by until the server has chosen one.
 fn first_plan(size: u64) -> Result<Plan, Fault> {
-    Plan::fitting(size, CHUNK_LEN_DEFAULT).map_err(|error| {
+    Plan::of_file(size).map_err(|error| {
         let problem: Problem = const { ProblemCode::InvalidPlan.row() }.problem(error.to_string());
         Fault::Refused(Box::new(problem))
     })

@@ -7,7 +7,7 @@
     reason = "tests say so by failing"
 )]
 
-use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex};
+use longhaul_protocol::plan::{CHUNK_LEN_SHORT, ChunkIndex};
 use longhaul_protocol::upload::{
     Action, Answer, Call, End, Failure, Fault, Input, Phase, READ_TIMEOUT, READ_TRIES, Record,
     STALL_TIMEOUT, SourceError,
@@ -36,6 +36,34 @@ fn the_first_digest_travels_with_create_and_nothing_else_is_read_before() {
     let (_, asked) = call(&bench.actions());
     let Call::Create { request, .. } = asked else { panic!("{asked:?}") };
     assert_eq!(request.digests.unwrap().digests, [Digest::of(b"chunk")]);
+}
+
+#[test]
+fn what_was_read_while_the_server_was_asked_goes_with_create_and_needs_no_offer() {
+    let mut bench = Bench::seeking(60);
+    let first = bench.actions();
+    assert_eq!((reads(&first), call(&first).1), (1, Call::List));
+    bench.read_all(&first);
+    let early = bench.actions();
+    assert_eq!((reads(&early), early.len()), (4, 4), "a chunk for each other lane");
+    bench.read_all(&early);
+    let (_, asked) = call(&bench.listed(call(&first).0));
+    let Call::Create { request, .. } = asked else { panic!("{asked:?}") };
+    let run = request.digests.unwrap();
+    assert_eq!((run.start, run.digests.len()), (ChunkIndex(0), 5));
+}
+
+#[test]
+fn lanes_whose_digests_went_with_create_send_once_it_is_answered() {
+    let mut bench = Bench::seeking(60);
+    let first = bench.actions();
+    bench.read_all(&first);
+    let early = bench.actions();
+    bench.read_all(&early);
+    let (create, _) = call(&bench.listed(call(&first).0));
+    bench.answer(create, held("1"));
+    let chunks: Vec<u64> = sends(&bench.actions()).iter().map(|(_, chunk)| chunk.0).collect();
+    assert_eq!(chunks, [0, 2, 3, 4], "what is here already is not sent");
 }
 
 #[test]
@@ -69,7 +97,7 @@ fn a_pause_stops_every_send_at_once_and_going_on_asks_the_server_first() {
     let (ticket, asked) = call(&bench.tell(Input::Resume));
     assert_eq!(asked, Call::Status(ID));
     bench.answer(ticket, held("0-18"));
-    assert_eq!(bench.upload.progress(bench.now).acknowledged, 19 * CHUNK_LEN_DEFAULT);
+    assert_eq!(bench.upload.progress(bench.now).acknowledged, 19 * CHUNK_LEN_SHORT);
 }
 
 #[test]
@@ -223,9 +251,9 @@ fn a_read_that_answers_makes_up_for_those_before_and_those_that_end_together_cou
     }
     let actions = bench.wait(60_000);
     bench.read_all(&actions);
-    let (create, _) = call(&bench.actions());
-    bench.answer(create, Holding::default());
-    assert_eq!(reads(&bench.actions()), 7);
+    let early = bench.actions();
+    bench.answer(call(&early).0, Holding::default());
+    assert_eq!(reads(&early) + reads(&bench.actions()), 7);
     bench.wait(READ_TIMEOUT.0);
     assert!(!matches!(bench.upload.phase(), Phase::Ended(_)), "{:?}", bench.upload.phase());
 }

@@ -77,10 +77,11 @@ impl Uploader {
         Ok(Self { uploader, events })
     }
 
-    /// Starts a worker ahead of the first file, so that its first chunk leaves sooner. Call it when
-    /// a pick is likely; calling it again does nothing.
-    pub fn prepare(&self) {
-        self.uploader.prepare();
+    /// Starts workers ahead of the first file, so that its first chunks leave sooner: one, or as many
+    /// as is said, from 1 to 5. Call it when a pick is likely, and with 5 when somebody is about to pick;
+    /// those that are there are not started again.
+    pub fn prepare(&self, lanes: Option<f64>) {
+        self.uploader.prepare(lanes.map_or(1, whole));
     }
 
     /// Sets what all uploads of the page together may send, bytes a second; `undefined` or 0 for as

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use litemap::LiteMap;
+use longhaul_protocol::plan::LANES_MAX;
 use longhaul_protocol::upload::{BufferId, Input, Phase};
 
 use crate::driver::Driver;
@@ -61,9 +62,12 @@ impl Page {
         })
     }
 
-    /// Starts what the next file's first chunk goes through, so that a pick need not wait for it.
-    pub(crate) fn prepare(&self) {
-        self.pool.prepare(Slot { upload: UPLOADS.get() + 1, buffer: BufferId(0) });
+    /// Starts what the next file's first chunks go through, so that a pick need not wait for it.
+    pub(crate) fn prepare(&self, lanes: u64) {
+        let upload = UPLOADS.get() + 1;
+        (0..lanes.min(LANES_MAX)).for_each(|buffer| {
+            self.pool.prepare(Slot { upload, buffer: BufferId(buffer) });
+        });
     }
 
     /// Gives an order to a lane.

@@ -87,9 +87,9 @@ impl Uploader {
         })
     }
 
-    /// Starts what the next file's first chunk goes through, so that a pick need not wait for it.
-    pub(crate) fn prepare(&self) {
-        self.page.prepare();
+    /// Starts what the next file's first chunks go through, so that a pick need not wait for it.
+    pub(crate) fn prepare(&self, lanes: u64) {
+        self.page.prepare(lanes);
     }
 
     /// Sets what all uploads of the page together may send, bytes a second.

@@ -161,6 +161,12 @@ impl Buffers {
         self.slots.iter().all(|buffer| *buffer == Buffer::Empty)
     }
 
+    /// Whether a chunk lies in a buffer, whole.
+    pub(super) fn has_read(&self, wanted: ChunkIndex) -> bool {
+        let is_it = |slot: &Buffer| matches!(slot, Buffer::Full { chunk, .. } if *chunk == wanted);
+        self.slots.iter().any(is_it)
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.count
     }

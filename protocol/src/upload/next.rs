@@ -3,10 +3,9 @@
 use super::buffers::{Buffer, Sending, Stage};
 use super::{
     Action, BufferId, CALL_TIMEOUT, Call, CallKind, Calling, LIST_TIMEOUT, Record, SEAL_TIMEOUT,
-    Ticket, Upload,
+    Ticket, Upload, share,
 };
 use crate::chunk_set::ChunkSet;
-use crate::digest::Digest;
 use crate::plan::ChunkIndex;
 use crate::time::Millis;
 use crate::wire::header::ChunkHeaders;
@@ -17,16 +16,29 @@ impl Upload {
         if self.is_held_up() {
             return None;
         }
-        if self.seeks() {
-            return self.seek(now);
-        }
-        if self.is_calling() {
-            return None;
-        }
-        match self.id {
+        let next = match self.id {
+            _ if self.seeks() => self.seek(now),
+            _ if self.is_calling() => None,
             Some(id) => Some(self.call(now, CallKind::Status, Call::Status(id))),
             None => self.begin(now),
-        }
+        };
+        next.or_else(|| self.read_early(now))
+    }
+
+    /// Reads on while the server is asked to begin an upload, so that every lane has a chunk when it has
+    /// answered; not before the first chunk was read, for which the server is not yet asked.
+    fn read_early(&mut self, now: Millis) -> Option<Action> {
+        let begins = self.id.is_none() && self.buffers.has_read(ChunkIndex(0));
+        let lanes = share(self.ledger.plan().lanes(), self.sharing);
+        let is_wanted = begins && self.waiting_count() < lanes;
+        let next = self.ledger.next_to_send(&self.buffers.chunks()).filter(|_| is_wanted)?;
+        self.read(now, next)
+    }
+
+    /// Reads the first chunk, unless that is done or under way.
+    pub(super) fn read_first(&mut self, now: Millis) -> Option<Action> {
+        let is_busy = self.buffers.chunks().contains(ChunkIndex(0));
+        (!is_busy).then(|| self.read(now, ChunkIndex(0))).flatten()
     }
 
     /// Begins an upload, as soon as the digest of its first chunk is known.
@@ -34,38 +46,26 @@ impl Upload {
         if self.may_be_stored() {
             return self.store(now);
         }
-        let plan = self.ledger.plan();
-        let digests = if plan.is_empty() { Some(None) } else { self.first_digest().map(Some) };
-        let Some(digests) = digests else {
-            return self.buffers.all_empty().then(|| self.read(now, ChunkIndex(0))).flatten();
-        };
+        if !self.ledger.plan().is_empty() && !self.buffers.has_read(ChunkIndex(0)) {
+            return self.read_first(now);
+        }
+        let digests = self.next_offer();
         let (request, key) = (Box::new(self.create_request(digests)), self.create_key());
         Some(self.call(now, CallKind::Create, Call::Create { request, key }))
     }
 
-    pub(super) fn create_request(&self, first: Option<Digest>) -> CreateRequest {
-        let run = |digest| DigestRun { start: ChunkIndex(0), digests: vec![digest] };
+    pub(super) fn create_request(&self, digests: Option<DigestRun>) -> CreateRequest {
         CreateRequest {
             protocol_version: PROTOCOL_VERSION,
             size: self.config.size,
             chunk_size: Some(self.ledger.plan().chunk_len()),
             meta: self.config.meta.clone(),
-            digests: first.map(run),
+            digests,
         }
     }
 
     pub(super) fn create_key(&self) -> String {
         format!("{}-{}", self.config.key, self.begun)
-    }
-
-    fn first_digest(&mut self) -> Option<Digest> {
-        self.buffers.iter_mut().find_map(|(_, buffer)| match buffer {
-            Buffer::Full { chunk: ChunkIndex(0), digest, stage } => {
-                *stage = Stage::Offered;
-                Some(*digest)
-            }
-            _ => None,
-        })
     }
 
     pub(super) fn move_on(&mut self, now: Millis) -> Option<Action> {

@@ -5,7 +5,6 @@
 //! and believed once one of its chunks has turned out to be the file's; until then nothing is sent to it.
 
 use super::{Action, Call, CallKind, Calling, Upload};
-use crate::plan::ChunkIndex;
 use crate::time::Millis;
 use crate::wire::UploadStatus;
 
@@ -30,9 +29,7 @@ impl Upload {
     pub(super) fn seek(&mut self, now: Millis) -> Option<Action> {
         match self.calling {
             None => Some(self.call(now, CallKind::List, Call::List)),
-            Some(Calling { kind: CallKind::List, .. }) if self.buffers.all_empty() => {
-                self.read(now, ChunkIndex(0))
-            }
+            Some(Calling { kind: CallKind::List, .. }) => self.read_first(now),
             Some(_) => None,
         }
     }

@@ -11,8 +11,8 @@ use crate::digest::{self, Digest};
 use crate::plan::ChunkIndex;
 use crate::problem::{ProblemCode, Retry};
 use crate::time::Millis;
-use crate::wire::FileInfo;
 use crate::wire::header::StoreHeaders;
+use crate::wire::{DigestRun, FileInfo};
 
 /// The longest file that goes in one request, bytes: about what a line of 10 Mbit/s carries in the round
 /// trips that it saves, so that it is no loss even where the server has the file.
@@ -32,9 +32,10 @@ impl Upload {
             return None;
         }
         let Some((buffer, digest)) = self.file_in_buffer() else {
-            return self.buffers.all_empty().then(|| self.read(now, ChunkIndex(0))).flatten();
+            return self.read_first(now);
         };
-        let create = self.create_request(Some(digest)).to_header();
+        let digests = DigestRun { start: ChunkIndex(0), digests: vec![digest] };
+        let create = self.create_request(Some(digests)).to_header();
         if create.len() > CREATE_HEADER_MAX {
             self.stores = false;
             return self.open(now);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
+use longhaul_protocol::plan::{CHUNK_LEN_SHORT, ChunkIndex, Plan};
 use longhaul_protocol::retry::RetryPolicy;
 use longhaul_protocol::upload::{Answer, Call};
 use longhaul_protocol::wire::header::{ChunkHeaders, StoreHeaders};
@@ -228,7 +228,7 @@ impl Receiver {
     }
 
     fn create(&mut self, size: u64, key: &str) -> UploadId {
-        let plan = Plan::new(size, self.chunk_len.unwrap_or(CHUNK_LEN_DEFAULT)).unwrap();
+        let plan = Plan::new(size, self.chunk_len.unwrap_or(CHUNK_LEN_SHORT)).unwrap();
         let id = self.seed(plan, BTreeMap::new());
         self.keys.insert(key.to_owned(), id);
         id

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
+use longhaul_protocol::plan::{CHUNK_LEN_SHORT, ChunkIndex, Plan};
 use longhaul_protocol::problem::SUPERSEDED_WAIT;
 use longhaul_protocol::upload::{
     Action, Answer, BufferId, Call, Config, End, Failure, Input, ONE_REQUEST_MAX, Phase, Ticket,
@@ -111,15 +111,15 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, scene: Scene) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let short = if scene.chunks > 0 { rng.u64(0..CHUNK_LEN_DEFAULT / 2) } else { 0 };
+        let short = if scene.chunks > 0 { rng.u64(0..CHUNK_LEN_SHORT / 2) } else { 0 };
         let size = match scene.small {
             true => rng.u64(1..=ONE_REQUEST_MAX),
-            false => scene.chunks * CHUNK_LEN_DEFAULT - short,
+            false => scene.chunks * CHUNK_LEN_SHORT - short,
         };
         let mut receiver = Receiver::default();
         receiver.chunk_len = scene.chunk_len_of_receiver;
         receiver.lends = seed.is_multiple_of(2);
-        let plan = Plan::new(size, CHUNK_LEN_DEFAULT).unwrap();
+        let plan = Plan::new(size, CHUNK_LEN_SHORT).unwrap();
         for chunk in (0..scene.chunks).map(ChunkIndex) {
             let digest = content(plan, chunk);
             if rng.f64() < scene.known {
@@ -348,7 +348,7 @@ impl World {
         }
         match fate.course {
             Course::Lost => {
-                let bytes = self.chance.rng.u64(0..CHUNK_LEN_DEFAULT);
+                let bytes = self.chance.rng.u64(0..CHUNK_LEN_SHORT);
                 self.after(delay, Event::BreakOff { upload, headers, bytes });
                 self.fail(ticket, delay, false);
             }

@@ -1,6 +1,6 @@
 //! A sender, and what its tests tell it and hear from it.
 
-use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex, Plan};
+use longhaul_protocol::plan::{CHUNK_LEN_SHORT, ChunkIndex, Plan};
 use longhaul_protocol::retry::RetryPolicy;
 use longhaul_protocol::upload::{Action, Answer, Call, Config, Failure, Input, Ticket, Upload};
 use longhaul_protocol::wire::ids::{FileId, UploadId};
@@ -22,7 +22,7 @@ impl Bench {
     }
 
     pub fn with(chunks: u64, resume: Option<UploadId>) -> Self {
-        let plan = Plan::new(chunks * CHUNK_LEN_DEFAULT, CHUNK_LEN_DEFAULT).unwrap();
+        let plan = Plan::new(chunks * CHUNK_LEN_SHORT, CHUNK_LEN_SHORT).unwrap();
         let meta = FileMeta { name: "take.wav".to_owned(), ..FileMeta::default() };
         let config = Config {
             meta,
@@ -33,6 +33,18 @@ impl Bench {
             ..Config::default()
         };
         Self { upload: Upload::new(config), now: Millis(1000), plan }
+    }
+
+    /// One that asks first whether another device has begun.
+    pub fn seeking(chunks: u64) -> Self {
+        let bench = Self::new(chunks);
+        let config = Config { size: bench.plan.len(), seeks: true, ..Config::default() };
+        Self { upload: Upload::new(config), ..bench }
+    }
+
+    /// No other device has.
+    pub fn listed(&mut self, ticket: Ticket) -> Vec<Action> {
+        self.tell(Input::Answer { ticket, result: Ok(Answer::Uploads(Vec::new())) })
     }
 
     /// One that reads every chunk once more before the seal, and whose chunks have all arrived.
@@ -58,9 +70,10 @@ impl Bench {
         let mut bench = Self::new(chunks);
         let actions = bench.actions();
         bench.read_all(&actions);
-        let create = call(&bench.actions()).0;
+        let mut reads = bench.actions();
+        let create = call(&reads).0;
         bench.answer(create, Holding::default());
-        let reads = bench.actions();
+        reads.extend(bench.actions());
         bench.read_all(&reads);
         let (offer, _) = call(&bench.actions());
         bench.offered(offer);
@@ -135,7 +148,7 @@ impl Bench {
 }
 
 pub fn file_info(size: u64, root: Digest) -> FileInfo {
-    let plan = Plan::new(size, CHUNK_LEN_DEFAULT).unwrap();
+    let plan = Plan::new(size, CHUNK_LEN_SHORT).unwrap();
     FileInfo {
         id: FileId(ID.0),
         meta: FileMeta::default(),

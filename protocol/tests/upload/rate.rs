@@ -1,6 +1,6 @@
 //! How much is sent at once, and how fast.
 
-use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, RATE_MIN};
+use longhaul_protocol::plan::{CHUNK_LEN_SHORT, RATE_MIN};
 use longhaul_protocol::upload::{Action, Call, Input};
 
 use super::bench::{Bench, Sent, call, held, lost, sends};
@@ -22,7 +22,7 @@ fn rates(actions: &[Action]) -> Vec<Option<u64>> {
 /// A sender that was sending as it was told a rate of a chunk in eight seconds.
 fn limited() -> (Bench, Vec<Sent>, Vec<Action>) {
     let (mut bench, sent) = Bench::sending(20);
-    let stopped = bench.tell(limit(CHUNK_LEN_DEFAULT / 8));
+    let stopped = bench.tell(limit(CHUNK_LEN_SHORT / 8));
     let stops = stopped.iter().filter(|action| matches!(action, Action::Stop { .. })).count();
     assert_eq!(stops, sent.len(), "they were begun at another rate");
     let (ticket, asked) = call(&stopped);
@@ -36,7 +36,7 @@ fn limited() -> (Bench, Vec<Sent>, Vec<Action>) {
 fn a_chunk_begins_no_sooner_than_those_before_it_may_be_through() {
     let (mut bench, sent, begun) = limited();
     assert_eq!(sent.len(), 1);
-    assert_eq!(rates(&begun), [Some(CHUNK_LEN_DEFAULT / 8)]);
+    assert_eq!(rates(&begun), [Some(CHUNK_LEN_SHORT / 8)]);
     assert_eq!(sends(&bench.tell(Input::Sent { ticket: sent[0].0, result: Ok(()) })), []);
     assert_eq!(sends(&bench.wait(7_999)), []);
     assert_eq!(bench.upload.next_timeout().map(|at| at.since(bench.now).0), Some(1));
@@ -66,12 +66,12 @@ fn a_limit_that_is_lifted_has_all_lanes_sending_again() {
 #[test]
 fn the_same_limit_again_disturbs_nothing() {
     let (mut bench, ..) = limited();
-    assert_eq!(bench.tell(limit(CHUNK_LEN_DEFAULT / 8)), []);
+    assert_eq!(bench.tell(limit(CHUNK_LEN_SHORT / 8)), []);
 }
 
 #[test]
 fn files_share_a_limit_and_one_too_low_to_be_kept_is_raised() {
-    for (asked, of_a_body, apart) in [(4 * MIB, MIB, 8_000), (1, RATE_MIN, 4 * 128_000)] {
+    for (asked, of_a_body, apart) in [(4 * MIB, MIB, 2_000), (1, RATE_MIN, 4 * 32_000)] {
         let (mut bench, _) = Bench::sending(20);
         let stopped = bench.tell(limit(asked));
         bench.answer(call(&stopped).0, held(""));

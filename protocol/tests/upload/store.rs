@@ -19,7 +19,7 @@ fn stores(actions: &[Action]) -> Vec<(Ticket, BufferId, StoreHeaders)> {
 }
 
 fn bench(size: u64, meta: FileMeta) -> Bench {
-    let plan = Plan::new(size, Plan::EMPTY.chunk_len()).unwrap();
+    let plan = Plan::of_file(size).unwrap();
     let config = Config { meta, size, key: "key".to_owned(), seed: 1, ..Config::default() };
     Bench { upload: Upload::new(config), now: longhaul_protocol::Millis(1000), plan }
 }

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::Method;
-use longhaul_protocol::ChunkIndex;
 use longhaul_protocol::wire::header::UPLOAD_TOKEN;
 use longhaul_protocol::wire::{FileInfo, SealRequest, UploadStatus, path};
+use longhaul_protocol::{ChunkIndex, Plan};
 use longhaul_tests::api::{Api, chunk_headers, chunk_of, create_request, root_of};
 use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::{Folder, MIB, change_unnoticed};
@@ -21,8 +21,9 @@ fn options(more: &[&str]) -> Options {
 
 /// Uploads a file as somebody whom the server has not met.
 async fn upload_as_guest(api: &Api, whole: Bytes) -> FileInfo {
-    let begun = api.post(path::UPLOADS, &create_request("hers.bin", whole.len() as u64)).await;
-    let begun = begun.unwrap();
+    let mut request = create_request("hers.bin", whole.len() as u64);
+    request.chunk_size = Some(Plan::of_file(request.size).unwrap().chunk_len());
+    let begun = api.post(path::UPLOADS, &request).await.unwrap();
     let status: UploadStatus = begun.json();
     let bearer = format!("Bearer {}", begun.headers[UPLOAD_TOKEN].to_str().unwrap());
     let plan = status.plan().unwrap();

@@ -12,7 +12,7 @@ mod slow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use longhaul_protocol::plan::CHUNK_LEN_DEFAULT as CHUNK;
+use longhaul_protocol::plan::CHUNK_LEN_SHORT as CHUNK;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_tests::browser::Browser;
 use longhaul_tests::files::Folder;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use longhaul_protocol::ChunkIndex;
+use longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
 use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::{Folder, MIB};
 use longhaul_tests::page::{Page, UPLOAD};
@@ -39,7 +40,7 @@ async fn an_upload_takes_at_least_as_long_as_its_rate_says() {
 async fn a_chunk_that_was_begun_at_a_limit_goes_on_from_where_it_is_once_that_is_lifted() {
     in_every_engine(async |browser| {
         let folder = Folder::new();
-        let file = folder.random("lifted.bin", 40 * MIB, 82);
+        let file = folder.random("lifted.bin", 160 * MIB, 82);
         let server = Server::start(Options::demo()).await;
         let page = Page::open(browser, &server.origin()).await;
         browser.run(LIMIT, &[json!(MIB / 2)]).await;
@@ -56,7 +57,7 @@ async fn a_chunk_that_was_begun_at_a_limit_goes_on_from_where_it_is_once_that_is
             .iter()
             .find(|request| request.chunk == Some(ChunkIndex(0)) && request.status == Some(204))
             .expect("the rest of the first chunk");
-        let taken = 8 * MIB - rest.received;
+        let taken = CHUNK_LEN_DEFAULT - rest.received;
         assert!((MIB..taken_max).contains(&taken), "{taken} bytes of {taken_max}: {requests:?}");
         newest_is(&server, &file).await;
         server.assert_no_fault();

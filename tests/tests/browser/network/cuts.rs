@@ -7,7 +7,7 @@ use longhaul_tests::server::{Options, Server};
 
 use super::{CHUNK, FINISHED, Stage};
 use crate::stage::{holds, newest_is};
-use longhaul_protocol::plan::LANES_MAX;
+use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, LANES_MAX};
 use longhaul_tests::files::Folder;
 use longhaul_tests::page::Page;
 
@@ -23,7 +23,7 @@ async fn each_connection_cut_after_20_mib_wastes_under_two_percent() {
             let stage = Stage::new(browser, LEN, 60).await;
             // WebKitGTK takes a new connection for most chunks, of which few come as far as 20 MiB.
             let is_webkit = browser.engine() == Engine::WebKit;
-            let every = if is_webkit { CHUNK * 3 / 4 } else { EVERY };
+            let every = if is_webkit { CHUNK_LEN_DEFAULT * 3 / 4 } else { EVERY };
             stage.proxy.add(Fault::each(Way::Up, every, harm));
             stage.page.pick(&stage.file).await;
             let sent = stage.finishes().await;
