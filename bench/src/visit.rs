@@ -26,6 +26,9 @@ pub const TIME: &str = "time";
 pub const LONGEST_TASK: &str = "longest task";
 /// Tasks of 50 ms and more.
 pub const LONG_TASKS: &str = "long tasks";
+/// How long the browser was busy on the page's thread before the page heard of the pick, seconds; 0 if
+/// no 50 ms.
+pub const PICK_TASK: &str = "pick task";
 /// Processor time until the end, seconds.
 pub const CPU: [(&str, &str); 6] = [
     ("page cpu", "page's thread"),
@@ -173,6 +176,7 @@ fn turn(outcome: &Outcome, cpu: Cpu, server: f64, others: f64) -> Turn {
         (TIME, outcome.ms / 1e3),
         (LONGEST_TASK, outcome.longest_task_ms / 1e3),
         (LONG_TASKS, outcome.long_tasks),
+        (PICK_TASK, outcome.pick_task_ms / 1e3),
         (OTHERS, others),
     ]);
     turn.extend(CPU.iter().zip(cpu).map(|((metric, _), seconds)| (*metric, seconds)));

@@ -10,7 +10,7 @@ uppy.use(Tus, { endpoint: new URL("/files", location.href).href, ...(limit && { 
 
 pickedBy(document.querySelector("input"), async (files) => {
   try {
-    uppy.addFiles(files.map((data) => ({ name: data.name, type: data.type, data })));
+    uppy.addFiles(Array.from(files, (data) => ({ name: data.name, type: data.type, data })));
     const result = await uppy.upload();
     if (result.failed.length) throw result.failed[0].error;
     over();
