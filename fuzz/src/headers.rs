@@ -9,6 +9,7 @@ use longhaul_protocol::wire::header::{
     UPLOAD_CREATE, read_idempotency_key,
 };
 use longhaul_server::precondition::{Validators, Verdict, judge};
+use longhaul_server::wanted::Wanted;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +33,7 @@ pub fn check(bytes: &[u8]) {
     check_create(get(UPLOAD_CREATE));
     check_range(get("range"));
     check_conditions(&headers);
+    check_wants(&headers);
 }
 
 fn check_chunk<'a>(get: impl Fn(&str) -> Option<&'a str>) {
@@ -151,7 +153,8 @@ const ETAG: &str = "\"root-3\"";
 /// The file was sealed at the second 1000 of 1970.
 fn check_conditions(headers: &HeaderMap) {
     let last_modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
-    let verdict = judge(headers, &Validators { etag: ETAG.into(), last_modified });
+    let file = Validators { etag: ETAG.into(), last_modified };
+    let verdict = judge(headers, &file, last_modified);
     let lists = ["if-match", "if-none-match"].map(|name| list(headers, name));
     // A list that is none by the grammar may come to anything but a panic.
     let [Some(matches), Some(none_matches)] = lists else { return };
@@ -172,6 +175,30 @@ fn check_conditions(headers: &HeaderMap) {
     if none_matches == List::Any {
         assert_eq!(verdict, Verdict::NotModified, "{headers:?}");
     }
+}
+
+/// The tag of an If-Range by itself, a date that the library knows too, and digests that are wanted.
+fn check_wants(headers: &HeaderMap) {
+    let known = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+    let file = Validators { etag: ETAG.into(), last_modified: known };
+    let mut only = HeaderMap::new();
+    for value in headers.get_all("if-range") {
+        only.append("if-range", value.clone());
+    }
+    let lines: Vec<_> = only.get_all("if-range").iter().map(|line| line.to_str().ok()).collect();
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let counts = match lines.as_slice() {
+        [] => Some(true),
+        [Some(line)] if line.contains('"') => Some(*line == ETAG),
+        // Two digits of a year mean what they mean now; years before 1970 are ours alone.
+        [Some(line)] => date(line).filter(|_| !line.contains('-')).map(|date| date == known),
+        _ => Some(false),
+    };
+    let range = judge(&only, &file, known) == Verdict::Serve { range: true };
+    assert!(counts.is_none_or(|counts| counts == range), "{only:?}");
+    let wanted = Wanted::of(headers);
+    assert!(!wanted.legacy || headers.contains_key("want-digest"));
+    assert!(wanted.repr || headers.contains_key("want-repr-digest"));
 }
 
 #[derive(Debug, PartialEq, Eq)]

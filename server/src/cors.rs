@@ -6,12 +6,13 @@ use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
     AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, IF_MATCH, IF_NONE_MATCH, IF_RANGE, LOCATION, ORIGIN, RANGE, RETRY_AFTER, VARY,
+    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    LOCATION, ORIGIN, RANGE, RETRY_AFTER, VARY,
 };
 use http::request::Parts;
 use longhaul_protocol::wire::header::{
-    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_RATE_MAX, CHUNK_REPLACE, CHUNK_TRY,
-    IDEMPOTENCY_KEY, REPR_DIGEST, UPLOAD_CREATE, UPLOAD_TOKEN,
+    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_RATE_MAX, CHUNK_REPLACE, CHUNK_TRY, DIGEST,
+    IDEMPOTENCY_KEY, REPR_DIGEST, UPLOAD_CREATE, UPLOAD_TOKEN, WANT_DIGEST, WANT_REPR_DIGEST,
 };
 
 use crate::gate::Standing;
@@ -20,7 +21,7 @@ use crate::gate::Standing;
 const MAX_AGE_SECONDS: u64 = 7200;
 
 /// What a page may read beyond the headers that any page may.
-const EXPOSED: [HeaderName; 8] = [
+const EXPOSED: [HeaderName; 9] = [
     LOCATION,
     ETAG,
     RETRY_AFTER,
@@ -28,17 +29,20 @@ const EXPOSED: [HeaderName; 8] = [
     CONTENT_RANGE,
     CONTENT_DISPOSITION,
     HeaderName::from_static(REPR_DIGEST),
+    HeaderName::from_static(DIGEST),
     HeaderName::from_static(UPLOAD_TOKEN),
 ];
 
 /// What a page may send beyond the headers that any page may.
-const ACCEPTED: [HeaderName; 14] = [
+const ACCEPTED: [HeaderName; 18] = [
     CONTENT_TYPE,
     AUTHORIZATION,
     RANGE,
     IF_RANGE,
     IF_MATCH,
     IF_NONE_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_UNMODIFIED_SINCE,
     HeaderName::from_static(CHUNK_INDEX),
     HeaderName::from_static(CHUNK_OFFSET),
     HeaderName::from_static(CHUNK_DIGEST),
@@ -47,6 +51,8 @@ const ACCEPTED: [HeaderName; 14] = [
     HeaderName::from_static(CHUNK_TRY),
     HeaderName::from_static(UPLOAD_CREATE),
     HeaderName::from_static(IDEMPOTENCY_KEY),
+    HeaderName::from_static(WANT_REPR_DIGEST),
+    HeaderName::from_static(WANT_DIGEST),
 ];
 
 /// Adds to an answer what lets an allowed page read it. The answer depends on who asks, and caches

@@ -9,6 +9,7 @@ pub mod body;
 pub mod config;
 pub mod cors;
 pub mod gate;
+pub mod http_date;
 pub mod key;
 pub mod listen;
 pub mod log;
@@ -22,6 +23,7 @@ pub mod store;
 pub mod stream;
 pub mod token;
 pub mod tries;
+pub mod wanted;
 
 pub use config::Config;
 pub use listen::{App, serve};

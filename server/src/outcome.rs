@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::ops::Range;
 
-use http::Method;
+use http::{HeaderName, Method};
 use longhaul_protocol::name::NameError;
 use longhaul_protocol::problem::Facts;
 use longhaul_protocol::wire::FileInfo;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::access::Challenge;
 use crate::respond::Body;
 use crate::store::StoreError;
+use crate::wanted::Wanted;
 
 /// What every verb returns.
 pub type Answer = Result<Outcome, Refusal>;
@@ -40,20 +41,28 @@ pub enum Outcome {
     /// A page for people.
     Html(String),
     /// The bytes of a sealed file, or some of them.
-    File {
-        /// The file.
-        info: Box<FileInfo>,
-        /// Which bytes.
-        serving: Serving,
-        /// How many bytes that makes.
-        len: u64,
-        /// The bytes; empty where nobody reads them.
-        body: Body,
-    },
+    File(Download),
     /// What one may do at this address.
     Methods(&'static [Method]),
     /// A file of the site, as the library that serves it answers.
     Site(http::Response<Body>),
+}
+
+/// A sealed file on its way out.
+#[derive(Debug)]
+pub struct Download {
+    /// The file.
+    pub info: Box<FileInfo>,
+    /// Which bytes.
+    pub serving: Serving,
+    /// Whether the caller goes on with what he has of it, and has been told the rest then.
+    pub is_resumed: bool,
+    /// How he wants to be told its digest.
+    pub wanted: Wanted,
+    /// How many bytes that makes.
+    pub len: u64,
+    /// The bytes; empty where nobody reads them.
+    pub body: Body,
 }
 
 /// Which bytes of a sealed file are served.
@@ -138,6 +147,12 @@ impl Refusal {
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!("a request failed: {error}");
         Self::new(ProblemCode::Internal, IN_THE_LOG)
+    }
+
+    /// A condition that the caller made does not hold.
+    pub fn condition(header: &HeaderName) -> Self {
+        let detail = format!("`{header}` does not hold for the file as it is.");
+        Self::new(ProblemCode::PreconditionFailed, detail)
     }
 
     /// A name or path (`field`) that no file may have.

@@ -11,6 +11,8 @@ use http::header::{
 };
 use longhaul_protocol::wire::FileInfo;
 
+use crate::http_date;
+
 /// What identifies the state of a file (RFC 9110, section 8.8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validators {
@@ -45,46 +47,69 @@ pub enum Verdict {
     Failed(HeaderName),
 }
 
-/// Judges the conditions of a `GET` or `HEAD`.
+/// Judges the conditions of a `GET` or `HEAD`. `now` only decides the century of a date that tells two
+/// digits of its year.
 #[must_use]
-pub fn judge(headers: &HeaderMap, file: &Validators) -> Verdict {
-    if let Some(failed) = failed(headers, file) {
+pub fn judge(headers: &HeaderMap, file: &Validators, now: SystemTime) -> Verdict {
+    if let Some(failed) = failed(headers, file, now) {
         return Verdict::Failed(failed);
     }
-    if is_unchanged(headers, file) {
+    if is_unchanged(headers, file, now) {
         return Verdict::NotModified;
     }
-    Verdict::Serve { range: range_counts(headers, file) }
+    Verdict::Serve { range: range_counts(headers, file, now) }
+}
+
+/// The condition of any other method that does not hold, if there is one.
+#[must_use]
+pub fn refuse_change(
+    headers: &HeaderMap,
+    file: &Validators,
+    now: SystemTime,
+) -> Option<HeaderName> {
+    failed(headers, file, now).or_else(|| {
+        // Section 13.2.2, step 3, "if false for other methods"; section 13.1.3: If-Modified-Since
+        // is for GET and HEAD alone.
+        let tags = joined(headers, IF_NONE_MATCH)?;
+        lists(&tags, |tag| is_weakly(tag, file)).then_some(IF_NONE_MATCH)
+    })
 }
 
 /// Section 13.2.2, steps 1 and 2.
-fn failed(headers: &HeaderMap, file: &Validators) -> Option<HeaderName> {
+fn failed(headers: &HeaderMap, file: &Validators, now: SystemTime) -> Option<HeaderName> {
     match joined(headers, IF_MATCH) {
         // Section 13.1.1: `*` holds for whatever is there; tags are compared strongly.
         Some(tags) => (!lists(&tags, |tag| tag == file.etag)).then_some(IF_MATCH),
         // Section 13.1.4: only without If-Match; a date that is none is ignored.
-        None => (file.last_modified > date(headers, IF_UNMODIFIED_SINCE)?)
+        None => (file.last_modified > date(headers, IF_UNMODIFIED_SINCE, now)?)
             .then_some(IF_UNMODIFIED_SINCE),
     }
 }
 
 /// Section 13.2.2, steps 3 and 4, for `GET` and `HEAD`.
-fn is_unchanged(headers: &HeaderMap, file: &Validators) -> bool {
+fn is_unchanged(headers: &HeaderMap, file: &Validators, now: SystemTime) -> bool {
     match joined(headers, IF_NONE_MATCH) {
-        // Section 13.1.2: compared weakly.
-        Some(tags) => lists(&tags, |tag| tag.strip_prefix("W/").unwrap_or(tag) == file.etag),
+        Some(tags) => lists(&tags, |tag| is_weakly(tag, file)),
         // Section 13.1.3: only without If-None-Match; a date that is none is ignored.
-        None => date(headers, IF_MODIFIED_SINCE).is_some_and(|since| file.last_modified <= since),
+        None => {
+            let since = date(headers, IF_MODIFIED_SINCE, now);
+            since.is_some_and(|since| file.last_modified <= since)
+        }
     }
+}
+
+/// Sections 13.1.2 and 8.8.3.2: compared weakly.
+fn is_weakly(tag: &str, file: &Validators) -> bool {
+    tag.strip_prefix("W/").unwrap_or(tag) == file.etag
 }
 
 /// Section 13.2.2, step 5, and 13.1.5: a tag, compared strongly, or a date, which must be the very
 /// one. Whatever else it says, the bytes may be others than the caller has: all of them are served.
-fn range_counts(headers: &HeaderMap, file: &Validators) -> bool {
+fn range_counts(headers: &HeaderMap, file: &Validators, now: SystemTime) -> bool {
     match joined(headers, IF_RANGE) {
         None => true,
         Some(tag) if tag.starts_with('"') || tag.starts_with("W/") => tag == file.etag,
-        Some(_) => date(headers, IF_RANGE) == Some(file.last_modified),
+        Some(_) => date(headers, IF_RANGE, now) == Some(file.last_modified),
     }
 }
 
@@ -107,8 +132,13 @@ fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
-fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
+/// Sections 13.1.3 and 13.1.4: what is no date, or more than one, is ignored.
+fn date(headers: &HeaderMap, name: HeaderName, now: SystemTime) -> Option<SystemTime> {
+    let mut lines = headers.get_all(name).iter();
+    match (lines.next(), lines.next()) {
+        (Some(line), None) => http_date::read(line.to_str().ok()?, now),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -119,16 +149,22 @@ mod tests {
     const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
     const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
-    fn judged(conditions: &[(HeaderName, &str)]) -> Verdict {
-        let file = Validators {
-            etag: "\"root-3\"".into(),
-            last_modified: httpdate::parse_http_date(SEALED).unwrap(),
-        };
+    fn file() -> Validators {
+        let last_modified = httpdate::parse_http_date(SEALED).unwrap();
+        Validators { etag: "\"root-3\"".into(), last_modified }
+    }
+
+    fn lines(conditions: &[(HeaderName, &str)]) -> HeaderMap {
+        let line = |(name, value): &(HeaderName, &str)| (name.clone(), value.parse().unwrap());
         let mut headers = HeaderMap::new();
-        for (name, value) in conditions {
-            headers.append(name.clone(), value.parse().unwrap());
+        for (name, value) in conditions.iter().map(line) {
+            headers.append(name, value);
         }
-        judge(&headers, &file)
+        headers
+    }
+
+    fn judged(conditions: &[(HeaderName, &str)]) -> Verdict {
+        judge(&lines(conditions), &file(), file().last_modified)
     }
 
     const SERVE: Verdict = Verdict::Serve { range: true };
@@ -172,6 +208,27 @@ mod tests {
     fn if_modified_since_spares_what_was_not() {
         assert_eq!(judged(&[(IF_MODIFIED_SINCE, SEALED)]), Verdict::NotModified);
         assert_eq!(judged(&[(IF_MODIFIED_SINCE, EARLIER)]), SERVE);
+    }
+
+    #[test]
+    fn two_dates_are_none() {
+        let both = |name: HeaderName, date| [(name.clone(), date), (name, date)];
+        assert_eq!(judged(&both(IF_MODIFIED_SINCE, LATER)), SERVE);
+        assert_eq!(judged(&both(IF_UNMODIFIED_SINCE, EARLIER)), SERVE);
+        assert_eq!(judged(&both(IF_RANGE, SEALED)), Verdict::Serve { range: false });
+    }
+
+    #[test]
+    fn a_change_is_made_only_to_the_file_that_was_meant() {
+        let refused =
+            |conditions: &[_]| refuse_change(&lines(conditions), &file(), SystemTime::now());
+        assert_eq!(refused(&[]), None);
+        assert_eq!(refused(&[(IF_MATCH, "\"root-3\"")]), None);
+        assert_eq!(refused(&[(IF_MATCH, "\"x\"")]), Some(IF_MATCH));
+        assert_eq!(refused(&[(IF_UNMODIFIED_SINCE, EARLIER)]), Some(IF_UNMODIFIED_SINCE));
+        assert_eq!(refused(&[(IF_NONE_MATCH, "*")]), Some(IF_NONE_MATCH));
+        assert_eq!(refused(&[(IF_NONE_MATCH, "\"x\"")]), None);
+        assert_eq!(refused(&[(IF_MODIFIED_SINCE, LATER)]), None);
     }
 
     #[test]

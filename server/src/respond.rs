@@ -53,7 +53,7 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
         Outcome::Done => empty(StatusCode::NO_CONTENT),
         Outcome::Well => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         Outcome::Html(html) => page(html),
-        Outcome::File { info, serving, len, body } => file::respond(&info, &serving, len, body),
+        Outcome::File(download) => file::respond(download),
         Outcome::Methods(methods) => {
             let mut response = empty(StatusCode::NO_CONTENT);
             response.headers_mut().insert(ALLOW, cors::list(methods));

@@ -26,7 +26,10 @@ pub enum Stretch {
 }
 
 impl Stretch {
-    fn len(&self) -> u64 {
+    /// Its length, bytes.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> u64 {
         match self {
             Self::Text(text) => text.len() as u64,
             Self::File(range) => range.end.saturating_sub(range.start),

@@ -24,6 +24,7 @@ pub mod process;
 pub mod server;
 pub mod site;
 pub mod small_disk;
+pub mod stored;
 pub mod strace;
 pub mod wait;
 

@@ -29,6 +29,12 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const AUTHORIZATION: &str = "authorization";
 /// HTTP's own header for the digest of a whole file (RFC 9530, section 3), beside a download.
 pub const REPR_DIGEST: &str = "repr-digest";
+/// Which digests of a whole file one wants to be told (RFC 9530, section 4).
+pub const WANT_REPR_DIGEST: &str = "want-repr-digest";
+/// The digest of a whole file as RFC 3230 had it told, for programs that still ask so.
+pub const DIGEST: &str = "digest";
+/// How they ask (RFC 3230, section 4.3.1).
+pub const WANT_DIGEST: &str = "want-digest";
 /// Beside the answer to a guest's create: the token to keep, and to send from then on. The upload
 /// and the file belong to whoever has it.
 pub const UPLOAD_TOKEN: &str = "upload-token";

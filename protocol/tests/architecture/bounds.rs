@@ -5,9 +5,13 @@ use std::path::Path;
 
 use super::{page, rows};
 
-/// Constants that bound nothing: formats, versions, permissions, and what the system gives.
-const NO_BOUNDS: [&str; 13] = [
+/// Constants that bound nothing: formats, versions, permissions, the calendar, and what the system gives.
+const NO_BOUNDS: [&str; 17] = [
+    "CENTURY_AHEAD",
     "CHECKSUM_LEN",
+    "CYCLE_DAYS",
+    "CYCLE_YEARS",
+    "DAY",
     "DIGEST_LEN",
     "DIR_MODE",
     "FILE_MODE",

@@ -6,19 +6,21 @@ use http::header::{
     LAST_MODIFIED, VARY,
 };
 use http::{Response, StatusCode};
-use longhaul_protocol::range;
 use longhaul_protocol::wire::FileInfo;
-use longhaul_protocol::wire::header::REPR_DIGEST;
+use longhaul_protocol::wire::header::{DIGEST, REPR_DIGEST};
+use longhaul_protocol::{Digest, range};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Body, insert};
 use crate::multipart::{self, media_type};
-use crate::outcome::Serving;
+use crate::outcome::{Download, Serving};
 use crate::precondition::Validators;
+use crate::wanted::Wanted;
 
 /// The bytes never change, so no cache has to ask again; but a file can be deleted, and then it
-/// should be gone within the hour. `private`: it is its owner's.
-const CACHE: &str = "private, max-age=3600, immutable";
+/// should be gone within the hour. `private`: it is its owner's. `no-transform`: a proxy that
+/// compressed it would leave ranges and digests of something else (RFC 9110, section 7.7).
+const CACHE: &str = "private, max-age=3600, immutable, no-transform";
 /// An uploaded page must not run as one of this site's: no script, no form, an origin of its own.
 const SANDBOX: &str = "sandbox; default-src 'none'";
 
@@ -38,48 +40,73 @@ const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// A download, or a part of one, or word that it is not needed.
-pub(super) fn respond(info: &FileInfo, serving: &Serving, len: u64, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = match serving {
-        Serving::Whole => StatusCode::OK,
-        Serving::Range(_) | Serving::Parts => StatusCode::PARTIAL_CONTENT,
+pub(super) fn respond(download: Download) -> Response<Body> {
+    let mut headers = HeaderMap::new();
+    validate(&download.info, &mut headers);
+    let status = match &download.serving {
+        // RFC 9110, section 15.4.5: nothing more than this goes with it.
         Serving::NotModified => StatusCode::NOT_MODIFIED,
+        Serving::Whole => {
+            describe(&download, media_type(&download.info), &mut headers);
+            StatusCode::OK
+        }
+        // Section 15.3.7.1.
+        Serving::Range(bytes) => {
+            describe(&download, media_type(&download.info), &mut headers);
+            let place = range::content_range(bytes, download.info.size);
+            insert(&mut headers, CONTENT_RANGE, &place);
+            StatusCode::PARTIAL_CONTENT
+        }
+        // Section 15.3.7.2: no Content-Range of its own, each part has one.
+        Serving::Parts => {
+            describe(&download, &multipart::content_type(&download.info), &mut headers);
+            StatusCode::PARTIAL_CONTENT
+        }
     };
-    validate(info, response.headers_mut());
-    describe(info, serving, len, response.headers_mut());
+    let mut response = Response::new(download.body);
+    (*response.status_mut(), *response.headers_mut()) = (status, headers);
     response
 }
 
-/// What goes with every answer about the file, a 304 too (RFC 9110, section 15.4.5).
+/// What goes with every answer about the file (RFC 9110, sections 15.3.7 and 15.4.5).
 fn validate(info: &FileInfo, headers: &mut HeaderMap) {
-    let Validators { etag, last_modified } = Validators::of(info);
-    insert(headers, ETAG, &etag);
-    insert(headers, LAST_MODIFIED, &httpdate::fmt_http_date(last_modified));
+    insert(headers, ETAG, &Validators::of(info).etag);
     insert(headers, CACHE_CONTROL, CACHE);
     // Nor is a browser to give it to the next who uses it, with another token.
     headers.append(VARY, HeaderValue::from_name(AUTHORIZATION));
-    insert(headers, ACCEPT_RANGES, "bytes");
     insert(headers, CONTENT_SECURITY_POLICY, SANDBOX);
 }
 
-/// What goes with `len` bytes of a body.
-fn describe(info: &FileInfo, serving: &Serving, len: u64, headers: &mut HeaderMap) {
-    match serving {
-        Serving::NotModified => return,
-        // Section 15.3.7.2: no Content-Range of its own, each part has one.
-        Serving::Parts => insert(headers, CONTENT_TYPE, &multipart::content_type(info)),
-        Serving::Whole => insert(headers, CONTENT_TYPE, media_type(info)),
-        Serving::Range(bytes) => {
-            insert(headers, CONTENT_TYPE, media_type(info));
-            insert(headers, CONTENT_RANGE, &range::content_range(bytes, info.size));
-        }
-    }
+/// What goes with bytes of it.
+fn describe(download: &Download, content_type: &str, headers: &mut HeaderMap) {
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(download.len));
+    insert(headers, CONTENT_TYPE, content_type);
+    // RFC 9110, section 14.3.
+    insert(headers, ACCEPT_RANGES, "bytes");
     // RFC 9530, section 3: of the whole file, also with a part of it.
+    let Download { info, wanted, .. } = download;
     if let Some(sha256) = info.sha256 {
+        tell_digest(sha256, *wanted, headers);
+    }
+    // RFC 9110, section 15.3.7: who goes on by If-Range "already has a prior response containing
+    // those header fields".
+    let is_known = download.is_resumed && download.serving != Serving::Whole;
+    if !is_known {
+        let last_modified = Validators::of(info).last_modified;
+        insert(headers, LAST_MODIFIED, &httpdate::fmt_http_date(last_modified));
+        insert(headers, CONTENT_DISPOSITION, &disposition(&info.meta.name));
+    }
+}
+
+fn tell_digest(sha256: Digest, wanted: Wanted, headers: &mut HeaderMap) {
+    if wanted.repr {
         insert(headers, HeaderName::from_static(REPR_DIGEST), &sha256.to_header());
     }
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
-    insert(headers, CONTENT_DISPOSITION, &disposition(&info.meta.name));
+    // RFC 3230, section 4.3.2: of the instance, which is the whole file also with a part of it.
+    if wanted.legacy {
+        let value = format!("SHA-256={}", sha256.to_base64());
+        insert(headers, HeaderName::from_static(DIGEST), &value);
+    }
 }
 
 /// RFC 6266, section 4.3: the name in RFC 8187's encoding, and beside it one that a reader who does

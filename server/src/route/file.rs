@@ -1,8 +1,10 @@
 //! `GET` or `HEAD /v1/files/{id}`: the bytes of a sealed file, with ranges (RFC 9110, sections 13
 //! and 14).
 
+use std::time::SystemTime;
+
 use http::Method;
-use http::header::RANGE;
+use http::header::{IF_RANGE, RANGE};
 use http_body_util::BodyExt as _;
 use longhaul_protocol::ProblemCode;
 use longhaul_protocol::range::{Selection, select};
@@ -11,28 +13,30 @@ use longhaul_protocol::wire::ids::FileId;
 
 use super::Call;
 use crate::multipart;
-use crate::outcome::{Answer, Beside, Outcome, Refusal, Serving};
+use crate::outcome::{Answer, Beside, Download, Outcome, Refusal, Serving};
 use crate::precondition::{Validators, Verdict, judge};
 use crate::respond::Body;
-use crate::store::{FileReader, Store};
+use crate::store::Store;
 use crate::stream::{FileBody, Stretch};
+use crate::wanted::Wanted;
 
 pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: FileId) -> Answer {
     let (info, reader) = call.app.store.open(&call.owner, id).await?;
-    let range = match judge(&call.head.headers, &Validators::of(&info)) {
-        Verdict::NotModified => return Ok(not_modified(info)),
-        Verdict::Failed(header) => {
-            let detail = format!("`{header}` does not hold for the file as it is.");
-            return Err(Refusal::new(ProblemCode::PreconditionFailed, detail));
-        }
+    let headers = &call.head.headers;
+    let range = match judge(headers, &Validators::of(&info), SystemTime::now()) {
+        Verdict::NotModified => return Ok(not_modified(call, info)),
+        Verdict::Failed(header) => return Err(Refusal::condition(&header)),
         Verdict::Serve { range } => range,
     };
     let selection = if range { selected(call, info.size) } else { Selection::Whole };
     let (serving, stretches) = chosen(&info, selection)?;
     let file = FileBody::new(reader, stretches);
     // Section 9.3.2: HEAD tells the length and sends nothing.
-    let file = if call.head.method == Method::HEAD { file } else { file.begun().await? };
-    Ok(serve(call, info, serving, file))
+    let is_head = call.head.method == Method::HEAD;
+    let file = if is_head { file } else { file.begun().await? };
+    let len = file.left();
+    let body = if is_head { Body::default() } else { file.boxed_unsync() };
+    Ok(download(call, info, serving, len, body))
 }
 
 /// Section 14.2: `Range` counts for `GET` only. Section 5.3: two lines of it are no list of ranges,
@@ -46,12 +50,17 @@ fn selected<S>(call: &Call<'_, S>, len: u64) -> Selection {
 }
 
 fn chosen(info: &FileInfo, selection: Selection) -> Result<(Serving, Vec<Stretch>), Refusal> {
+    let whole = || (Serving::Whole, vec![Stretch::File(0..info.size)]);
     match selection {
-        Selection::Whole => Ok((Serving::Whole, vec![Stretch::File(0..info.size)])),
+        Selection::Whole => Ok(whole()),
         Selection::Ranges(ranges) => Ok(match ranges.as_slice() {
             // Section 15.3.7.1: one range is sent as it is.
             [range] => (Serving::Range(range.clone()), vec![Stretch::File(range.clone())]),
-            ranges => (Serving::Parts, multipart::stretches(info, ranges)),
+            ranges => match multipart::stretches(info, ranges) {
+                // Section 14.2: a server may ignore what would cost more than the whole.
+                stretches if total(&stretches) >= info.size => whole(),
+                stretches => (Serving::Parts, stretches),
+            },
         }),
         Selection::Unsatisfiable => {
             let detail = format!("The file has {} bytes.", info.size);
@@ -61,18 +70,28 @@ fn chosen(info: &FileInfo, selection: Selection) -> Result<(Serving, Vec<Stretch
     }
 }
 
-fn serve<S>(
+fn total(stretches: &[Stretch]) -> u64 {
+    stretches.iter().map(Stretch::len).sum()
+}
+
+fn not_modified<S>(call: &Call<'_, S>, info: FileInfo) -> Outcome {
+    download(call, info, Serving::NotModified, 0, Body::default())
+}
+
+fn download<S>(
     call: &Call<'_, S>,
     info: FileInfo,
     serving: Serving,
-    file: FileBody<impl FileReader>,
+    len: u64,
+    body: Body,
 ) -> Outcome {
-    let len = file.left();
-    let body = if call.head.method == Method::HEAD { Body::default() } else { file.boxed_unsync() };
-    Outcome::File { info: Box::new(info), serving, len, body }
-}
-
-fn not_modified(info: FileInfo) -> Outcome {
-    let (serving, body) = (Serving::NotModified, Body::default());
-    Outcome::File { info: Box::new(info), serving, len: 0, body }
+    let headers = &call.head.headers;
+    Outcome::File(Download {
+        info: Box::new(info),
+        serving,
+        is_resumed: headers.contains_key(IF_RANGE),
+        wanted: Wanted::of(headers),
+        len,
+        body,
+    })
 }

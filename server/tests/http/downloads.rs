@@ -25,7 +25,7 @@ fn a_download_says_what_it_is_and_keeps_it_from_running() {
         ("etag", &format!("\"{}-1\"", file.root)),
         ("x-content-type-options", "nosniff"),
         ("content-security-policy", "sandbox; default-src 'none'"),
-        ("cache-control", "private, max-age=3600, immutable"),
+        ("cache-control", "private, max-age=3600, immutable, no-transform"),
         (
             "content-disposition",
             "attachment; filename=\"na_ve _x_.html\"; filename*=UTF-8''na%C3%AFve%20%22x%22.html",

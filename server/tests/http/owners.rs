@@ -280,7 +280,7 @@ fn what_a_browser_keeps_of_a_file_is_for_who_asked_for_it() {
     let server = server();
     let (_, file) = belongings(&server, &token("alice"));
     let got = server.send(Request::new("GET", &path::file(file)).bearer(&token("alice")));
-    assert_eq!(got.header("cache-control"), Some("private, max-age=3600, immutable"));
+    assert_eq!(got.header("cache-control"), Some("private, max-age=3600, immutable, no-transform"));
     assert_eq!(got.all("vary"), ["authorization", "origin"]);
 }
 
