@@ -5,12 +5,12 @@ use std::process::Command;
 use crate::error::Error;
 use crate::run::{heading, run};
 use crate::workspace::{bench, cargo, dist, server};
-use crate::{browser, wasm};
+use crate::{programs, wasm};
 
 /// `bench/` has a command line of its own; all arguments are for it.
 pub(crate) fn run_bench(arguments: &[String]) -> Result<(), Error> {
-    heading("browser");
-    browser::ensure()?;
+    heading("programs");
+    programs::ensure()?;
     heading("client");
     wasm::build(&wasm::Options::default())?;
     heading("the server and its bench, as released");

@@ -47,13 +47,15 @@ pub(crate) enum Error {
         /// The crates that it must not have.
         found: String,
     },
-    /// No browser to test in, and no right to install one.
+    /// A program that the tests drive is not there, and there is no right to install it.
     #[error(
-        "{missing} not found, and this user may not install packages; run\n  apt-get install -y --no-install-recommends chromium chromium-driver\nas root, or put another build of both on PATH"
+        "{missing} not found, and this user may not install packages; run\n  apt-get install -y --no-install-recommends {packages}\nas root, or put other builds of them on PATH"
     )]
-    NoBrowser {
+    NoProgram {
         /// The programs.
         missing: String,
+        /// The packages that Debian has them in.
+        packages: String,
     },
     /// No cargo-fuzz, or no nightly to run it with.
     #[error(

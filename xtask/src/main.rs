@@ -1,12 +1,12 @@
 //! The project's own commands: `cargo xtask help` lists them.
 
 mod bench;
-mod browser;
 mod demo;
 mod error;
 mod fuzz;
 mod glue;
 mod mutants;
+mod programs;
 mod purity;
 mod run;
 mod tally;
@@ -25,7 +25,8 @@ cargo xtask <command>
                   and keep it running until ctrl-c. Its data is kept in target/demo-data.
   test            Everything that has to hold: format, lints, what `protocol` may depend on,
                   the client, the server, all tests, those in a real browser too.
-                  Installs Debian's chromium and chromium-driver if they are missing and it may.
+                  Installs Debian's chromium, chromium-driver, curl, wget and aria2 where they are
+                  missing and it may.
   bench [NAME…]   Measure the server beside others; target/bench-peers keeps those.
     --help          what can be told to it
   fuzz [TARGET]   Feed the parsers what nobody would think of, from fuzz/corpus, and keep there what

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::run::{heading, run};
 use crate::tally::run_counted;
 use crate::workspace::{WASM_TARGET, cargo, dist, server};
-use crate::{browser, glue, purity, wasm};
+use crate::{glue, programs, purity, wasm};
 
 /// Where the end-to-end tests find the server's binary.
 const SERVER_VARIABLE: &str = "LONGHAUL_SERVER";
@@ -21,8 +21,8 @@ pub(crate) fn run_tests() -> Result<(), Error> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     heading("what protocol depends on");
     purity::check()?;
-    heading("browser");
-    browser::ensure()?;
+    heading("programs");
+    programs::ensure()?;
     heading("client");
     wasm::build(&wasm::Options::default())?;
     heading("the client's unit tests");

@@ -1,0 +1,53 @@
+//! What the tests drive and cargo does not build: a browser with its WebDriver, and programs that
+//! fetch files.
+
+use std::process::{Command, Stdio};
+
+use crate::error::Error;
+use crate::run::{heading, run};
+
+/// The programs, and the packages that Debian has them in.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("curl", "curl"),
+    ("wget", "wget"),
+    ("aria2c", "aria2"),
+];
+
+/// Makes sure that they are there: by installing them where this user may, else by saying how.
+pub(crate) fn ensure() -> Result<(), Error> {
+    let missing: Vec<_> = PROGRAMS.into_iter().filter(|(program, _)| !answers(program)).collect();
+    let names = |name: fn(&(&'static str, &'static str)) -> &'static str| {
+        missing.iter().map(name).collect::<Vec<_>>()
+    };
+    let packages = names(|(_, package)| package);
+    match missing.as_slice() {
+        [] => Ok(()),
+        _ if may_install() => install(&packages),
+        _ => Err(Error::NoProgram {
+            missing: names(|(program, _)| program).join(" and "),
+            packages: packages.join(" "),
+        }),
+    }
+}
+
+fn answers(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn may_install() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0") && answers("apt-get")
+}
+
+fn install(packages: &[&str]) -> Result<(), Error> {
+    heading(&format!("installing Debian's {}", packages.join(", ")));
+    run(Command::new("apt-get").args(["update", "--quiet"]))?;
+    run(Command::new("apt-get")
+        .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
