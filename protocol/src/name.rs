@@ -75,8 +75,14 @@ pub fn clean(name: &str) -> String {
 /// [`clean`] for every part of a path; empty parts go.
 #[must_use]
 pub fn clean_path(path: &str) -> String {
-    let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).map(clean).collect();
-    parts.join("/")
+    let mut cleaned = String::with_capacity(path.len());
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        if !cleaned.is_empty() {
+            cleaned.push('/');
+        }
+        cleaned.push_str(&clean(part));
+    }
+    cleaned
 }
 
 fn shortened(name: String) -> String {

@@ -201,8 +201,8 @@ fn parted(fault: &Fault) -> (String, String) {
         return (said(problem), problem.advice.clone());
     }
     let text = fault.to_string();
-    let (message, advice) = text.rsplit_once("; ").unwrap_or((&text, ""));
-    (message.to_owned(), advice.to_owned())
+    let (message, advice) = text.rsplit_once(';').unwrap_or((&text, ""));
+    (message.to_owned(), advice.trim_start().to_owned())
 }
 
 fn happened(why: &Failure) -> String {

@@ -3,7 +3,7 @@
 //! The wasm that is served says nothing itself: the texts of its panics, and what formats them, would be
 //! a tenth of it. It traps, the browser tells the page, and the page is told here.
 
-use js_sys::{Error, Reflect, WebAssembly};
+use js_sys::{Error, JsString, Reflect, WebAssembly};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::console;
@@ -34,8 +34,8 @@ pub(crate) fn explain() {
 fn bug(thrown: &JsValue) -> Option<String> {
     thrown.dyn_ref::<WebAssembly::RuntimeError>()?;
     let error: &Error = thrown.unchecked_ref();
-    let stack = Reflect::get(error, &"stack".into()).ok()?.as_string()?;
-    stack.contains("longhaul").then(|| {
+    let stack: JsString = Reflect::get(error, &"stack".into()).ok()?.dyn_into().ok()?;
+    stack.includes("longhaul", 0).then(|| {
         format!(
             "Longhaul has a bug and stopped; reload the page and pick the files again, the uploads \
              go on from where they were. Please report this: {} {stack}",

@@ -4,6 +4,7 @@
 //! fails: where there is no storage, or no room in it, a file picked again is only begun anew.
 
 use longhaul_protocol::Digest;
+use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::json::{FromJson as _, ToJson as _};
 use wasm_bindgen::JsValue;
@@ -45,7 +46,12 @@ impl Fingerprint {
     }
 
     fn of_facts(facts: &[&str]) -> Self {
-        Self(format!("{PREFIX}{}", Digest::of(facts.join("\0").as_bytes())))
+        let mut hasher = Hasher::default();
+        for fact in facts {
+            hasher.update(fact.as_bytes());
+            hasher.update(b"\0");
+        }
+        Self(format!("{PREFIX}{}", hasher.finish()))
     }
 }
 
