@@ -21,7 +21,7 @@ use crate::event::Standing;
 use crate::lock::{self, Asked, Lock};
 use crate::log::Journal;
 use crate::number::whole;
-use crate::order::{Order, Slot, Stored};
+use crate::order::{Headers, Order, Slot, Stored};
 use crate::page::Page;
 use crate::persist::{self, Fingerprint};
 use crate::queue::Size;
@@ -267,8 +267,7 @@ impl Driver {
             let Some(this) = this.upgrade() else { return };
             match authorization {
                 Ok(authorization) => {
-                    let authorization = authorization.map(|value| (AUTHORIZATION, value));
-                    let headers = owned(headers.write().into_iter().chain(authorization));
+                    let headers = authorized(headers.write(), authorization);
                     let url = this.transport.address(path::FILES);
                     this.page.order(Order::Store { slot, ticket, url, headers });
                 }
@@ -296,17 +295,13 @@ impl Driver {
         Slot { upload: self.upload, buffer }
     }
 
-    fn written(
-        &self,
-        ticket: Ticket,
-        headers: &ChunkHeaders,
-        rate_max: Option<u64>,
-    ) -> Vec<(String, String)> {
-        let name = (CHUNK_TRY, format!("{}-{}", self.key, ticket.0));
-        let rate_max = rate_max.map(write_rate_max);
-        let authorization =
-            self.transport.authorization(ticket).map(|value| (AUTHORIZATION, value));
-        owned(headers.write().into_iter().chain([name]).chain(rate_max).chain(authorization))
+    fn written(&self, ticket: Ticket, headers: &ChunkHeaders, rate_max: Option<u64>) -> Headers {
+        let mut headers = headers.write();
+        headers.push((CHUNK_TRY, format!("{}-{}", self.key, ticket.0)));
+        if let Some(rate_max) = rate_max {
+            headers.push(write_rate_max(rate_max));
+        }
+        authorized(headers, self.transport.authorization(ticket))
     }
 
     /// Setting it anew drops the one before.
@@ -334,8 +329,15 @@ fn told_of_lock(driver: &Weak<Driver>, asked: Asked) {
     }
 }
 
-fn owned(headers: impl Iterator<Item = (&'static str, String)>) -> Vec<(String, String)> {
-    headers.map(|(name, value)| (name.to_owned(), value)).collect()
+fn authorized(headers: Vec<(&'static str, String)>, authorization: Option<String>) -> Headers {
+    let mut all = Headers::new();
+    for (name, value) in headers {
+        all.insert(name.to_owned(), value);
+    }
+    if let Some(value) = authorization {
+        all.insert(AUTHORIZATION.to_owned(), value);
+    }
+    all
 }
 
 fn tell(driver: &Weak<Driver>, input: Input) {

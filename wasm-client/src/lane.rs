@@ -19,7 +19,7 @@ use longhaul_protocol::wire::proof::Nonce;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
-use crate::order::{Order, Report, Slot};
+use crate::order::{Headers, Order, Report, Slot};
 use send::{Kind, Request, Sending};
 
 /// Where a lane's reports go.
@@ -95,14 +95,7 @@ impl Lane {
         });
     }
 
-    fn send(
-        &self,
-        slot: Slot,
-        request: Request,
-        url: &str,
-        headers: &[(String, String)],
-        offset: u64,
-    ) {
+    fn send(&self, slot: Slot, request: Request, url: &str, headers: &Headers, offset: u64) {
         if let Err(failure) = self.begin_to_send(slot, request, url, headers, offset) {
             (self.report)(request.failed(failure));
         }
@@ -113,7 +106,7 @@ impl Lane {
         slot: Slot,
         request: Request,
         url: &str,
-        headers: &[(String, String)],
+        headers: &Headers,
         offset: u64,
     ) -> Result<(), Failure> {
         let mut buffers = self.buffers.borrow_mut();

@@ -21,6 +21,9 @@ pub(crate) struct Slot {
     pub(crate) buffer: BufferId,
 }
 
+/// The headers of a request, by their names.
+pub(crate) type Headers = LiteMap<String, String>;
+
 /// What a lane is to do: the part of `Action` that is a lane's.
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
@@ -34,9 +37,9 @@ pub(crate) enum Order {
         file: File,
     },
     /// Send what is kept, from `offset` on.
-    Send { slot: Slot, ticket: Ticket, url: String, headers: Vec<(String, String)>, offset: u64 },
+    Send { slot: Slot, ticket: Ticket, url: String, headers: Headers, offset: u64 },
     /// Send what is kept as a whole file.
-    Store { slot: Slot, ticket: Ticket, url: String, headers: Vec<(String, String)> },
+    Store { slot: Slot, ticket: Ticket, url: String, headers: Headers },
     /// Hash the nonce, then what is kept.
     Prove { slot: Slot, ticket: Ticket, nonce: Nonce },
     /// Stop sending.
@@ -93,11 +96,10 @@ impl Order {
                 Asked { start, end, ..of("read", Some(ticket)) }
             }
             Self::Send { ticket, url, headers, offset, .. } => {
-                let headers = headers.into_iter().collect();
                 Asked { url, headers, start: offset, ..of("send", Some(ticket)) }
             }
             Self::Store { ticket, url, headers, .. } => {
-                Asked { url, headers: headers.into_iter().collect(), ..of("store", Some(ticket)) }
+                Asked { url, headers, ..of("store", Some(ticket)) }
             }
             Self::Prove { ticket, nonce, .. } => {
                 Asked { nonce: Some(nonce), ..of("prove", Some(ticket)) }
@@ -210,7 +212,7 @@ struct Asked {
     start: u64,
     end: u64,
     url: String,
-    headers: LiteMap<String, String>,
+    headers: Headers,
     nonce: Option<Nonce>,
 }
 
@@ -222,9 +224,8 @@ json_object! { Asked {
 impl Asked {
     fn order(self, file: Option<File>) -> Result<Order, Wrong> {
         let slot = Slot { upload: self.upload, buffer: BufferId(self.buffer) };
-        let Self { start, end, url, .. } = self;
+        let Self { start, end, url, headers, .. } = self;
         let ticket = self.ticket.ok_or(Wrong("ticket"));
-        let headers = self.headers.into_iter().collect();
         Ok(match self.kind.as_str() {
             "read" => {
                 let file = file.ok_or(Wrong("file"))?;

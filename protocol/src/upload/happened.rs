@@ -1,7 +1,5 @@
 //! What happened, and where it moves the sender.
 
-use litemap::LiteMap;
-
 use super::buffers::{Buffer, Stage};
 use super::failed::FailedSend;
 use super::ledger::Ledger;
@@ -13,7 +11,7 @@ use crate::digest::Digest;
 use crate::plan::{ChunkIndex, Plan};
 use crate::time::Millis;
 use crate::wire::proof::Challenge;
-use crate::wire::{DigestsAnswer, FileInfo, UploadStatus};
+use crate::wire::{DifferingChunk, DigestsAnswer, FileInfo, UploadStatus};
 
 impl Upload {
     pub(super) fn on_answer(
@@ -95,11 +93,9 @@ impl Upload {
         }
         self.ledger.reconcile(answer.holding, &self.buffers.sending());
         self.fill_poll_at = now + FILL_POLL;
-        let differs: LiteMap<_, _> =
-            answer.differs.iter().map(|differing| (differing.index, differing.digest)).collect();
         let mut freed = Vec::new();
         for (id, buffer) in self.buffers.iter_mut() {
-            if settle(buffer, &mut self.ledger, &differs, answer.challenge.as_ref()) {
+            if settle(buffer, &mut self.ledger, &answer.differs, answer.challenge.as_ref()) {
                 freed.push(id);
             }
         }
@@ -191,16 +187,17 @@ impl Upload {
 fn settle(
     buffer: &mut Buffer,
     ledger: &mut Ledger,
-    differs: &LiteMap<ChunkIndex, Digest>,
+    differs: &[DifferingChunk],
     challenge: Option<&Challenge>,
 ) -> bool {
     let Buffer::Full { chunk, digest, stage } = buffer else { return false };
     let (chunk, digest) = (*chunk, *digest);
     let here = ledger.has(chunk) || ledger.is_filling(chunk);
+    let differing = || differs.iter().find(|differing| differing.index == chunk);
     match *stage {
-        Stage::Offered if differs.contains_key(&chunk) => {
+        Stage::Offered if let Some(differing) = differing() => {
             ledger.drop_chunk(chunk);
-            *stage = Stage::Cleared { replace: differs.get(&chunk).copied() };
+            *stage = Stage::Cleared { replace: Some(differing.digest) };
         }
         Stage::Offered if here => {
             ledger.confirm(chunk, digest);

@@ -77,8 +77,9 @@ impl Ledger {
         self.unfillable.union_with(&stopped.without(&held).without(&received));
         (self.held, self.received, self.filling) = (held, received, filling);
         self.partial.retain(|chunk, _| sending.contains(*chunk));
-        let idle = partial.iter().filter(|kept| !sending.contains(kept.index));
-        self.partial.extend(idle.map(|kept| (kept.index, (kept.offset, kept.digest))));
+        for kept in partial.iter().filter(|kept| !sending.contains(kept.index)) {
+            self.partial.insert(kept.index, (kept.offset, kept.digest));
+        }
         let lost = self.confirmed.without(&self.known());
         self.confirmed = self.confirmed.without(&lost);
         self.checked = self.checked.without(&lost);

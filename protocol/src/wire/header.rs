@@ -96,8 +96,11 @@ impl StoreHeaders {
     #[must_use]
     pub fn write(self) -> Vec<(&'static str, String)> {
         let digest = (CHUNK_DIGEST, self.digest.to_header());
-        let all = [(UPLOAD_CREATE, self.create), (IDEMPOTENCY_KEY, self.key), digest];
-        all.into_iter().chain(self.rate_max.map(write_rate_max)).collect()
+        let mut all = vec![(UPLOAD_CREATE, self.create), (IDEMPOTENCY_KEY, self.key), digest];
+        if let Some(rate_max) = self.rate_max {
+            all.push(write_rate_max(rate_max));
+        }
+        all
     }
 }
 

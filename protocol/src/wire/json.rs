@@ -234,8 +234,12 @@ impl<T: FromJson> FromJson for Vec<T> {
 
 impl FromJson for LiteMap<String, String> {
     fn from_json(tree: &impl Tree) -> Result<Self, Wrong> {
-        let members = wanted(tree.members())?.into_iter();
-        members.map(|(name, value)| Ok((name, String::from_json(&value)?))).collect()
+        // One by one: to collect them sorts them, by code of its own for each kind of map.
+        let mut map = Self::new();
+        for (name, value) in wanted(tree.members())? {
+            map.insert(name, String::from_json(&value)?);
+        }
+        Ok(map)
     }
 }
 

@@ -52,7 +52,7 @@ fn what_is_not_there_is_neither_sent_nor_proved() {
     let (lane, told) = lane();
     let (ticket, nonce) = (Ticket(1), Nonce(Digest([0; 32])));
     let url = "/v1/nowhere".to_owned();
-    lane.handle(Order::Send { slot: SLOT, ticket, url, headers: vec![], offset: 0 });
+    lane.handle(Order::Send { slot: SLOT, ticket, url, headers: Headers::new(), offset: 0 });
     lane.handle(Order::Prove { slot: SLOT, ticket, nonce });
     assert!(matches!(
         told.borrow()[1..],

@@ -11,7 +11,7 @@ use web_sys::{ProgressEvent, XmlHttpRequest};
 use super::Reporter;
 use crate::json::{self, Js};
 use crate::number::whole;
-use crate::order::{Report, Stored};
+use crate::order::{Headers, Report, Stored};
 use crate::thrown;
 
 /// What a body is, and so what it is answered with.
@@ -72,7 +72,7 @@ impl Sending {
     pub(super) fn start(
         request: Request,
         url: &str,
-        headers: &[(String, String)],
+        headers: &Headers,
         body: &Uint8Array,
         report: Reporter,
     ) -> Result<Self, Failure> {
@@ -98,11 +98,11 @@ impl Drop for Sending {
     }
 }
 
-fn opened(url: &str, headers: &[(String, String)]) -> Result<XmlHttpRequest, JsValue> {
+fn opened(url: &str, headers: &Headers) -> Result<XmlHttpRequest, JsValue> {
     let request = XmlHttpRequest::new()?;
     request.open("POST", url)?;
     request.set_request_header("content-type", "application/octet-stream")?;
-    for (name, value) in headers {
+    for (name, value) in headers.iter() {
         request.set_request_header(name, value)?;
     }
     Ok(request)

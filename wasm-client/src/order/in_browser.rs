@@ -26,7 +26,8 @@ fn an_order_comes_to_a_worker_as_it_was_given() {
     };
     assert_eq!((to, as_ticket, start, until), (slot, ticket, 1 << 33, end));
     assert_eq!((file.name(), file.size()), ("big".to_owned(), 4.0));
-    let headers = vec![("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())];
+    let headers: Headers =
+        [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())].into_iter().collect();
     let (url, nonce) = ("/v1/files".to_owned(), Nonce(Digest::of(b"")));
     for other in [
         Order::Send { slot, ticket, url: url.clone(), headers: headers.clone(), offset: 7 },
