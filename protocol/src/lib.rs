@@ -2,7 +2,8 @@
 //!
 //! The way of the data, in the order of the modules: a file's length becomes a [`plan`], each chunk
 //! of the plan a [`digest`], the chunks held so far a [`chunk_set`]; [`upload`] decides what to read,
-//! send and ask for next, [`download`] what to fetch, [`retry`] when to try again, [`progress`] what to tell a person; [`wire`]
+//! send and ask for next, [`download`] what to fetch, [`retry`] when to try again,
+//! [`patience`] when to stop that, [`progress`] what to tell a person; [`wire`]
 //! is what crosses the network and [`problem`] what it says when something is wrong; [`range`] picks
 //! the bytes of a sealed file to serve.
 //!
@@ -13,6 +14,7 @@ pub mod digest;
 pub mod download;
 pub mod media_type;
 pub mod name;
+pub mod patience;
 pub mod plan;
 pub mod problem;
 pub mod progress;

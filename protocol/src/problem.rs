@@ -324,7 +324,7 @@ impl Problem {
             404 | 410 | 500.. => const { ProblemCode::Unavailable.row() },
             _ => const { ProblemCode::InvalidRequest.row() },
         };
-        let said = format!("something between this page and the server answered {status}");
+        let said = format!("something on the way to the server answered {status}");
         let problem = Self { status, ..known.problem(said) };
         match status {
             413 => Self {

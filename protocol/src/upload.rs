@@ -122,6 +122,8 @@ pub struct Config {
     /// Whether every chunk is read and hashed once more before the seal, for surroundings that do not
     /// tell when a file changes while it is read.
     pub verify_source: bool,
+    /// The most chunks that are sent at once; as many as memory and the server allow if it is not given.
+    pub lanes: Option<u64>,
     /// Random, for this file and session: what the `Idempotency-Key` is made of.
     pub key: String,
     /// Random: what the jitter is made of.
@@ -372,7 +374,8 @@ impl Upload {
     }
 
     fn lanes_most(&self) -> u64 {
-        share(self.ledger.plan().lanes().min(self.lanes_max), self.sharing)
+        let most = self.config.lanes.unwrap_or(u64::MAX).min(self.lanes_max);
+        share(self.ledger.plan().lanes().min(most), self.sharing)
     }
 
     /// This file's share of the buffers.

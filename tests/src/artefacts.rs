@@ -6,11 +6,21 @@ use std::time::SystemTime;
 /// The server's binary: `LONGHAUL_SERVER`, else the newer of the debug and the release build.
 #[must_use]
 pub fn server() -> PathBuf {
-    let found = from_environment("LONGHAUL_SERVER").or_else(|| {
-        let builds = ["debug", "release"].map(|build| target().join(build).join("longhaul-server"));
+    binary("longhaul-server", "LONGHAUL_SERVER")
+}
+
+/// The terminal's client: `LONGHAUL_CLI`, else the newer of the debug and the release build.
+#[must_use]
+pub fn cli() -> PathBuf {
+    binary("longhaul", "LONGHAUL_CLI")
+}
+
+fn binary(name: &str, variable: &str) -> PathBuf {
+    let found = from_environment(variable).or_else(|| {
+        let builds = ["debug", "release"].map(|build| target().join(build).join(name));
         builds.into_iter().filter(|path| path.is_file()).max_by_key(|path| modified(path))
     });
-    found.unwrap_or_else(|| missing("the server's binary", "LONGHAUL_SERVER"))
+    found.unwrap_or_else(|| missing(name, variable))
 }
 
 /// The folder of the built demo page: `LONGHAUL_DIST`, else `dist` in the workspace.

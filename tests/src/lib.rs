@@ -3,7 +3,7 @@
 //! The harness of the suites in `tests/`. [`server`] starts, kills and restarts the server and reads
 //! its log; [`browser`] drives an engine and [`page`] the demo page in it; [`proxy`] stands between
 //! the two and spoils what goes through; [`api`] asks the server without a
-//! browser; [`files`] makes what is uploaded.
+//! browser; [`terminal`] runs `longhaul`; [`files`] makes what is uploaded.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,6 +26,7 @@ pub mod site;
 pub mod small_disk;
 pub mod stored;
 pub mod strace;
+pub mod terminal;
 pub mod wait;
 
 pub use longhaul_proxy as proxy;

@@ -5,10 +5,11 @@ use std::process::Command;
 use crate::error::Error;
 use crate::run::{heading, run};
 use crate::tally::run_counted;
-use crate::workspace::{WASM_TARGET, cargo, dist, server};
+use crate::workspace::{WASM_TARGET, cargo, cli, dist, server};
 use crate::{glue, programs, purity, wasm};
 
 /// Where the end-to-end tests find the server's binary.
+const CLI_VARIABLE: &str = "LONGHAUL_CLI";
 const SERVER_VARIABLE: &str = "LONGHAUL_SERVER";
 /// Where they find the page of the client's unit tests.
 const GLUE_VARIABLE: &str = "LONGHAUL_GLUE";
@@ -31,12 +32,13 @@ pub(crate) fn run_tests() -> Result<(), Error> {
     run(&mut clippy(&["--workspace", "--all-targets"]))?;
     run(&mut clippy(&["-p", "longhaul-protocol", "-p", "longhaul-wasm", "--target", WASM_TARGET]))?;
     run(&mut clippy(&["-p", "longhaul-wasm", "--tests", "--target", WASM_TARGET]))?;
-    heading("server");
-    run(&mut cargo(["build", "--release", "-p", "longhaul-server"]))?;
+    heading("programs");
+    run(&mut cargo(["build", "--release", "-p", "longhaul-server", "-p", "longhaul-cli"]))?;
     heading("tests");
     run_counted(
         cargo(["test", "--workspace", "--no-fail-fast"])
             .env(SERVER_VARIABLE, server())
+            .env(CLI_VARIABLE, cli())
             .env(DIST_VARIABLE, dist())
             .env(GLUE_VARIABLE, glue::folder()),
     )

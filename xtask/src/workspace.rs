@@ -28,6 +28,11 @@ pub(crate) fn server() -> PathBuf {
     released("longhaul-server")
 }
 
+/// The terminal's client, likewise.
+pub(crate) fn cli() -> PathBuf {
+    released("longhaul")
+}
+
 /// The bench's binary, likewise.
 pub(crate) fn bench() -> PathBuf {
     released("longhaul-bench")

@@ -149,6 +149,7 @@ impl World {
             resume: resume.filter(|_| !scene.elsewhere),
             seeks: scene.elsewhere,
             verify_source: scene.verifies,
+            lanes: None,
             key: format!("key-{seed}"),
             seed,
         };

@@ -1,0 +1,196 @@
+//! The command line of `longhaul`: to send, or to fetch.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use longhaul_cli::endpoint::{Endpoint, Remote};
+use longhaul_protocol::Digest;
+use longhaul_protocol::plan::{LANES_MAX, RATE_MIN};
+
+/// How it ends, for `--help`.
+const ENDINGS: &str = "\
+Exit codes:
+  0    everything is through and verified
+  1    the server refused it
+  2    the command line is wrong
+  3    a file or folder of this machine is at fault: not there, not readable, changed, no room
+  4    the token is missing, refused, or does not allow it
+  5    no server was reached, or not for long enough; the same command goes on later
+  6    what came is damaged or contradicts itself
+  130  Ctrl-C, 143 SIGTERM; the same command goes on
+
+Environment:
+  LONGHAUL_TOKEN  the token that the server's owner gave you; never on the command line, where others see it
+  SSL_CERT_FILE   certificates to trust instead of the system's";
+
+/// Sends files and folders to a Longhaul server and fetches them back, verified, and goes on where it
+/// ended.
+#[derive(Debug, Parser)]
+#[command(name = "longhaul", version, after_help = ENDINGS)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Send files and folders.
+    ///
+    /// Prints the address of each file that is through. Beside what is sent lies NAME.longhaul while it is
+    /// under way: after a kill the same command sends only what is missing. A file that was changed
+    /// since is noticed, and never mixed with what it was.
+    #[command(after_help = ENDINGS)]
+    Send(SendArgs),
+
+    /// Fetch a file and verify it.
+    ///
+    /// Every chunk is compared with the file's manifest; what is damaged or breaks off is fetched again.
+    /// Until all of it is here it is called NAME.part, with NAME.part.json beside it: after a kill the same
+    /// command fetches only what is missing.
+    #[command(after_help = ENDINGS)]
+    Fetch(FetchArgs),
+}
+
+/// How to fetch.
+#[derive(Debug, clap::Args)]
+pub struct FetchArgs {
+    /// The file's address, as `longhaul send` prints it.
+    #[arg(value_name = "URL")]
+    pub url: Remote,
+
+    /// Where to: a file, or a folder, where it gets the name that it has there. Without it, here.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Replace what has that name.
+    #[arg(long, short)]
+    pub force: bool,
+
+    /// The root that the file has to have, base64, as `--json` tells it: what came by another way than the
+    /// bytes guards against a server that lies.
+    #[arg(long, value_name = "DIGEST", value_parser = parse_root)]
+    pub root: Option<Digest>,
+
+    /// How it goes and how it is told.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// How to send.
+#[derive(Debug, clap::Args)]
+pub struct SendArgs {
+    /// What to send. A folder is sent with everything below it; links are passed over.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// The server, such as `https://files.example.org`.
+    #[arg(long, value_name = "URL")]
+    pub to: Endpoint,
+
+    /// How it goes and how it is told.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// How it goes and how it is told.
+#[derive(Debug, clap::Args)]
+pub struct CommonArgs {
+    /// Connections that carry bytes at once.
+    #[arg(long, short, value_name = "N", default_value_t = JOBS_DEFAULT, value_parser = parse_jobs)]
+    pub jobs: u32,
+
+    /// The most bytes a second, such as `500K`, `2M` or `1G` (of 1024); at least 64K.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub limit_rate: Option<u64>,
+
+    /// How long to wait for a server that went away. One that never answered is not waited for.
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = parse_time)]
+    pub patience: Duration,
+
+    /// Tell what happens as JSON, one object a line on standard output.
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+
+    /// Tell nothing but results and what is wrong.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// As many as a browser uses.
+const JOBS_DEFAULT: u32 = 5;
+
+fn parse_root(text: &str) -> Result<Digest, String> {
+    let shape = "a root is the base64 of 32 bytes, as `longhaul send --json` tells it";
+    Digest::from_base64(text).map_err(|_| shape.to_owned())
+}
+
+fn parse_jobs(text: &str) -> Result<u32, String> {
+    let shape = || format!("a number from 1 to {LANES_MAX}");
+    let jobs: u32 = text.parse().map_err(|_| shape())?;
+    if (1..=LANES_MAX).contains(&u64::from(jobs)) { Ok(jobs) } else { Err(shape()) }
+}
+
+fn parse_rate(text: &str) -> Result<u64, String> {
+    let shape = || {
+        "a rate is a whole number of bytes a second, with K, M or G behind it for 1024 of the one before, such as `500K`; at least 64K".to_owned()
+    };
+    let upper = text.to_ascii_uppercase();
+    let (number, factor) = match upper.strip_suffix(['K', 'M', 'G']) {
+        Some(number) if upper.ends_with('K') => (number, 1 << 10),
+        Some(number) if upper.ends_with('M') => (number, 1 << 20),
+        Some(number) => (number, 1 << 30),
+        None => (upper.as_str(), 1),
+    };
+    let number: u64 = number.parse().map_err(|_| shape())?;
+    number.checked_mul(factor).filter(|rate| *rate >= RATE_MIN).ok_or_else(shape)
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let shape = "a time is a number and a unit, such as `30s`, `15m` or `12h`";
+    humantime::parse_duration(text).map_err(|_| shape.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_make_sense_to_clap() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_rate_is_written_as_curl_takes_it() {
+        assert_eq!(parse_rate("500K"), Ok(500 << 10));
+        assert_eq!(parse_rate("2m"), Ok(2 << 20));
+        assert_eq!(parse_rate("1G"), Ok(1 << 30));
+        assert_eq!(parse_rate("65536"), Ok(65_536));
+        for wrong in ["", "K", "1.5M", "63K", "-1", "99999999999G", "2MB"] {
+            assert!(parse_rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_answered_with_its_option_and_an_example() {
+        for (option, value, example) in [
+            ("--jobs", "9", "from 1 to 5"),
+            ("--jobs", "0", "from 1 to 5"),
+            ("--limit-rate", "fast", "`500K`"),
+            ("--patience", "long", "`15m`"),
+            ("--to", "example.org", "https://files.example.org"),
+        ] {
+            let mut words = vec!["longhaul", "send", "f", option, value];
+            if option != "--to" {
+                words.extend(["--to", "http://127.0.0.1:1"]);
+            }
+            let text = Args::try_parse_from(words).expect_err("it is wrong").to_string();
+            for part in [option, value, example] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! How it ends: the exit code for a script, and the words for a person.
+
+use std::path::Path;
+
+use longhaul_protocol::upload::{Failure, SourceError};
+use longhaul_protocol::{Problem, download, upload};
+use thiserror::Error;
+
+/// What an exit code means. `--help` lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// The server said no.
+    Refused,
+    /// The command line is wrong.
+    Usage,
+    /// A file or folder of this machine is at fault.
+    Local,
+    /// The token is missing, refused, or does not allow it.
+    NotAllowed,
+    /// No server could be reached, or not for long enough.
+    Unreachable,
+    /// What came is damaged, or contradicts itself.
+    Untrusted,
+    /// Ctrl-C.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}
+
+impl Ending {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Refused => 1,
+            Self::Usage => 2,
+            Self::Local => 3,
+            Self::NotAllowed => 4,
+            Self::Unreachable => 5,
+            Self::Untrusted => 6,
+            // As shells tell of signals: 128 and the number.
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+/// Why something did not come about.
+#[derive(Clone, Debug, Error)]
+#[error("{message}")]
+pub struct Trouble {
+    /// What the exit code is.
+    pub ending: Ending,
+    /// What happened, and what can be done.
+    pub message: String,
+}
+
+impl Trouble {
+    /// One of this kind.
+    #[must_use]
+    pub fn new(ending: Ending, message: impl Into<String>) -> Self {
+        Self { ending, message: message.into() }
+    }
+
+    /// A file of this machine is at fault.
+    #[must_use]
+    pub fn at(path: &Path, error: impl std::fmt::Display) -> Self {
+        Self::new(Ending::Local, format!("{}: {error}", path.display()))
+    }
+
+    /// What keeps it from coming about now may pass: it was tried for long enough.
+    #[must_use]
+    pub fn gave_up(server: &str, why: &Failure, heard: bool) -> Self {
+        let why = match why {
+            Failure::Network(why) | Failure::Local(why) => why.clone(),
+            Failure::Refused { problem, .. } => problem.to_string(),
+        };
+        let next = match heard {
+            true => "The same command goes on from here when it is there again.",
+            false => "Look at the address, and whether the server runs.",
+        };
+        Self::new(Ending::Unreachable, format!("no answer from {server}: {why}. {next}"))
+    }
+
+    /// A send that cannot go on.
+    #[must_use]
+    pub fn of_send(path: &str, fault: &upload::Fault) -> Self {
+        match fault {
+            upload::Fault::Refused(problem) => Self::of_problem(path, problem),
+            upload::Fault::Source(SourceError::Changed) => Self::new(
+                Ending::Local,
+                format!(
+                    "{path} was changed while it was being sent, and nothing of it was published; \
+                     send it again when nobody writes to it"
+                ),
+            ),
+            upload::Fault::Source(SourceError::Unreadable(why)) => {
+                Self::new(Ending::Local, format!("{path} can no longer be read: {why}"))
+            }
+            upload::Fault::Source(error @ SourceError::Silent { .. }) => {
+                Self::new(Ending::Local, format!("{path}: {error}"))
+            }
+            upload::Fault::Damaged { .. } | upload::Fault::Nonsense(_) => {
+                Self::new(Ending::Untrusted, format!("{path}: {fault}"))
+            }
+        }
+    }
+
+    /// A fetch that cannot go on.
+    #[must_use]
+    pub fn of_fetch(path: &str, fault: &download::Fault) -> Self {
+        match fault {
+            download::Fault::Refused(problem) => Self::of_problem(path, problem),
+            download::Fault::Target(error) => Self::new(Ending::Local, format!("{path}: {error}")),
+            _ => Self::new(Ending::Untrusted, format!("{path}: {fault}")),
+        }
+    }
+
+    fn of_problem(path: &str, problem: &Problem) -> Self {
+        match problem.status {
+            401 => Self::new(
+                Ending::NotAllowed,
+                format!(
+                    "{path}: {}. {} Put a valid token into LONGHAUL_TOKEN.",
+                    problem.title, problem.detail
+                ),
+            ),
+            403 => Self::new(Ending::NotAllowed, format!("{path}: {problem}")),
+            _ => Self::new(Ending::Refused, format!("{path}: {problem}")),
+        }
+    }
+}

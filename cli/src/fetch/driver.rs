@@ -1,0 +1,373 @@
+//! The state machine of a file that is fetched, and the hands that do what it asks for.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use longhaul_protocol::download::{
+    Action, Config, Download, End, FetchError, Input, Phase, TargetError,
+};
+use longhaul_protocol::name::clean;
+use longhaul_protocol::patience::Patience;
+use longhaul_protocol::upload::{BufferId, Failure, Ticket};
+use longhaul_protocol::wire::FileInfo;
+use longhaul_protocol::{Digest, Millis, Plan};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::Order;
+use super::buffers::{Arriving, Buffers, add, digest, with};
+use super::target::{Place, Target, taken};
+use crate::clock;
+use crate::driving::{sleep_until_due, stopped};
+use crate::ending::{Ending, Trouble};
+use crate::http::Client;
+use crate::report::{Event, Report};
+
+/// What drives one file.
+pub(super) struct Driver {
+    order: Order,
+    client: Client,
+    report: Arc<Report>,
+    stop: watch::Receiver<Option<Ending>>,
+    machine: Download,
+    place: Option<Place>,
+    target: Option<Arc<Target>>,
+    buffers: Buffers,
+    asking: Option<AbortHandle>,
+    patience: Patience,
+    /// The wait that was told last.
+    told: Option<Millis>,
+    is_begun: bool,
+    happens: UnboundedSender<Happened>,
+    happened: UnboundedReceiver<Happened>,
+}
+
+/// What happened.
+#[derive(Debug)]
+enum Happened {
+    Input(Input),
+    Prepared(Ticket, Result<Target, TargetError>),
+}
+
+/// A request for some bytes.
+struct Fetch {
+    ticket: Ticket,
+    range: Range<u64>,
+    len: u64,
+    rate_max: Option<u64>,
+    arriving: Arc<Mutex<Arriving>>,
+}
+
+impl Driver {
+    /// One that does nothing until it runs.
+    pub(super) fn new(
+        order: Order,
+        client: Client,
+        report: Arc<Report>,
+        stop: watch::Receiver<Option<Ending>>,
+    ) -> Self {
+        let place = order
+            .output
+            .clone()
+            .filter(|path| !path.is_dir())
+            .map(|path| Place::new(path, order.force));
+        let machine = Download::new(Config {
+            file: order.remote.file,
+            root: order.root,
+            resume: place.as_ref().and_then(Place::record),
+            lanes: u64::from(order.jobs),
+            seed: fastrand::u64(..),
+        });
+        let patience = Patience::new(order.patience);
+        let (happens, happened) = unbounded_channel();
+        Self {
+            order,
+            client,
+            report,
+            stop,
+            machine,
+            place,
+            target: None,
+            buffers: Buffers::default(),
+            asking: None,
+            patience,
+            told: None,
+            is_begun: false,
+            happens,
+            happened,
+        }
+    }
+
+    /// Fetches it: what it is, and where; `None` when it was stopped.
+    pub(super) async fn run(mut self) -> Result<Option<(Box<FileInfo>, PathBuf)>, Trouble> {
+        self.is_free()?;
+        let (mut stop, mut tick) =
+            (self.stop.clone(), tokio::time::interval(self.report.interval()));
+        let bytes_per_second = self.order.rate_max;
+        self.machine.handle(clock::now(), Input::RateMax { bytes_per_second });
+        loop {
+            while let Some(action) = self.machine.poll(clock::now()) {
+                self.act(action).await?;
+            }
+            if let Phase::Ended(end) = self.machine.phase() {
+                return self.ended(end);
+            }
+            self.tell_waiting()?;
+            let due = self.machine.next_timeout();
+            tokio::select! {
+                happened = self.happened.recv() => self.take_in(happened),
+                () = sleep_until_due(due) => {}
+                _ = tick.tick() => self.tell_progress()?,
+                () = stopped(&mut stop) => self.leave().await?,
+            }
+        }
+    }
+
+    fn is_free(&self) -> Result<(), Trouble> {
+        match &self.place {
+            Some(place) if place.is_taken() => {
+                Err(Trouble::new(Ending::Local, taken(&place.whole)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// While the target gets its name that is waited for: it is over in a moment.
+    async fn leave(&mut self) -> Result<(), Trouble> {
+        self.machine.handle(clock::now(), Input::Leave);
+        if matches!(self.machine.phase(), Phase::Finishing) {
+            let happened = self.happened.recv().await;
+            self.take_in(happened);
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, happened: Option<Happened>) {
+        let mut next = happened;
+        while let Some(happened) = next {
+            let input = match happened {
+                Happened::Input(input) => input,
+                Happened::Prepared(ticket, result) => {
+                    let result = result.map(|target| self.target = Some(Arc::new(target)));
+                    Input::Prepared { ticket, result }
+                }
+            };
+            self.machine.handle(clock::now(), input);
+            next = self.happened.try_recv().ok();
+        }
+    }
+
+    fn ended(&mut self, end: End) -> Result<Option<(Box<FileInfo>, PathBuf)>, Trouble> {
+        self.report.tell(Event::Progress(&self.machine.progress(clock::now())));
+        let whole = self.place.as_ref().map(|place| place.whole.clone()).unwrap_or_default();
+        let is_empty = self.machine.progress(clock::now()).acknowledged == 0;
+        match end {
+            End::Done(file) => return Ok(Some((file, whole))),
+            // Nothing of use came of it.
+            _ if is_empty && self.place.as_ref().is_some_and(|place| place.record().is_none()) => {
+                if let (Some(place), Some(_)) = (&self.place, self.target.take()) {
+                    place.discard();
+                }
+            }
+            _ => {}
+        }
+        match end {
+            End::Failed(fault) => {
+                let url = self.order.remote.endpoint.file(self.order.remote.file);
+                Err(Trouble::of_fetch(&url, &fault))
+            }
+            End::Done(_) | End::Cancelled => Ok(None),
+        }
+    }
+
+    // Telling.
+
+    fn tell_progress(&mut self) -> Result<(), Trouble> {
+        let progress = self.machine.progress(clock::now());
+        if let Some(file) = self.machine.file().filter(|_| !self.is_begun) {
+            self.report.tell(Event::Begins { files: 1, bytes: file.size });
+            self.is_begun = true;
+        }
+        if self.is_begun {
+            self.report.tell(Event::Progress(&progress));
+        }
+        self.is_patient()
+    }
+
+    fn tell_waiting(&mut self) -> Result<(), Trouble> {
+        let Phase::Waiting { until, why } = self.machine.phase() else { return Ok(()) };
+        if self.told == Some(until) {
+            return Ok(());
+        }
+        self.is_patient()?;
+        let (next_ms, why) = (until.since(clock::now()).0, why.to_string());
+        let path = self.order.remote.endpoint.file(self.order.remote.file);
+        self.report.tell(Event::Waits { path: &path, why: &why, next_ms });
+        self.told = Some(until);
+        Ok(())
+    }
+
+    fn is_patient(&mut self) -> Result<(), Trouble> {
+        let progress = self.machine.progress(clock::now());
+        let done = progress.acknowledged.saturating_add(progress.in_flight);
+        let (heard, phase) = (self.client.was_heard(), self.machine.phase());
+        let waits = matches!(phase, Phase::Waiting { .. });
+        match (self.patience.is_over(clock::now(), done, waits, heard), phase) {
+            (true, Phase::Waiting { why, .. }) => {
+                Err(Trouble::gave_up(self.client.endpoint().as_str(), &why, heard))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // Doing.
+
+    /// Begins an action. None of them but the record's reports or waits before this has returned.
+    async fn act(&mut self, action: Action) -> Result<(), Trouble> {
+        match action {
+            Action::Page { ticket, start } => {
+                let (client, happens) = (self.client.clone(), self.happens.clone());
+                let file = self.order.remote.file;
+                let task = tokio::spawn(async move {
+                    let result = client.page(file, start).await;
+                    tell(&happens, Input::Page { ticket, result });
+                });
+                self.asking = Some(task.abort_handle());
+            }
+            Action::HangUp { .. } => self.asking.take().iter().for_each(AbortHandle::abort),
+            Action::Prepare { ticket, plan, keep } => self.prepare(ticket, plan, keep)?,
+            Action::Check { ticket, range, .. } => self.blocks(move |target| {
+                let result = target.check(&range);
+                Input::Checked { ticket, result }
+            }),
+            Action::Fetch { ticket, buffer, chunk, kept, rate_max } => {
+                let len = chunk.end.saturating_sub(chunk.start);
+                let arriving = self.buffers.begin(buffer, ticket, kept, len);
+                let range = chunk.start.saturating_add(kept)..chunk.end;
+                let size = self.machine.file().map_or(0, |file| file.size);
+                self.fetch(buffer, Fetch { ticket, range, len: size, rate_max, arriving });
+            }
+            Action::Write { ticket, buffer, range } => {
+                let arrived = self.buffers.arrived(buffer);
+                self.blocks(move |target| {
+                    let result = with(&arrived, |bytes| target.write(bytes, range.start));
+                    drop(arrived);
+                    Input::Written { ticket, result }
+                });
+            }
+            Action::Stop { buffer } => self.buffers.stop(buffer),
+            Action::Free { buffer } => self.buffers.free(buffer),
+            Action::Finish { ticket } => {
+                let Some(file) = self.machine.file().cloned() else { return Ok(()) };
+                self.blocks(move |target| {
+                    let result = target.finish(&file);
+                    Input::Finished { ticket, result }
+                });
+            }
+            Action::Discard => self.place.iter().for_each(Place::discard),
+            // The environment has one token, and no other.
+            Action::Renew { ticket, .. } => {
+                tell(&self.happens, Input::Renewed { ticket, is_fresh: false });
+            }
+            Action::Save(record) => {
+                let Some(place) = self.place.clone() else { return Ok(()) };
+                let saved = tokio::task::spawn_blocking(move || place.save(&record)).await;
+                // On a full disk the next session finds out by itself what is here, or fetches it again.
+                drop(saved);
+            }
+            Action::Forget => self.place.iter().for_each(Place::forget),
+        }
+        Ok(())
+    }
+
+    /// Where no name was given it gets the one that it has there.
+    fn prepare(&mut self, ticket: Ticket, plan: Plan, keep: bool) -> Result<(), Trouble> {
+        let named = match self.place.take() {
+            Some(place) => place,
+            None => {
+                let name = self.machine.file().map(|file| clean(&file.meta.name));
+                let folder = self.order.output.clone().unwrap_or_default();
+                Place::new(folder.join(name.unwrap_or_default()), self.order.force)
+            }
+        };
+        self.place = Some(named.clone());
+        self.is_free()?;
+        let happens = self.happens.clone();
+        tokio::task::spawn_blocking(move || {
+            let result = named.prepare(plan.len(), keep);
+            // Fails when nobody waits any more.
+            drop(happens.send(Happened::Prepared(ticket, result)));
+        });
+        Ok(())
+    }
+
+    fn blocks(&self, does: impl FnOnce(&Target) -> Input + Send + 'static) {
+        let Some(target) = self.target.clone() else { return };
+        let happens = self.happens.clone();
+        tokio::task::spawn_blocking(move || tell(&happens, does(&target)));
+    }
+
+    fn fetch(&mut self, buffer: BufferId, fetch: Fetch) {
+        let (client, happens) = (self.client.clone(), self.happens.clone());
+        let file = self.order.remote.file;
+        let task = tokio::spawn(async move {
+            let ticket = fetch.ticket;
+            let told = |bytes| tell(&happens, Input::Moved { ticket, bytes });
+            let body = client.range(file, fetch.range.clone(), fetch.len).await;
+            let result = match body {
+                Ok(body) => fetch.read(body, told).await,
+                Err(error) => Err(error),
+            };
+            drop(fetch);
+            tell(&happens, Input::Fetched { ticket, result });
+        });
+        self.buffers.works(buffer, task.abort_handle());
+    }
+}
+
+impl Fetch {
+    /// Takes the body in, no faster than it may come, and no further than was asked for.
+    async fn read(
+        &self,
+        mut body: hyper::body::Incoming,
+        told: impl Fn(u64),
+    ) -> Result<Digest, FetchError> {
+        let (wanted, begun) = (self.range.end.saturating_sub(self.range.start), Instant::now());
+        let cut = |why: &str| FetchError::Failed(Failure::Network(why.to_owned()));
+        let mut came = 0_u64;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| cut("the connection broke off"))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            came = came.saturating_add(piece.len() as u64);
+            if came > wanted {
+                return Err(cut("more bytes came than were asked for"));
+            }
+            add(&self.arriving, self.ticket, &piece).ok_or_else(|| cut("it was stopped"))?;
+            told(came);
+            if let Some(rate) = self.rate_max.filter(|rate| *rate > 0) {
+                let due = Duration::from_millis(came.saturating_mul(1000) / rate);
+                sleep_until(begun + due).await;
+            }
+        }
+        if came < wanted {
+            return Err(cut("the connection broke off"));
+        }
+        Ok(digest(&self.arriving))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.asking.iter().for_each(AbortHandle::abort);
+    }
+}
+
+fn tell(happens: &UnboundedSender<Happened>, input: Input) {
+    // Fails when nobody waits any more.
+    drop(happens.send(Happened::Input(input)));
+}

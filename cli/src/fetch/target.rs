@@ -1,0 +1,196 @@
+//! What is fetched, on this machine's disk: `NAME.part` with all the room it needs, beside it what is
+//! known of it, and in the end one rename.
+//!
+//! ```text
+//! NAME             the whole file, verified and synced; nothing before that
+//! NAME.part        its bytes at their final offsets; whoever writes it has it locked
+//! NAME.part.json   which chunks of which file lie there: a hint of where to look
+//! ```
+
+use std::fs::{File, FileTimes, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use longhaul_protocol::Digest;
+use longhaul_protocol::digest::Hasher;
+use longhaul_protocol::download::{Record, TargetError};
+use longhaul_protocol::wire::FileInfo;
+use rustix::fs::{FallocateFlags, FlockOperation, RenameFlags, fallocate, flock, renameat_with};
+use rustix::io::Errno;
+
+use crate::disk::{READ_BYTES, said};
+
+/// The longest record that is read, bytes: every second chunk of the largest file.
+const RECORD_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Where it is to be.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// Its name once it is whole.
+    pub(super) whole: PathBuf,
+    part: PathBuf,
+    record: PathBuf,
+    force: bool,
+}
+
+/// An open `NAME.part`.
+#[derive(Debug)]
+pub(super) struct Target {
+    place: Place,
+    file: File,
+}
+
+impl Place {
+    /// The places of a file of that name.
+    pub(super) fn new(whole: PathBuf, force: bool) -> Self {
+        let beside = |suffix: &str| {
+            let mut name = whole.file_name().unwrap_or_default().to_owned();
+            name.push(suffix);
+            whole.with_file_name(name)
+        };
+        Self { part: beside(".part"), record: beside(".part.json"), whole, force }
+    }
+
+    /// Whether something has its name already, and may keep it.
+    pub(super) fn is_taken(&self) -> bool {
+        !self.force && self.whole.symlink_metadata().is_ok()
+    }
+
+    /// What an earlier session left; `None` for whatever cannot be read.
+    pub(super) fn record(&self) -> Option<Record> {
+        let is_short = self.record.metadata().ok()?.len() <= RECORD_BYTES_MAX;
+        let text = is_short.then(|| std::fs::read(&self.record).ok()).flatten()?;
+        self.part.is_file().then(|| serde_json::from_slice(&text).ok()).flatten()
+    }
+
+    /// Makes the target, with room for so many bytes.
+    pub(super) fn prepare(&self, len: u64, keep: bool) -> Result<Target, TargetError> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(&self.part);
+        let file = file.map_err(|error| self.trouble(&error))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => TargetError::Busy(self.whole.display().to_string()),
+            other => self.trouble(&other.into()),
+        })?;
+        let reserved = reserve(&file, len, keep).map_err(|error| self.trouble(&error));
+        if reserved.is_err() && !keep {
+            // Nothing of use is in it.
+            drop(std::fs::remove_file(&self.part));
+        }
+        reserved.map(|()| Target { place: self.clone(), file })
+    }
+
+    /// Writes the record so that there is always a whole one.
+    pub(super) fn save(&self, record: &Record) -> io::Result<()> {
+        let new = self.record.with_extension("json.new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(record)?)?;
+        file.sync_all()?;
+        std::fs::rename(&new, &self.record)
+    }
+
+    /// The record is of no use any more.
+    pub(super) fn forget(&self) {
+        // It may never have been there.
+        drop(std::fs::remove_file(&self.record));
+    }
+
+    /// Nor are the bytes.
+    pub(super) fn discard(&self) {
+        drop(std::fs::remove_file(&self.part));
+        self.forget();
+    }
+
+    fn trouble(&self, error: &io::Error) -> TargetError {
+        let path = self.part.display();
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                TargetError::Full(path.to_string())
+            }
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                TargetError::Denied(format!("{path} may not be written here"))
+            }
+            _ => TargetError::Failed(format!("{path}: {}", said(error))),
+        }
+    }
+}
+
+/// Room is had before the first byte comes, so that a disk that is too small says so at once.
+fn reserve(file: &File, len: u64, keep: bool) -> io::Result<()> {
+    if !keep {
+        file.set_len(0)?;
+    }
+    file.set_len(len)?;
+    match len {
+        0 => Ok(()),
+        _ => match fallocate(file, FallocateFlags::empty(), 0, len) {
+            // Some file systems cannot.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+impl Target {
+    /// The digest of some of its bytes.
+    pub(super) fn check(&self, range: &std::ops::Range<u64>) -> Result<Digest, TargetError> {
+        let (mut hasher, mut at) = (Hasher::default(), range.start);
+        let mut buffer = vec![0; READ_BYTES];
+        while at < range.end {
+            let left = usize::try_from(range.end - at).unwrap_or(usize::MAX);
+            let piece = buffer.get_mut(..left.min(READ_BYTES)).unwrap_or_default();
+            let read = self.file.read_exact_at(piece, at);
+            read.map_err(|error| self.place.trouble(&error))?;
+            hasher.update(piece);
+            at = at.saturating_add(piece.len() as u64);
+        }
+        Ok(hasher.finish())
+    }
+
+    /// Puts bytes where they belong.
+    pub(super) fn write(&self, bytes: &[u8], at: u64) -> Result<(), TargetError> {
+        self.file.write_all_at(bytes, at).map_err(|error| self.place.trouble(&error))
+    }
+
+    /// Everything in it lasts, then it gets its name, then the name lasts.
+    pub(super) fn finish(&self, file: &FileInfo) -> Result<(), TargetError> {
+        self.date(file);
+        self.file.sync_all().map_err(|error| self.place.trouble(&error))?;
+        self.name()?;
+        self.place.forget();
+        let folder = self.place.whole.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|dir| dir.sync_all());
+        synced.map_err(|error| self.place.trouble(&error))
+    }
+
+    /// A name that somebody else has taken meanwhile is not taken from them.
+    fn name(&self) -> Result<(), TargetError> {
+        let Place { part, whole, force, .. } = &self.place;
+        let flags = if *force { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+        let here = rustix::fs::CWD;
+        match renameat_with(here, part, here, whole, flags) {
+            Err(Errno::EXIST) => Err(TargetError::Failed(taken(whole))),
+            // Some file systems cannot promise it.
+            Err(Errno::INVAL | Errno::NOSYS) if !self.place.is_taken() => {
+                std::fs::rename(part, whole).map_err(|error| self.place.trouble(&error))
+            }
+            other => other.map_err(|error| self.place.trouble(&error.into())),
+        }
+    }
+
+    /// The date that it has at its source. A file system that keeps none loses it.
+    fn date(&self, file: &FileInfo) {
+        let modified = file.meta.last_modified.map(|at| UNIX_EPOCH + Duration::from_millis(at.0));
+        drop(modified.map(|at| self.file.set_times(FileTimes::new().set_modified(at))));
+    }
+}
+
+/// What is said of a name that something has already.
+pub(super) fn taken(whole: &Path) -> String {
+    format!(
+        "{} is there already; name another with -o, or replace it with --force",
+        whole.display()
+    )
+}

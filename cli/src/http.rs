@@ -1,0 +1,305 @@
+//! Requests: to one server, over connections that are kept, with whatever token there is.
+
+mod body;
+mod connect;
+mod json;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, RANGE};
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use longhaul_protocol::download::FetchError;
+use longhaul_protocol::download::answer::read_head;
+use longhaul_protocol::plan::ChunkIndex;
+use longhaul_protocol::upload::{Answer, Call, Failure};
+use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
+use longhaul_protocol::wire::header::{AUTHORIZATION, UPLOAD_TOKEN, bearer};
+use longhaul_protocol::wire::ids::FileId;
+use longhaul_protocol::wire::json::ToJson;
+use longhaul_protocol::wire::{FileInfo, Manifest, UploadList, header, path};
+use longhaul_protocol::{Problem, ProblemCode};
+
+pub use body::Body;
+pub use connect::TlsError;
+pub use json::Json;
+
+use crate::clock;
+use crate::endpoint::Endpoint;
+
+/// The longest answer that is read whole, bytes: the status of an upload in whose largest file every
+/// second chunk is held.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What makes requests to one server. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Client {
+    endpoint: Endpoint,
+    connections: connect::Connections,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    token: Mutex<Token>,
+    was_heard: AtomicBool,
+}
+
+/// Who asks.
+#[derive(Debug)]
+enum Token {
+    Nobody,
+    Users(String),
+    /// The server made a guest of who has none.
+    Guests(String),
+}
+
+impl Client {
+    /// Requests to this server, each with the token if there is one.
+    ///
+    /// # Errors
+    /// [`TlsError`], when the system's certificates are needed and cannot be had.
+    pub fn new(endpoint: Endpoint, token: Option<String>) -> Result<Self, TlsError> {
+        let connections = connect::connections(endpoint.is_tls())?;
+        let token = Mutex::new(token.map_or(Token::Nobody, Token::Users));
+        let shared = Shared { token, was_heard: AtomicBool::new(false) };
+        Ok(Self { endpoint, connections, shared: Arc::new(shared) })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn token(&self) -> MutexGuard<'_, Token> {
+        self.shared.token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether requests carry no token yet, so that the answer to the first one may bring a guest's.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        matches!(*self.token(), Token::Nobody)
+    }
+
+    /// The token that the server gave to a guest.
+    #[must_use]
+    pub fn guests_token(&self) -> Option<String> {
+        match &*self.token() {
+            Token::Guests(token) => Some(token.clone()),
+            Token::Nobody | Token::Users(_) => None,
+        }
+    }
+
+    /// From now on requests carry this guest's, unless the user has one.
+    pub fn is_guest(&self, given: String) {
+        let mut token = self.token();
+        if !matches!(*token, Token::Users(_)) {
+            *token = Token::Guests(given);
+        }
+    }
+
+    /// Whether anything that speaks as a Longhaul server does has ever answered.
+    #[must_use]
+    pub fn was_heard(&self) -> bool {
+        self.shared.was_heard.load(Ordering::Relaxed)
+    }
+
+    /// Makes a sender's control call.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn call(&self, call: &Call) -> Result<Answer, Failure> {
+        let raw = self.ask(self.request_of(call)?).await?;
+        match call {
+            Call::List => raw.json().map(|list: UploadList| Answer::Uploads(list.uploads)),
+            Call::Create { .. } | Call::Status(_) => raw.json().map(Answer::Upload),
+            Call::Offer(..) | Call::Prove(..) => raw.json().map(Answer::Digests),
+            Call::Seal(..) => raw.json().map(Answer::File),
+            Call::Cancel(_) => raw.nothing().map(|()| Answer::Gone),
+        }
+    }
+
+    fn request_of(&self, call: &Call) -> Result<Request<Body>, Failure> {
+        match call {
+            Call::List => self.request(Method::GET, path::UPLOADS, &[], Body::empty()),
+            Call::Create { request, key } => {
+                self.with_json(path::UPLOADS, &[(header::IDEMPOTENCY_KEY, key.clone())], request)
+            }
+            Call::Status(id) => self.request(Method::GET, &path::upload(*id), &[], Body::empty()),
+            Call::Offer(id, run) => self.with_json(&path::digests(*id), &[], run),
+            Call::Prove(id, proofs) => self.with_json(&path::proofs(*id), &[], proofs),
+            Call::Seal(id, seal) => self.with_json(&path::seal(*id), &[], seal),
+            Call::Cancel(id) => {
+                self.request(Method::DELETE, &path::upload(*id), &[], Body::empty())
+            }
+        }
+    }
+
+    fn with_json(
+        &self,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: &impl ToJson,
+    ) -> Result<Request<Body>, Failure> {
+        let mut request =
+            self.request(Method::POST, path, headers, Body::of(body.to_json().into()))?;
+        let json = http::HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json);
+        Ok(request)
+    }
+
+    /// Sends a body that is answered with nothing: a chunk.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn send(
+        &self,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: Body,
+    ) -> Result<(), Failure> {
+        self.ask(self.request(Method::POST, path, headers, body)?).await?.nothing()
+    }
+
+    /// Sends a body that is answered with a file: a small one.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn store(
+        &self,
+        headers: &[(&'static str, String)],
+        body: Body,
+    ) -> Result<Box<FileInfo>, Failure> {
+        self.ask(self.request(Method::POST, path::FILES, headers, body)?).await?.json()
+    }
+
+    /// A page of a file's manifest.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn page(&self, file: FileId, start: ChunkIndex) -> Result<Box<Manifest>, Failure> {
+        let path = format!("{}?start={start}", path::manifest(file));
+        self.ask(self.request(Method::GET, &path, &[], Body::empty())?).await?.json()
+    }
+
+    /// Begins to fetch some bytes of a file of that length.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn range(
+        &self,
+        file: FileId,
+        wanted: std::ops::Range<u64>,
+        len: u64,
+    ) -> Result<Incoming, FetchError> {
+        let range = format!("bytes={}-{}", wanted.start, wanted.end.saturating_sub(1));
+        let headers = [(RANGE.as_str(), range)];
+        let request = self.request(Method::GET, &path::file(file), &headers, Body::empty())?;
+        let answer = self.begin(request).await?;
+        let told = answer.headers().get(http::header::CONTENT_RANGE);
+        let told = told.and_then(|value| value.to_str().ok());
+        match read_head(answer.status().as_u16(), told, &wanted, len) {
+            Some(good) => good.map(|()| answer.into_body()),
+            None => Err(self.read(answer).await?.nothing().err().map_or_else(
+                || Failure::Network("an answer that is neither good nor bad".to_owned()).into(),
+                FetchError::Failed,
+            )),
+        }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Body,
+    ) -> Result<Request<Body>, Failure> {
+        let unmade =
+            |error: http::Error| Failure::Local(format!("a request was not made: {error}"));
+        let uri = self.endpoint.at(path).map_err(|error| unmade(error.into()))?;
+        // A proxy that compresses would change the bytes that a range counts.
+        let mut request =
+            Request::builder().method(method).uri(uri).header(ACCEPT_ENCODING, "identity");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        if let Token::Users(token) | Token::Guests(token) = &*self.token() {
+            request = request.header(AUTHORIZATION, bearer(token));
+        }
+        request.body(body).map_err(unmade)
+    }
+
+    async fn ask(&self, request: Request<Body>) -> Result<Raw<Json>, Failure> {
+        let answer = self.begin(request).await?;
+        self.read(answer).await
+    }
+
+    async fn begin(&self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
+        let answer = self.connections.request(request).await;
+        let answer = answer.map_err(|error| Failure::Network(connect::why(&error)))?;
+        if let Some(to) =
+            text(answer.headers(), LOCATION.as_str()).filter(|_| answer.status().is_redirection())
+        {
+            return Err(moved(answer.status().as_u16(), &to));
+        }
+        if is_ours(answer.status().as_u16(), answer.headers()) {
+            self.shared.was_heard.store(true, Ordering::Relaxed);
+        }
+        if let Some(token) = text(answer.headers(), UPLOAD_TOKEN) {
+            self.is_guest(token);
+        }
+        Ok(answer)
+    }
+
+    async fn read(&self, answer: Response<Incoming>) -> Result<Raw<Json>, Failure> {
+        let (head, mut body) = answer.into_parts();
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Failure::Network(connect::why(&error)))?;
+            let data = frame.into_data().unwrap_or_default();
+            if whole.len().saturating_add(data.len()) > ANSWER_BYTES_MAX {
+                return Err(Failure::Network("an answer that does not end".to_owned()));
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(raw(head.status.as_u16(), &head.headers, &whole.freeze()))
+    }
+}
+
+fn raw(status: u16, headers: &HeaderMap, body: &Bytes) -> Raw<Json> {
+    Raw {
+        status,
+        body: Json::parse(body),
+        retry_after: text(headers, RETRY_AFTER),
+        came_at: clock::since_1970(),
+        read_date: |text| httpdate::parse_http_date(text).ok().map(clock::of),
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// A token is not carried to wherever an answer points.
+fn moved(status: u16, to: &str) -> Failure {
+    let row = const { ProblemCode::InvalidRequest.row() };
+    let problem = Problem {
+        status,
+        title: "The server is elsewhere".to_owned(),
+        advice: "Begin again with that address, if you trust it.".to_owned(),
+        ..row.problem(format!("it points to {to}."))
+    };
+    Failure::Refused { problem: Box::new(problem), retry_after: None }
+}
+
+/// What a sign-in page or a plain web server does not say.
+fn is_ours(status: u16, headers: &HeaderMap) -> bool {
+    let json = text(headers, CONTENT_TYPE.as_str()).is_some_and(|kind| {
+        kind.starts_with("application/json") || kind.starts_with("application/problem+json")
+    });
+    json || matches!(status, 204 | 206)
+}

@@ -1,0 +1,217 @@
+//! Sending: files and folders, each file by a machine of its own, with a journal beside what is sent so
+//! that the next run goes on where this one ended.
+
+mod buffers;
+mod driver;
+mod journal;
+mod list;
+mod source;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use longhaul_protocol::Millis;
+use longhaul_protocol::progress::Progress;
+use longhaul_protocol::upload::ONE_REQUEST_MAX;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::ending::{Ending, Trouble};
+use crate::http::Client;
+use crate::report::{Event, Report};
+
+use driver::Driver;
+use journal::Journal;
+use list::{Item, List};
+
+/// What to send, and how.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Connections that carry bytes at once, at least 1.
+    pub jobs: u32,
+    /// Bytes a second for all of them.
+    pub rate_max: Option<u64>,
+    /// How long to wait for a server that is away.
+    pub patience: Millis,
+}
+
+/// What all files of an order share.
+#[derive(Debug)]
+struct Shared {
+    client: Client,
+    report: Arc<Report>,
+    order: Order,
+    stop: watch::Receiver<Option<Ending>>,
+    board: Mutex<Board>,
+}
+
+/// How far all files are together.
+#[derive(Debug, Default)]
+struct Board {
+    /// All bytes there are.
+    total: u64,
+    /// Those of files that are through.
+    done: Progress,
+    /// Of those that move: which, and how far.
+    moving: Vec<(usize, Progress)>,
+}
+
+impl Board {
+    fn sum(&self) -> Progress {
+        let all = self.moving.iter().map(|(_, progress)| progress).chain([&self.done]);
+        let sum = |of: fn(&Progress) -> u64| all.clone().map(of).sum::<u64>();
+        let [acknowledged, in_flight, reused, rate] = [
+            sum(|progress| progress.acknowledged),
+            sum(|progress| progress.in_flight),
+            sum(|progress| progress.reused),
+            sum(|progress| progress.rate),
+        ];
+        Progress::new(self.total, acknowledged, in_flight, reused, rate)
+    }
+
+    fn moves(&mut self, index: usize, progress: Progress) {
+        match self.moving.iter_mut().find(|(known, _)| *known == index) {
+            Some((_, before)) => *before = progress,
+            None => self.moving.push((index, progress)),
+        }
+    }
+
+    /// It is over, `size` bytes of it one way or the other.
+    fn ends(&mut self, index: usize, size: u64) {
+        let last = self.moving.iter().position(|(known, _)| *known == index);
+        let last = last.map(|at| self.moving.swap_remove(at).1).unwrap_or_default();
+        self.done.acknowledged = self.done.acknowledged.saturating_add(size);
+        self.done.reused = self.done.reused.saturating_add(last.reused);
+    }
+}
+
+impl Shared {
+    fn board(&self) -> std::sync::MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopped(&self) -> Option<Ending> {
+        *self.stop.borrow()
+    }
+}
+
+/// Sends all of it and tells of each file; what failed is told too, and the rest goes on.
+///
+/// # Errors
+/// What the exit code is to be, when not everything is through.
+pub async fn send(
+    order: Order,
+    client: Client,
+    report: Arc<Report>,
+    stop: watch::Receiver<Option<Ending>>,
+) -> Result<(), Ending> {
+    let mut worst = None;
+    let mut lists = Vec::new();
+    for path in &order.paths {
+        let (path, endpoint) = (path.clone(), client.endpoint().clone());
+        let listed = tokio::task::spawn_blocking(move || List::of(&path, &endpoint)).await;
+        match listed.unwrap_or_else(|error| Err(Trouble::new(Ending::Local, error.to_string()))) {
+            Ok(list) => lists.push(list),
+            Err(trouble) => fails(&report, "", &trouble, &mut worst),
+        }
+    }
+    begin(&lists, &client, &report);
+    let total = lists.iter().map(|list| list.bytes()).sum();
+    let board = Mutex::new(Board { total, ..Board::default() });
+    let shared = Arc::new(Shared { client, report, order, stop, board });
+    send_all(&shared, &lists, &mut worst).await;
+    let left = shared.is_stopped();
+    let is_through = worst.is_none() && left.is_none();
+    lists.iter().filter(|list| is_through || list.journal.is_empty()).for_each(|list| {
+        list.journal.remove();
+    });
+    shared.report.tell(Event::Progress(&shared.board().sum()));
+    if let Some(token) = shared.client.guests_token() {
+        shared.report.tell(Event::Guest { token: &token });
+    }
+    match left.or(worst) {
+        Some(ending) => Err(ending),
+        None => Ok(()),
+    }
+}
+
+fn fails(report: &Report, path: &str, trouble: &Trouble, worst: &mut Option<Ending>) {
+    report.tell(Event::Failed { path, trouble });
+    *worst = Some(worst.map_or(trouble.ending, |worst| worst.max(trouble.ending)));
+}
+
+fn begin(lists: &[List], client: &Client, report: &Report) {
+    for list in lists {
+        list.notes.iter().for_each(|note| report.tell(Event::Note(note)));
+        list.journal.token().into_iter().for_each(|token| client.is_guest(token));
+    }
+    let files = lists.iter().map(|list| list.items.len() as u64).sum();
+    let bytes = lists.iter().map(|list| list.bytes()).sum();
+    report.tell(Event::Begins { files, bytes });
+}
+
+/// A small file takes one connection, so as many go at once as there are; a larger one can fill all of
+/// them, and goes alone.
+async fn send_all(shared: &Arc<Shared>, lists: &[List], worst: &mut Option<Ending>) {
+    let lanes = Arc::new(Semaphore::new(shared.order.jobs as usize));
+    let mut sending = JoinSet::new();
+    let items = lists.iter().flat_map(|list| list.items.iter().map(move |item| (list, item)));
+    for (index, (list, item)) in items.enumerate() {
+        // Who has no token may be made a guest by the first answer, and not by five.
+        let is_small = item.size <= ONE_REQUEST_MAX && !(index == 0 && shared.client.is_nobody());
+        let wanted = if is_small { 1 } else { shared.order.jobs };
+        let Ok(lane) = Arc::clone(&lanes).acquire_many_owned(wanted).await else { break };
+        while let Some(ended) = sending.try_join_next() {
+            note(shared, ended, worst);
+        }
+        if shared.is_stopped().is_some() {
+            break;
+        }
+        let (shared, journal, item) = (Arc::clone(shared), Arc::clone(&list.journal), item.clone());
+        sending.spawn(async move {
+            let ended = one(&shared, &journal, index, &item).await;
+            drop(lane);
+            ended.map_err(|trouble| (item.path.clone(), trouble))
+        });
+    }
+    while let Some(ended) = sending.join_next().await {
+        note(shared, ended, worst);
+    }
+}
+
+type Ended = Result<Result<(), (String, Trouble)>, tokio::task::JoinError>;
+
+fn note(shared: &Shared, ended: Ended, worst: &mut Option<Ending>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err((path, trouble))) => fails(&shared.report, &path, &trouble, worst),
+        Err(panicked) => {
+            fails(&shared.report, "", &Trouble::new(Ending::Local, panicked.to_string()), worst);
+        }
+    }
+}
+
+/// Sends one file, unless an earlier run did.
+async fn one(
+    shared: &Arc<Shared>,
+    journal: &Arc<Journal>,
+    index: usize,
+    item: &Item,
+) -> Result<(), Trouble> {
+    if let Some(file) = journal.file(item) {
+        shared.board().ends(index, item.size);
+        let url = shared.client.endpoint().file(file.id);
+        shared.report.tell(Event::Done { path: &item.path, url: &url, file: &file });
+        return Ok(());
+    }
+    let driver = Driver::new(Arc::clone(shared), Arc::clone(journal), index, item)?;
+    let file = driver.run().await;
+    shared.board().ends(index, item.size);
+    let Some(file) = file? else { return Ok(()) };
+    journal.is_through(item, &file);
+    let url = shared.client.endpoint().file(file.id);
+    shared.report.tell(Event::Done { path: &item.path, url: &url, file: &file });
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! One file: its state machine, and the hands that do what it asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use longhaul_protocol::patience::Patience;
+use longhaul_protocol::upload::{
+    Action, BufferId, Call, Config, End, Input, Phase, Ticket, Upload,
+};
+use longhaul_protocol::wire::FileInfo;
+use longhaul_protocol::wire::header::{CHUNK_TRY, ChunkHeaders, write_rate_max};
+use longhaul_protocol::wire::path;
+use longhaul_protocol::{Digest, Millis};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+
+use super::Shared;
+use super::buffers::Buffers;
+use super::journal::Journal;
+use super::list::Item;
+use super::source::Source;
+use crate::clock;
+use crate::driving::{sleep_until_due, stopped};
+use crate::ending::Trouble;
+use crate::http::Body;
+use crate::report::Event;
+
+/// What happened.
+#[derive(Debug)]
+enum Happened {
+    Input(Input),
+    /// A read has ended.
+    Read(BufferId, Ticket, BytesMut, Result<Digest, longhaul_protocol::upload::SourceError>),
+}
+
+/// What drives one file.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    journal: Arc<Journal>,
+    index: usize,
+    item: Item,
+    key: String,
+    source: Arc<Source>,
+    machine: Upload,
+    buffers: Buffers,
+    calls: BTreeMap<Ticket, AbortHandle>,
+    patience: Patience,
+    /// The wait that was told last.
+    told: Option<Millis>,
+    happens: UnboundedSender<Happened>,
+    happened: UnboundedReceiver<Happened>,
+}
+
+impl Driver {
+    /// One that does nothing until it runs.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        journal: Arc<Journal>,
+        index: usize,
+        item: &Item,
+    ) -> Result<Self, Trouble> {
+        let fault = longhaul_protocol::upload::Fault::Source;
+        let source = Source::open(&item.source, item.stamp)
+            .map_err(|error| Trouble::of_send(&item.path, &fault(error)))?;
+        let key = journal.key(item);
+        let machine = Upload::new(Config {
+            meta: item.meta.clone(),
+            size: item.size,
+            resume: journal.upload(item).map(|record| record.id),
+            seeks: true,
+            verify_source: false,
+            lanes: Some(u64::from(shared.order.jobs)),
+            key: key.clone(),
+            seed: fastrand::u64(..),
+        });
+        let patience = Patience::new(shared.order.patience);
+        let (happens, happened) = unbounded_channel();
+        Ok(Self {
+            shared,
+            journal,
+            index,
+            item: item.clone(),
+            key,
+            source: Arc::new(source),
+            machine,
+            buffers: Buffers::default(),
+            calls: BTreeMap::new(),
+            patience,
+            told: None,
+            happens,
+            happened,
+        })
+    }
+
+    /// Sends it; `None` when it was stopped.
+    pub(super) async fn run(mut self) -> Result<Option<Box<FileInfo>>, Trouble> {
+        let mut stop = self.shared.stop.clone();
+        let mut tick = tokio::time::interval(self.shared.report.interval());
+        let bytes_per_second = self.shared.order.rate_max;
+        self.machine.handle(clock::now(), Input::RateMax { bytes_per_second });
+        loop {
+            while let Some(action) = self.machine.poll(clock::now()) {
+                self.act(action);
+            }
+            if let Phase::Ended(end) = self.machine.phase() {
+                return self.ended(end);
+            }
+            self.tell_waiting()?;
+            let due = self.machine.next_timeout();
+            tokio::select! {
+                happened = self.happened.recv() => self.take_in(happened),
+                () = sleep_until_due(due) => {}
+                _ = tick.tick() => self.tell_progress()?,
+                () = stopped(&mut stop) => self.machine.handle(clock::now(), Input::Leave),
+            }
+        }
+    }
+
+    fn take_in(&mut self, happened: Option<Happened>) {
+        let mut next = happened;
+        while let Some(happened) = next {
+            let input = match happened {
+                Happened::Input(input) => input,
+                Happened::Read(buffer, ticket, memory, result) => {
+                    self.buffers.filled(buffer, ticket, memory);
+                    Input::Read { ticket, result }
+                }
+            };
+            self.machine.handle(clock::now(), input);
+            next = self.happened.try_recv().ok();
+        }
+    }
+
+    fn ended(&self, end: End) -> Result<Option<Box<FileInfo>>, Trouble> {
+        match end {
+            End::Done(file) => Ok(Some(file)),
+            End::Cancelled => Ok(None),
+            End::Failed(fault) => Err(Trouble::of_send(&self.item.path, &fault)),
+        }
+    }
+
+    // Telling.
+
+    fn tell_progress(&mut self) -> Result<(), Trouble> {
+        let progress = self.machine.progress(clock::now());
+        let all = {
+            let mut board = self.shared.board();
+            board.moves(self.index, progress);
+            board.sum()
+        };
+        self.shared.report.tell(Event::Progress(&all));
+        self.is_patient(progress.acknowledged.saturating_add(progress.in_flight))
+    }
+
+    fn tell_waiting(&mut self) -> Result<(), Trouble> {
+        let Phase::Waiting { until, why } = self.machine.phase() else { return Ok(()) };
+        if self.told == Some(until) {
+            return Ok(());
+        }
+        let progress = self.machine.progress(clock::now());
+        self.is_patient(progress.acknowledged.saturating_add(progress.in_flight))?;
+        let next_ms = until.since(clock::now()).0;
+        let (path, why) = (&self.item.path, why.to_string());
+        self.shared.report.tell(Event::Waits { path, why: &why, next_ms });
+        self.told = Some(until);
+        Ok(())
+    }
+
+    fn is_patient(&mut self, done: u64) -> Result<(), Trouble> {
+        let heard = self.shared.client.was_heard();
+        let waiting = match self.machine.phase() {
+            Phase::Waiting { why, .. } => Some(why),
+            _ => None,
+        };
+        match waiting {
+            Some(why) if self.patience.is_over(clock::now(), done, true, heard) => {
+                Err(Trouble::gave_up(self.shared.client.endpoint().as_str(), &why, heard))
+            }
+            Some(_) => Ok(()),
+            None => {
+                let _ = self.patience.is_over(clock::now(), done, false, heard);
+                Ok(())
+            }
+        }
+    }
+
+    // Doing.
+
+    /// Begins an action. None of them reports before this has returned.
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Call { ticket, call } => self.call(ticket, call),
+            Action::HangUp { ticket } => {
+                self.calls.remove(&ticket).iter().for_each(AbortHandle::abort);
+            }
+            Action::Read { ticket, buffer, range } => self.read(ticket, buffer, range),
+            Action::Send { ticket, buffer, upload, headers, rate_max } => {
+                let path = path::chunks(upload);
+                self.send(ticket, buffer, path, headers, rate_max);
+            }
+            Action::Store { ticket, buffer, headers } => {
+                let body = self.body(ticket, buffer, 0);
+                let (client, happens) = (self.shared.client.clone(), self.happens.clone());
+                self.work(buffer, async move {
+                    let result = client.store(&headers.write(), body).await;
+                    tell(&happens, Input::Stored { ticket, result });
+                });
+            }
+            Action::Prove { ticket, buffer, nonce } => {
+                let (bytes, happens) = (self.buffers.bytes(buffer), self.happens.clone());
+                tokio::task::spawn_blocking(move || {
+                    let mut hasher = nonce.hasher();
+                    hasher.update(&bytes);
+                    tell(&happens, Input::Proved { ticket, result: Ok(hasher.finish()) });
+                });
+            }
+            Action::Stop { buffer } => self.buffers.stop(buffer),
+            Action::Free { buffer } => self.buffers.free(buffer),
+            // The environment has one token, and no other.
+            Action::Renew { ticket, .. } => {
+                tell(&self.happens, Input::Renewed { ticket, is_fresh: false });
+            }
+            Action::Save(record) => {
+                let guests = self.shared.client.guests_token();
+                self.journal.goes_on(&self.item, record, guests);
+            }
+            // What is through is noted by whoever waits for it; what is gone is found out again.
+            Action::Forget => {}
+        }
+    }
+
+    fn call(&mut self, ticket: Ticket, call: Call) {
+        let (client, happens) = (self.shared.client.clone(), self.happens.clone());
+        let task = tokio::spawn(async move {
+            let result = client.call(&call).await;
+            tell(&happens, Input::Answer { ticket, result });
+        });
+        self.calls.retain(|_, call| !call.is_finished());
+        self.calls.insert(ticket, task.abort_handle());
+    }
+
+    fn read(&mut self, ticket: Ticket, buffer: BufferId, range: std::ops::Range<u64>) {
+        let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or_default();
+        let mut memory = self.buffers.begin(buffer, ticket, len);
+        let (source, happens) = (Arc::clone(&self.source), self.happens.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = source.read(range.start, &mut memory);
+            // Fails when nobody waits any more.
+            drop(happens.send(Happened::Read(buffer, ticket, memory, result)));
+        });
+    }
+
+    fn send(
+        &mut self,
+        ticket: Ticket,
+        buffer: BufferId,
+        path: String,
+        headers: ChunkHeaders,
+        rate_max: Option<u64>,
+    ) {
+        let body = self.body(ticket, buffer, headers.offset);
+        let name = (CHUNK_TRY, format!("{}-{:x}-{}", self.key, fastrand::u32(..), ticket.0));
+        let rate_max = rate_max.map(write_rate_max);
+        let headers: Vec<_> = headers.write().into_iter().chain([name]).chain(rate_max).collect();
+        let (client, happens) = (self.shared.client.clone(), self.happens.clone());
+        self.work(buffer, async move {
+            let result = client.send(&path, &headers, body).await;
+            tell(&happens, Input::Sent { ticket, result });
+        });
+    }
+
+    fn body(&self, ticket: Ticket, buffer: BufferId, offset: u64) -> Body {
+        let bytes = self.buffers.bytes(buffer);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let happens = self.happens.clone();
+        Body::watched(bytes.slice(offset..), move |bytes| {
+            tell(&happens, Input::Moved { ticket, bytes });
+        })
+    }
+
+    fn work(&mut self, buffer: BufferId, work: impl Future<Output = ()> + Send + 'static) {
+        self.buffers.works(buffer, tokio::spawn(work).abort_handle());
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.calls.values().for_each(AbortHandle::abort);
+    }
+}
+
+fn tell(happens: &UnboundedSender<Happened>, input: Input) {
+    // Fails when nobody waits any more.
+    drop(happens.send(Happened::Input(input)));
+}

@@ -1,0 +1,123 @@
+//! What is to be sent: a file, or a folder with everything below it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use longhaul_protocol::name::{clean, clean_path};
+use longhaul_protocol::wire::FileMeta;
+use walkdir::WalkDir;
+
+use super::journal::{Journal, SUFFIX};
+use super::source::Stamp;
+use crate::clock;
+use crate::disk::said;
+use crate::ending::Trouble;
+use crate::endpoint::Endpoint;
+
+/// What one argument comes to.
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) journal: Arc<Journal>,
+    pub(super) items: Vec<Item>,
+    /// What was passed over, and why.
+    pub(super) notes: Vec<String>,
+}
+
+/// A file to send.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// Where it is.
+    pub(super) source: PathBuf,
+    /// What it is called where it is listed: below a folder with the folder's name.
+    pub(super) path: String,
+    pub(super) size: u64,
+    pub(super) stamp: Stamp,
+    pub(super) meta: FileMeta,
+}
+
+impl List {
+    /// What there is at a path.
+    pub(super) fn of(path: &Path, endpoint: &Endpoint) -> Result<Self, Trouble> {
+        // `.` and `..` have a name too.
+        let whole = path.canonicalize().map_err(|error| Trouble::at(path, said(&error)))?;
+        let meta = whole.metadata().map_err(|error| Trouble::at(path, said(&error)))?;
+        let mut notes = Vec::new();
+        let items = if meta.is_dir() {
+            below(&whole, &mut notes)
+        } else if meta.is_file() {
+            vec![Item::new(whole.clone(), None).map_err(|error| Trouble::at(path, said(&error)))?]
+        } else {
+            return Err(Trouble::at(path, "it is neither a file nor a folder"));
+        };
+        if items.is_empty() {
+            notes.push(format!(
+                "{} has no files in it, so there is nothing to send",
+                path.display()
+            ));
+        }
+        let (journal, trouble) = Journal::beside(&whole, endpoint)?;
+        notes.extend(trouble);
+        Ok(Self { journal: Arc::new(journal), items, notes })
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.items.iter().map(|item| item.size).sum()
+    }
+}
+
+/// All files below a folder, in the order of their names. Links are not followed: they may lead out of
+/// the folder, and in circles.
+fn below(folder: &Path, notes: &mut Vec<String>) -> Vec<Item> {
+    let above = folder.parent().unwrap_or(folder);
+    let mut items = Vec::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                notes.push(format!("passed over: {error}"));
+                continue;
+            }
+        };
+        if entry.file_type().is_dir() || is_journal(entry.file_name()) {
+            continue;
+        }
+        if !entry.file_type().is_file() {
+            notes.push(format!("passed over, because it is no file: {}", entry.path().display()));
+            continue;
+        }
+        let relative = entry.path().strip_prefix(above).unwrap_or(entry.path());
+        match Item::new(entry.path().to_owned(), Some(relative)) {
+            Ok(item) => items.push(item),
+            Err(error) => {
+                notes.push(format!("passed over: {}: {}", entry.path().display(), said(&error)));
+            }
+        }
+    }
+    items
+}
+
+fn is_journal(name: &OsStr) -> bool {
+    Path::new(name).extension() == Some(OsStr::new(SUFFIX))
+}
+
+impl Item {
+    fn new(source: PathBuf, relative: Option<&Path>) -> std::io::Result<Self> {
+        let found = source.metadata()?;
+        let name = source.file_name().unwrap_or(source.as_os_str()).to_string_lossy();
+        let relative = relative.map(|path| path.to_string_lossy().into_owned());
+        let guess = mime_guess::from_path(&source).first_raw().unwrap_or_default();
+        let relative_path = relative.as_deref().map(clean_path);
+        // The name has to be the path's end, also where cleaning has changed it.
+        let last = relative_path.as_deref().and_then(|path| path.rsplit('/').next());
+        let meta = FileMeta {
+            name: last.map_or_else(|| clean(&name), str::to_owned),
+            media_type: guess.to_owned(),
+            last_modified: found.modified().ok().map(clock::of),
+            relative_path,
+            ..FileMeta::default()
+        };
+        let path = relative.unwrap_or_else(|| name.clone().into_owned());
+        Ok(Self { size: found.len(), stamp: Stamp::of(&found), path, meta, source })
+    }
+}

@@ -1,0 +1,108 @@
+//! Servers that say what is not so, and what stands before them and changes it.
+
+use std::sync::Arc;
+
+use longhaul_protocol::plan::ChunkIndex;
+use longhaul_protocol::wire::ids::FileId;
+use longhaul_protocol::wire::{DigestRun, FileInfo, FileMeta, Manifest};
+use longhaul_protocol::{Digest, Millis, digest};
+use longhaul_tests::files::{Folder, random_bytes};
+use longhaul_tests::terminal::{Said, run};
+
+use super::{CHUNK, fake};
+
+const FILE: FileId = FileId([7; 16]);
+
+fn manifest(bytes: &[u8]) -> Manifest {
+    let digests: Vec<_> = bytes.chunks(CHUNK as usize).map(Digest::of).collect();
+    let file = FileInfo {
+        id: FILE,
+        meta: FileMeta { name: "x".to_owned(), ..FileMeta::default() },
+        size: bytes.len() as u64,
+        root: digest::root(digests.iter().copied()),
+        chunk_size: CHUNK,
+        chunk_count: digests.len() as u64,
+        sealed_at: Millis(1),
+        sha256: None,
+    };
+    Manifest { file, digests: DigestRun { start: ChunkIndex(0), digests }, next: None }
+}
+
+fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// Fetches from a server with that manifest, which answers other requests like this. Nothing is left.
+async fn fetched(
+    manifest: &Manifest,
+    other: impl Fn(&str) -> Vec<u8> + Clone + Send + 'static,
+) -> Said {
+    let json = serde_json::to_vec(manifest).unwrap();
+    let page = answer("200 OK", "content-type: application/json\r\n", &json);
+    let origin = fake(
+        move |request| {
+            if request.contains("/manifest") { page.clone() } else { other(request) }
+        },
+    );
+    let (url, folder) = (format!("{}/v1/files/{FILE}", origin.await), Folder::new());
+    let target = folder.path().join("x");
+    let said = run(["fetch", &url, "-o", target.to_str().unwrap()]).await;
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    said
+}
+
+fn never(_: &str) -> Vec<u8> {
+    panic!("no byte is to be asked for")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_lies_is_not_believed_and_no_byte_is_asked_for() {
+    type Lie = fn(&mut Manifest);
+    let lies: [(&str, Lie); 6] = [
+        ("another digest", |page| page.digests.digests[0] = Digest::of(b"another")),
+        ("another root", |page| page.file.root = Digest::of(b"another")),
+        ("another size", |page| page.file.size = 5 * CHUNK),
+        ("a size beyond everything", |page| page.file.size = u64::MAX),
+        ("no chunk size", |page| page.file.chunk_size = 0),
+        ("another file", |page| page.file.id = FileId([9; 16])),
+    ];
+    for (what, lie) in lies {
+        let mut page = manifest(&random_bytes(2 * CHUNK, 3));
+        lie(&mut page);
+        let said = fetched(&page, never).await;
+        assert_eq!(said.code, Some(6), "{what}: {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ignores_ranges_is_told_and_nothing_is_written() {
+    let bytes = random_bytes(2 * CHUNK + 5, 3);
+    let page = manifest(&bytes);
+    let whole = Arc::new(answer("200 OK", "content-type: video/mp4\r\n", &bytes));
+    let said = fetched(&page, move |_| whole.to_vec()).await;
+    assert_eq!(said.code, Some(6), "{said:?}");
+    assert!(said.err.contains("ignores `Range`"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_bytes_than_the_manifest_says_are_never_kept() {
+    let page = manifest(&random_bytes(CHUNK + 5, 3));
+    let other = random_bytes(CHUNK, 4);
+    let said = fetched(&page, move |request| {
+        let (range, len) = match request.contains("bytes=0-") {
+            true => (format!("0-{}", CHUNK - 1), CHUNK as usize),
+            false => (format!("{CHUNK}-{}", CHUNK + 4), 5),
+        };
+        let total = CHUNK + 5;
+        let told = format!("content-range: bytes {range}/{total}\r\n");
+        answer("206 Partial Content", &told, &other[..len])
+    });
+    let said = said.await;
+    assert_eq!(said.code, Some(6), "{said:?}");
+    assert!(said.err.contains("arrived damaged 5 times"), "{said:?}");
+}

@@ -1,0 +1,268 @@
+//! Sending one file: killed, interrupted, changed in between.
+
+use std::path::{Path, PathBuf};
+
+use longhaul_protocol::ChunkSet;
+use longhaul_tests::files::{Folder, append, change_unnoticed, sha256};
+use longhaul_tests::log::sent_again;
+use longhaul_tests::proxy::{Hold, Proxy};
+use longhaul_tests::server::Server;
+use longhaul_tests::terminal::{Running, longhaul, run, start};
+use longhaul_tests::wait::until;
+
+use super::{CHUNK, PATIENCE, only_file, server};
+
+/// How many chunks pass before the others are held up.
+const PASS: usize = 3;
+const CHUNKS: u64 = 14;
+
+/// Where a file is sent from, and a proxy before the server that holds chunks up.
+struct Stage {
+    server: Server,
+    proxy: Proxy,
+    _folder: Folder,
+    file: PathBuf,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let server = server().await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(PASS)).await;
+        let folder = Folder::new();
+        let file = folder.random("film.mp4", CHUNKS * CHUNK - 77, 11);
+        Self { server, proxy, _folder: folder, file }
+    }
+
+    fn args(&self) -> [String; 4] {
+        let file = self.file.to_str().unwrap().to_owned();
+        ["send".to_owned(), file, "--to".to_owned(), self.proxy.origin()]
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.file.with_file_name("film.mp4.longhaul")
+    }
+
+    /// One that has sent as much as is let through; and what is held by then.
+    async fn halfway(&self) -> (Running, ChunkSet) {
+        let running = start(self.args());
+        let held = until("the first chunks held", PATIENCE, async || {
+            let uploads = self.server.api().uploads().await;
+            let held = uploads.first()?.holding.held.clone();
+            (held.count() >= PASS as u64 && self.journal().is_file()).then_some(held)
+        });
+        let held = held.await;
+        (running, held)
+    }
+
+    /// Sends it again, and checks that it is there as it is now, and nothing else.
+    async fn goes_on(&self) {
+        self.proxy.release();
+        let said = run(self.args()).await;
+        let (file, read) = only_file(&self.server).await;
+        assert_eq!(said.good(), format!("{}/v1/files/{}", self.proxy.origin(), file.id));
+        assert_eq!(read, sha256(&self.file));
+        assert!(!self.journal().exists(), "what is through needs no journal");
+        assert!(self.server.api().uploads().await.is_empty());
+        self.server.assert_no_fault();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_there_byte_for_byte_with_its_name_type_and_date() {
+    let (server, folder) = (server().await, Folder::new());
+    let path = folder.random("Ünter den Linden.png", 2 * CHUNK + 1, 5);
+    let origin = server.origin();
+    let said = run(["send", path.to_str().unwrap(), "--to", &origin]).await;
+    let (file, read) = only_file(&server).await;
+    assert_eq!(said.good(), format!("{origin}/v1/files/{}", file.id));
+    assert_eq!(said.err, "");
+    assert_eq!(
+        (file.meta.name.as_str(), file.meta.media_type.as_str()),
+        ("Ünter den Linden.png", "image/png")
+    );
+    assert!(file.meta.last_modified.is_some() && file.meta.relative_path.is_none());
+    assert_eq!(read, sha256(&path));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_and_small_files_are_sent_too() {
+    for size in [0, 1, CHUNK, CHUNK + 1] {
+        let (server, folder) = (server().await, Folder::new());
+        let path = folder.random("small.bin", size, 3);
+        run(["send", path.to_str().unwrap(), "--to", &server.origin()]).await.good();
+        assert_eq!(only_file(&server).await.1, sha256(&path), "{size}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_and_started_again_only_what_is_missing_is_sent() {
+    let stage = Stage::new().await;
+    let (running, held) = stage.halfway().await;
+    running.kill().await;
+    stage.goes_on().await;
+    assert_eq!(sent_again(&stage.server.requests(), &held, 0), []);
+    let bytes: u64 = stage.server.chunk_requests().iter().map(|request| request.received).sum();
+    assert!(bytes <= CHUNKS * CHUNK, "{bytes} bytes for {CHUNKS} chunks");
+    let created =
+        stage.server.requests().iter().filter(|request| request.status == Some(201)).count();
+    assert_eq!(created, 2, "one upload and one seal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_it_says_so_by_its_exit_code_and_goes_on_later() {
+    let stage = Stage::new().await;
+    let (running, held) = stage.halfway().await;
+    let said = running.interrupt().await;
+    assert_eq!((said.code, said.out.as_str()), (Some(130), ""));
+    assert!(stage.server.api().files().await.is_empty());
+    stage.goes_on().await;
+    assert_eq!(sent_again(&stage.server.requests(), &held, 0), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_journal_the_servers_list_is_asked() {
+    let stage = Stage::new().await;
+    let (running, held) = stage.halfway().await;
+    running.kill().await;
+    std::fs::remove_file(stage.journal()).unwrap();
+    stage.goes_on().await;
+    assert_eq!(sent_again(&stage.server.requests(), &held, 0), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_is_rubbish_is_begun_anew() {
+    let stage = Stage::new().await;
+    let (running, _) = stage.halfway().await;
+    running.kill().await;
+    std::fs::write(stage.journal(), b"{\"longhaul\":1,\"to\":\n\xff\xff{}").unwrap();
+    stage.goes_on().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_changed_between_two_runs_is_sent_as_it_is_now() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 3] = [
+        ("a chunk, and nothing shows it", |path| change_unnoticed(path, CHUNK + 5, 10, 99)),
+        ("all of it, and nothing shows it", |path| change_unnoticed(path, 0, 13 * CHUNK, 98)),
+        ("it has grown", |path| append(path, CHUNK, 97)),
+    ];
+    for (what, change) in changes {
+        let stage = Stage::new().await;
+        let (running, _) = stage.halfway().await;
+        running.kill().await;
+        change(&stage.file);
+        stage.proxy.release();
+        run(stage.args()).await.good();
+        assert_eq!(only_file(&stage.server).await.1, sha256(&stage.file), "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_changed_while_it_is_sent_is_noticed_and_not_published() {
+    let stage = Stage::new().await;
+    let (running, _) = stage.halfway().await;
+    append(&stage.file, 5, 1);
+    stage.proxy.release();
+    let said = running.ends().await;
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(said.err.contains("film.mp4 was changed while it was being sent"), "{said:?}");
+    assert!(stage.server.api().files().await.is_empty());
+    run(stage.args()).await.good();
+    assert_eq!(only_file(&stage.server).await.1, sha256(&stage.file));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_and_comes_back_is_waited_for() {
+    let mut stage = Stage::new().await;
+    let (running, _) = stage.halfway().await;
+    stage.server.kill().await;
+    stage.proxy.release();
+    stage.server.restart().await;
+    let said = running.ends().await;
+    said.good();
+    assert!(said.err.contains("trying again in"), "{said:?}");
+    assert_eq!(only_file(&stage.server).await.1, sha256(&stage.file));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_come_back_is_given_up_in_the_end_and_nothing_is_lost() {
+    let mut stage = Stage::new().await;
+    let mut args = stage.args().to_vec();
+    args.extend(["--patience", "1s", "--json"].map(str::to_owned));
+    let running = start(&args);
+    until("the first chunks held", PATIENCE, async || {
+        let uploads = stage.server.api().uploads().await;
+        (uploads.first()?.holding.held.count() >= PASS as u64).then_some(())
+    })
+    .await;
+    stage.server.kill().await;
+    let said = running.ends().await;
+    assert_eq!(said.code, Some(5), "{said:?}");
+    let failed = &said.events("failed")[0];
+    assert_eq!(failed["exitCode"], 5);
+    assert!(failed["message"].as_str().unwrap().contains("goes on from here"), "{failed}");
+    stage.server.restart().await;
+    stage.goes_on().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_programs_do_not_send_the_same_file_at_once() {
+    let stage = Stage::new().await;
+    let (_running, _) = stage.halfway().await;
+    let said = run(stage.args()).await;
+    assert_eq!(said.code, Some(3));
+    assert!(said.err.contains("another program is sending it"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_journal_can_be_written_it_says_so_and_sends_all_the_same() {
+    let (server, folder) = (server().await, Folder::new());
+    let file = folder.random("film.mp4", 2 * CHUNK, 5);
+    // Not even root writes into a folder of that name.
+    std::fs::create_dir(folder.path().join("film.mp4.longhaul")).unwrap();
+    let said = run(["send", file.to_str().unwrap(), "--to", &server.origin()]).await;
+    said.good();
+    assert!(said.err.contains("nothing can be noted there"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_a_program_every_line_is_an_object_and_the_last_tells_of_the_file() {
+    let (server, folder) = (server().await, Folder::new());
+    let file = folder.random("film.mp4", 2 * CHUNK, 5);
+    let said = run(["send", file.to_str().unwrap(), "--to", &server.origin(), "--json"]).await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert_eq!(said.events("begins")[0]["bytes"], 2 * CHUNK);
+    let (info, _) = only_file(&server).await;
+    let done = &said.events("done")[0];
+    assert_eq!(
+        (&done["path"], &done["file"]["id"]),
+        (&"film.mp4".into(), &info.id.to_string().into())
+    );
+    let last = said.events("progress").pop().unwrap();
+    assert_eq!(last["acknowledged"], 2 * CHUNK, "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_are_told_the_token_that_gets_at_what_they_sent() {
+    let options = longhaul_tests::server::Options {
+        more: vec!["--allow-anonymous".to_owned()],
+        ..Default::default()
+    };
+    let (server, folder) = (Server::start(options).await, Folder::new());
+    let files = [folder.random("a", 9, 5), folder.random("b", 9, 6), folder.random("c", CHUNK, 7)];
+    let origin = server.origin();
+    let mut args = vec!["send", "--to", &origin, "--json"];
+    args.extend(files.iter().map(|file| file.to_str().unwrap()));
+    let said = run(args).await;
+    said.good();
+    let guests = said.events("guest");
+    let token = guests[0]["token"].as_str().unwrap();
+    assert_eq!(server.api().bearing(token).files().await.len(), 3, "one guest has them all");
+    let again = longhaul(["send", "--to", &origin, files[0].to_str().unwrap(), "--json"])
+        .env("LONGHAUL_TOKEN", token)
+        .output()
+        .await
+        .unwrap();
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(server.api().bearing(token).files().await.len(), 4);
+}
