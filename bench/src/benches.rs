@@ -8,6 +8,7 @@ use crate::measure::Rounds;
 use crate::report::Report;
 
 mod browser;
+mod first_chunk;
 mod ingest;
 mod many;
 mod memory;
@@ -83,6 +84,7 @@ pub const BENCHES: &[Bench] = &[
     memory::BENCH,
     start::BENCH,
     browser::BENCH,
+    first_chunk::BENCH,
     many::BENCH,
     path::BENCH,
 ];

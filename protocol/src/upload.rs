@@ -306,6 +306,9 @@ impl Upload {
     pub fn poll(&mut self, now: Millis) -> Option<Action> {
         self.tick(now);
         if let Some(action) = self.outbox.pop_front() {
+            if let Action::Free { buffer } = action {
+                self.buffers.was_freed(buffer);
+            }
             return Some(action);
         }
         let work = match self.state {

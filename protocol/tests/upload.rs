@@ -54,6 +54,30 @@ fn what_was_read_while_the_server_was_asked_goes_with_create_and_needs_no_offer(
 }
 
 #[test]
+fn a_server_that_is_near_is_not_made_to_wait_for_chunks_that_are_read_early() {
+    let mut bench = Bench::new(60);
+    let first = bench.actions();
+    bench.read_all(&first);
+    assert_eq!(calls(&bench.actions()).len(), 1);
+    assert_eq!(bench.wait(49), []);
+    assert_eq!(bench.upload.next_timeout(), Some(bench.now + longhaul_protocol::Millis(1)));
+    assert_eq!(reads(&bench.wait(1)), 4);
+    assert!(bench.upload.next_timeout() > Some(bench.now), "nothing more is to be read early");
+}
+
+#[test]
+fn a_long_file_has_its_room_reserved_while_its_first_chunk_is_still_read() {
+    let mut bench = Bench::seeking(100);
+    let first = bench.actions();
+    let (_, asked) = call(&bench.listed(call(&first).0));
+    let Call::Create { request, .. } = asked else { panic!("{asked:?}") };
+    assert_eq!(request.digests, None);
+    let mut short = Bench::seeking(60);
+    let first = short.actions();
+    assert_eq!(short.listed(call(&first).0), [], "waits for its first digest");
+}
+
+#[test]
 fn lanes_whose_digests_went_with_create_send_once_it_is_answered() {
     let mut bench = Bench::seeking(60);
     let first = bench.actions();
@@ -73,6 +97,19 @@ fn reading_ahead_stays_within_the_memory_budget_and_sending_within_the_lanes() {
     assert_eq!(reads(&bench.wait(10)), 0, "eight buffers are full");
     let actions = bench.tell(Input::Sent { ticket: sent[0].0, result: Ok(()) });
     assert_eq!((sends(&actions).len(), reads(&actions)), (1, 1), "one more of each");
+}
+
+#[test]
+fn the_memory_that_was_freed_last_is_read_into_first() {
+    let (mut bench, sent) = Bench::sending(60);
+    for (ticket, _) in &sent[..4] {
+        bench.upload.handle(bench.now, Input::Sent { ticket: *ticket, result: Ok(()) });
+    }
+    let actions = bench.actions();
+    let freed = actions.iter().rfind(|action| matches!(action, Action::Free { .. }));
+    let Some(Action::Free { buffer: freed }) = freed else { panic!("{actions:?}") };
+    let read = actions.iter().find(|action| matches!(action, Action::Read { .. }));
+    assert!(matches!(read, Some(Action::Read { buffer, .. }) if buffer == freed), "{actions:?}");
 }
 
 #[test]

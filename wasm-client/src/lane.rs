@@ -34,7 +34,7 @@ pub(crate) struct Lane {
 
 /// How long a buffer that was freed is kept for the next read, milliseconds: while an upload goes on
 /// that comes at once, and afterwards an idle page is to have its memory back soon.
-const SPARE_MS: u32 = 500;
+const SPARE_MS: u32 = 100;
 
 /// The memory of a buffer that was freed, until it is read into again.
 struct Spare {

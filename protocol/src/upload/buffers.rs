@@ -98,11 +98,13 @@ pub(super) struct Buffers {
     slots: Vec<Buffer>,
     /// How many may be in use. Slots beyond it are left from when it was more.
     count: u64,
+    /// The one that was freed last.
+    freed: Option<BufferId>,
 }
 
 impl Buffers {
     pub(super) fn new(count: u64) -> Self {
-        let mut buffers = Self { slots: Vec::new(), count: 0 };
+        let mut buffers = Self { slots: Vec::new(), count: 0, freed: None };
         buffers.set_count(count);
         buffers
     }
@@ -151,10 +153,17 @@ impl Buffers {
             .find(|(_, stage)| matches!(stage, Stage::Proving { ticket, .. } if *ticket == wanted))
     }
 
-    pub(super) fn first_empty(&mut self) -> Option<(BufferId, &mut Buffer)> {
+    /// The memory of this one is there to be read into.
+    pub(super) fn was_freed(&mut self, buffer: BufferId) {
+        self.freed = Some(buffer);
+    }
+
+    /// One to read into: that which was freed last, if it is empty.
+    pub(super) fn next_empty(&mut self) -> Option<(BufferId, &mut Buffer)> {
         let used = self.slots.iter().filter(|buffer| **buffer != Buffer::Empty).count() as u64;
-        let is_free = used < self.count;
-        self.iter_mut().find(|(_, buffer)| is_free && **buffer == Buffer::Empty)
+        let (is_free, freed) = (used < self.count, self.freed.take());
+        let empty = |(_, buffer): &(BufferId, &mut Buffer)| is_free && **buffer == Buffer::Empty;
+        self.iter_mut().filter(empty).min_by_key(|(id, _)| (Some(*id) != freed, *id))
     }
 
     pub(super) fn all_empty(&self) -> bool {

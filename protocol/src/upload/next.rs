@@ -3,13 +3,17 @@
 use super::buffers::{Buffer, Sending, Stage};
 use super::{
     Action, BufferId, CALL_TIMEOUT, Call, CallKind, Calling, LIST_TIMEOUT, Record, SEAL_TIMEOUT,
-    Ticket, Upload, share,
+    State, Ticket, Upload, share,
 };
 use crate::chunk_set::ChunkSet;
-use crate::plan::ChunkIndex;
+use crate::plan::{ChunkIndex, SHORT_FILE_MAX};
 use crate::time::Millis;
 use crate::wire::header::ChunkHeaders;
 use crate::wire::{CreateRequest, DigestRun, PROTOCOL_VERSION, SealRequest};
+
+/// How long the server has to be asked for before more than the first chunk is read: one that is near has
+/// answered by then, and reading would only delay the chunk that it is asked for.
+const EARLY_AFTER: Millis = Millis(50);
 
 impl Upload {
     pub(super) fn open(&mut self, now: Millis) -> Option<Action> {
@@ -25,14 +29,22 @@ impl Upload {
         next.or_else(|| self.read_early(now))
     }
 
-    /// Reads on while the server is asked to begin an upload, so that every lane has a chunk when it has
-    /// answered; not before the first chunk was read, for which the server is not yet asked.
+    /// Reads on while a server far away is asked to begin an upload, so that every lane has a chunk when
+    /// it has answered.
     fn read_early(&mut self, now: Millis) -> Option<Action> {
-        let begins = self.id.is_none() && self.buffers.has_read(ChunkIndex(0));
-        let lanes = share(self.ledger.plan().lanes(), self.sharing);
-        let is_wanted = begins && self.waiting_count() < lanes;
-        let next = self.ledger.next_to_send(&self.buffers.chunks()).filter(|_| is_wanted)?;
+        self.early_at().filter(|at| *at <= now)?;
+        let next = self.ledger.next_to_send(&self.buffers.chunks())?;
         self.read(now, next)
+    }
+
+    /// From when on that is worth it, if there is anything to read early.
+    pub(super) fn early_at(&self) -> Option<Millis> {
+        let begins = self.state == State::Opening && self.id.is_none();
+        let lanes = share(self.ledger.plan().lanes(), self.sharing);
+        let is_idle = self.buffers.has_read(ChunkIndex(0)) && self.waiting_count() < lanes;
+        let calling = self.calling.filter(|_| begins && is_idle && !self.is_held_up())?;
+        let is_left = self.ledger.next_to_send(&self.buffers.chunks()).is_some();
+        is_left.then(|| calling.since + EARLY_AFTER)
     }
 
     /// Reads the first chunk, unless that is done or under way.
@@ -41,13 +53,18 @@ impl Upload {
         (!is_busy).then(|| self.read(now, ChunkIndex(0))).flatten()
     }
 
-    /// Begins an upload, as soon as the digest of its first chunk is known.
+    /// Begins an upload, as soon as the digest of its first chunk is known; a long one as soon as no other
+    /// device has begun it, because the server takes a while to reserve its room.
     fn begin(&mut self, now: Millis) -> Option<Action> {
         if self.may_be_stored() {
             return self.store(now);
         }
         if !self.ledger.plan().is_empty() && !self.buffers.has_read(ChunkIndex(0)) {
-            return self.read_first(now);
+            let read = self.read_first(now);
+            let may_precede = self.config.seeks && self.config.size > SHORT_FILE_MAX;
+            if read.is_some() || !may_precede {
+                return read;
+            }
         }
         let digests = self.next_offer();
         let (request, key) = (Box::new(self.create_request(digests)), self.create_key());
@@ -142,7 +159,7 @@ impl Upload {
     pub(super) fn read(&mut self, now: Millis, chunk: ChunkIndex) -> Option<Action> {
         let range = self.ledger.plan().range(chunk);
         let ticket = Ticket(self.next_ticket);
-        let (buffer, slot) = self.buffers.first_empty()?;
+        let (buffer, slot) = self.buffers.next_empty()?;
         *slot = Buffer::Reading { chunk, ticket, since: now };
         self.next_ticket += 1;
         Some(Action::Read { ticket, buffer, range })

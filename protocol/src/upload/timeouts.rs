@@ -22,6 +22,7 @@ impl Upload {
         stalls
             .chain(self.buffers.silences().map(|(_, until)| until))
             .chain(self.calling.map(|calling| calling.until))
+            .chain(self.early_at())
             .chain(self.yielded.values().copied())
             .chain(fills)
             .chain(self.pace.until().filter(|_| !self.is_at_rest()))
