@@ -9,7 +9,7 @@ use longhaul_protocol::download::Record;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::FileId;
 use longhaul_tests::files::{Folder, MIB, change_unnoticed, sha256};
-use longhaul_tests::proxy::{Fault, Harm, Hold, Line, Lines, Proxy, Way};
+use longhaul_tests::proxy::{Connection, Fault, Harm, Hold, Line, Lines, Proxy, Way};
 use longhaul_tests::server::Server;
 use longhaul_tests::small_disk::SmallDisk;
 use longhaul_tests::terminal::{Running, Said, run, start};
@@ -17,7 +17,7 @@ use longhaul_tests::wait::until;
 
 use super::{CHUNK, PATIENCE, only_file, server};
 
-const CHUNKS: u64 = 9;
+const CHUNKS: u64 = 60;
 const SIZE: u64 = CHUNKS * CHUNK - 77;
 /// On each connection: slow enough that a run can be ended in the middle.
 const SLOW: u64 = 4 * MIB;
@@ -235,6 +235,12 @@ async fn a_server_that_is_killed_and_comes_back_is_waited_for() {
     let (running, _) = stage.halfway().await;
     stage.server.kill().await;
     stage.is_slow(false);
+    // What was on its way is in the system's hands; the next request finds out.
+    until("a connection in vain", PATIENCE, async || {
+        let in_vain = |connection: &Connection| connection.over && connection.down.passed == 0;
+        stage.proxy.connections().iter().any(in_vain).then_some(())
+    })
+    .await;
     stage.server.restart().await;
     let said = running.ends().await;
     stage.is_there(&said);
@@ -303,7 +309,7 @@ async fn a_disk_that_others_fill_meanwhile_has_the_room_that_it_promised() {
     let stage = Stage::new().await;
     let small = stage.folder.path().join("small");
     fs::create_dir(&small).unwrap();
-    let disk = SmallDisk::mount_on(&small, 120 * MIB);
+    let disk = SmallDisk::mount_on(&small, 160 * MIB);
     stage.is_slow(true);
     let target = small.join("x");
     let running = start(["fetch", &stage.url(stage.file.id), "-o", target.to_str().unwrap()]);

@@ -17,14 +17,14 @@ mod send;
 use std::time::Duration;
 
 use longhaul_protocol::Digest;
-use longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
+use longhaul_protocol::plan::CHUNK_LEN_SHORT;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_tests::server::{Options, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// What the program asks for.
-const CHUNK: u64 = CHUNK_LEN_DEFAULT;
+/// What the program asks for, of a file that is not large.
+const CHUNK: u64 = CHUNK_LEN_SHORT;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
