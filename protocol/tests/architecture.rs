@@ -61,6 +61,7 @@ fn every_path_of_the_wire_is_in_the_table_and_no_other() {
         path::digests(upload),
         path::proofs(upload),
         path::chunks(upload),
+        path::content(upload),
         path::seal(upload),
         path::FILES.to_owned(),
         path::file(file),

@@ -54,6 +54,8 @@ pub struct Limits {
     /// How long an answer may go without its reader taking a byte. Linux counts it; elsewhere the
     /// system has its own idea of it.
     pub idle_answer_timeout: Duration,
+    /// How long who reads an upload that is still coming waits for its next bytes.
+    pub content_wait: Duration,
     /// How long an answer is held back while the rest of a body nobody wants is discarded.
     pub drain_timeout: Duration,
     /// How long the rest of such a body is discarded after the answer.
@@ -77,6 +79,8 @@ impl Default for Limits {
             idle_body_timeout: Duration::from_secs(30),
             // As long: who reads slowly takes a byte now and then, who has paused asks again by range.
             idle_answer_timeout: Duration::from_secs(30),
+            // As long: a sender who lost his network is back by then, or it is a pause.
+            content_wait: Duration::from_secs(30),
             // One chunk at 7 Mbit/s. See `body` for why it is read at all.
             drain_timeout: Duration::from_secs(10),
             // nginx's `lingering_time`: a slower line has the answer in its buffer by then.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use longhaul_protocol::range::content_range;
-use longhaul_protocol::wire::FileInfo;
+use longhaul_protocol::wire::{FileInfo, FileMeta};
 
 use crate::stream::Stretch;
 
@@ -13,8 +13,8 @@ const OCTETS: &str = "application/octet-stream";
 
 /// The media type of a file.
 #[must_use]
-pub fn media_type(info: &FileInfo) -> &str {
-    match info.meta.media_type.as_str() {
+pub fn media_type(meta: &FileMeta) -> &str {
+    match meta.media_type.as_str() {
         "" => OCTETS,
         media_type => media_type,
     }
@@ -42,7 +42,7 @@ fn part_head(info: &FileInfo, range: &Range<u64>) -> String {
     format!(
         "--{}\r\nContent-Type: {}\r\nContent-Range: {}\r\n\r\n",
         info.root,
-        media_type(info),
+        media_type(&info.meta),
         content_range(range, info.size)
     )
 }

@@ -7,8 +7,8 @@ use std::ops::Range;
 use http::{HeaderName, Method};
 use longhaul_protocol::name::NameError;
 use longhaul_protocol::problem::Facts;
-use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::header::HeaderError;
+use longhaul_protocol::wire::{FileInfo, FileMeta};
 use longhaul_protocol::{Problem, ProblemCode};
 use serde::Serialize;
 
@@ -42,6 +42,13 @@ pub enum Outcome {
     Html(String),
     /// The bytes of a sealed file, or some of them.
     File(Download),
+    /// The bytes of an upload that is still coming.
+    Coming(Coming),
+    /// It is at `location` now, an absolute URL, and stays there.
+    Moved {
+        /// Where.
+        location: String,
+    },
     /// What one may do at this address.
     Methods(&'static [Method]),
     /// A file of the site, as the library that serves it answers.
@@ -59,6 +66,21 @@ pub struct Download {
     pub is_resumed: bool,
     /// How he wants to be told its digest.
     pub wanted: Wanted,
+    /// How many bytes that makes.
+    pub len: u64,
+    /// The bytes; empty where nobody reads them.
+    pub body: Body,
+}
+
+/// An upload on its way out while it is on its way in.
+#[derive(Debug)]
+pub struct Coming {
+    /// What is known of it.
+    pub meta: Box<FileMeta>,
+    /// How long it will be, bytes.
+    pub size: u64,
+    /// Which bytes; all or one range.
+    pub serving: Serving,
     /// How many bytes that makes.
     pub len: u64,
     /// The bytes; empty where nobody reads them.
@@ -173,7 +195,9 @@ impl From<StoreError> for Refusal {
         let code = code_of(&error);
         match (code, code.row().status) {
             (ProblemCode::NoSpace, _) => tracing::warn!("no room: {error}"),
-            (_, 500..) => tracing::error!("the store failed: {error}"),
+            (_, 500..) if !matches!(error, StoreError::NotYet { .. }) => {
+                tracing::error!("the store failed: {error}")
+            }
             _ => {}
         }
         let mut refusal = Self::new(code, detail_of(&error));
@@ -200,7 +224,7 @@ fn code_of(error: &StoreError) -> ProblemCode {
         StoreError::RootMismatch => ProblemCode::RootMismatch,
         StoreError::KeyReused => ProblemCode::KeyReused,
         StoreError::NoSpace { .. } | StoreError::OwnerFull { .. } => ProblemCode::NoSpace,
-        StoreError::ReadOnly => ProblemCode::Unavailable,
+        StoreError::ReadOnly | StoreError::NotYet { .. } => ProblemCode::Unavailable,
         StoreError::Disk { source, .. } if source.kind() == ErrorKind::StorageFull => {
             ProblemCode::NoSpace
         }

@@ -54,6 +54,13 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
         Outcome::Well => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         Outcome::Html(html) => page(html),
         Outcome::File(download) => file::respond(download),
+        Outcome::Coming(coming) => file::respond_coming(coming),
+        Outcome::Moved { location } => {
+            let mut response = empty(StatusCode::PERMANENT_REDIRECT);
+            insert(response.headers_mut(), LOCATION, &location);
+            insert(response.headers_mut(), CACHE_CONTROL, "no-store");
+            response
+        }
         Outcome::Methods(methods) => {
             let mut response = empty(StatusCode::NO_CONTENT);
             response.headers_mut().insert(ALLOW, cors::list(methods));

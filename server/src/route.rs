@@ -18,6 +18,7 @@ use crate::store::{Owner, Store};
 
 mod cancel;
 mod chunk;
+mod content;
 mod create;
 mod create_file;
 mod delete;
@@ -107,6 +108,8 @@ pub enum Target {
     Proofs(UploadId),
     /// `/v1/uploads/{id}/chunks`
     Chunks(UploadId),
+    /// `/v1/uploads/{id}/content`
+    Content(UploadId),
     /// `/v1/uploads/{id}/seal`
     Seal(UploadId),
     /// `/v1/files`
@@ -167,6 +170,7 @@ impl Target {
             Some("digests") => Self::Digests(id),
             Some("proofs") => Self::Proofs(id),
             Some("chunks") => Self::Chunks(id),
+            Some("content") => Self::Content(id),
             Some("seal") => Self::Seal(id),
             Some(_) => Self::Nowhere,
         })
@@ -191,6 +195,7 @@ impl Target {
             | Self::Digests(_)
             | Self::Proofs(_)
             | Self::Chunks(_)
+            | Self::Content(_)
             | Self::Seal(_)
             | Self::Files
             | Self::File(_)
@@ -210,7 +215,8 @@ impl Target {
             Self::Uploads | Self::Files => LIST,
             Self::Upload(_) | Self::File(_) => ONE,
             Self::Digests(_) | Self::Proofs(_) | Self::Chunks(_) | Self::Seal(_) => ADD,
-            Self::Manifest(_) | Self::Problems | Self::Healthz | Self::Readyz | Self::Site => READ,
+            Self::Content(_) | Self::Manifest(_) => READ,
+            Self::Problems | Self::Healthz | Self::Readyz | Self::Site => READ,
             Self::Nowhere => &[],
         }
     }
@@ -245,6 +251,7 @@ async fn read<S: Store>(call: &Call<'_, S>, target: Target) -> Answer {
     match target {
         Target::Uploads => uploads::run(call).await,
         Target::Upload(id) => status::run(call, id).await,
+        Target::Content(id) => content::run(call, id).await,
         Target::Files => files::run(call).await,
         Target::File(id) => file::run(call, id).await,
         Target::Manifest(id) => manifest::run(call, id).await,
@@ -296,6 +303,7 @@ mod tests {
             (path::digests(upload), Target::Digests(upload)),
             (path::proofs(upload), Target::Proofs(upload)),
             (path::chunks(upload), Target::Chunks(upload)),
+            (path::content(upload), Target::Content(upload)),
             (path::seal(upload), Target::Seal(upload)),
             (path::FILES.to_owned(), Target::Files),
             (path::file(file), Target::File(file)),

@@ -197,6 +197,14 @@ pub enum StoreError {
         /// What the file needs, bytes.
         needed: u64,
     },
+    /// The sender's: what was asked for did not come in time.
+    #[error("the bytes from {offset} on have not come yet, and did not within {seconds} s")]
+    NotYet {
+        /// From which byte on.
+        offset: u64,
+        /// How long was waited, seconds.
+        seconds: u64,
+    },
     /// The server's: the index cannot be written, so nothing is taken any more.
     #[error(
         "the store is read-only since a sync of its index failed; its owner has to look at the log and restart it"
@@ -227,6 +235,8 @@ pub trait Store: Send + Sync + 'static {
     type Writer: ChunkWriter;
     /// Reads the bytes of a sealed file.
     type Reader: FileReader;
+    /// Reads the bytes of an upload, and waits for those that have not come yet.
+    type Growing: FileReader;
 
     /// Whether it takes writes; `false` after a failure that only a restart mends.
     fn takes_writes(&self) -> bool {
@@ -316,6 +326,13 @@ pub trait Store: Send + Sync + 'static {
         id: FileId,
     ) -> impl Future<Output = Result<(FileInfo, Self::Reader)>> + Send;
 
+    /// An upload, open for reading while it is still coming.
+    fn growing(
+        &self,
+        owner: &Owner,
+        id: UploadId,
+    ) -> impl Future<Output = Result<Growing<Self::Growing>>> + Send;
+
     /// The digests of a sealed file's chunks, at most `count` from `start` on.
     fn manifest(
         &self,
@@ -367,7 +384,16 @@ pub trait ChunkWriter: Send + 'static {
     fn finish(self) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Reads the bytes of a sealed file, which never change.
+/// An upload of which bytes are wanted.
+#[derive(Debug)]
+pub enum Growing<R> {
+    /// It has become this file.
+    Sealed(FileId),
+    /// It is still coming.
+    Open(Box<Upload>, R),
+}
+
+/// Reads the bytes of a file.
 pub trait FileReader: Clone + Send + Sync + 'static {
     /// `len` bytes from `offset` on; the caller stays within the file.
     fn read_at(&self, offset: u64, len: usize) -> impl Future<Output = Result<Bytes>> + Send;

@@ -47,6 +47,8 @@ pub struct FileBody<R> {
     first: Option<Bytes>,
     reading: Option<Read>,
     left: u64,
+    /// No frame lies in two of these, bytes.
+    unit: u64,
 }
 
 impl<R: FileReader> FileBody<R> {
@@ -54,7 +56,14 @@ impl<R: FileReader> FileBody<R> {
     pub fn new(reader: R, stretches: impl IntoIterator<Item = Stretch>) -> Self {
         let stretches: VecDeque<_> = stretches.into_iter().collect();
         let left = stretches.iter().map(Stretch::len).sum();
-        Self { reader, stretches, first: None, reading: None, left }
+        Self { reader, stretches, first: None, reading: None, left, unit: u64::MAX }
+    }
+
+    /// The same in frames of which none lies in two chunks: what has come of a file need not wait for
+    /// what has not.
+    #[must_use]
+    pub fn chunk_by_chunk(self, chunk_len: u64) -> Self {
+        Self { unit: chunk_len.max(1), ..self }
     }
 
     /// Reads the first frame, so that a file whose beginning cannot be served is refused, and not
@@ -81,7 +90,8 @@ impl<R: FileReader> FileBody<R> {
             Stretch::Text(text) => return Some(Box::pin(async move { Ok(text) })),
             Stretch::File(range) => range,
         };
-        let end = range.end.min(range.start.saturating_add(FRAME_BYTES));
+        let unit_end = (range.start / self.unit).saturating_add(1).saturating_mul(self.unit);
+        let end = range.end.min(range.start.saturating_add(FRAME_BYTES)).min(unit_end);
         if end < range.end {
             self.stretches.push_front(Stretch::File(end..range.end));
         }

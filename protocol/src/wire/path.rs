@@ -37,6 +37,12 @@ pub fn chunks(id: UploadId) -> String {
     format!("{UPLOADS}/{id}/chunks")
 }
 
+/// `GET`: the bytes, while they are still coming.
+#[must_use]
+pub fn content(id: UploadId) -> String {
+    format!("{UPLOADS}/{id}/content")
+}
+
 /// `POST`: verify and publish.
 #[must_use]
 pub fn seal(id: UploadId) -> String {

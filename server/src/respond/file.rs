@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Body, insert};
 use crate::multipart::{self, media_type};
-use crate::outcome::{Download, Serving};
+use crate::outcome::{Coming, Download, Serving};
 use crate::precondition::Validators;
 use crate::wanted::Wanted;
 
@@ -47,12 +47,12 @@ pub(super) fn respond(download: Download) -> Response<Body> {
         // RFC 9110, section 15.4.5: nothing more than this goes with it.
         Serving::NotModified => StatusCode::NOT_MODIFIED,
         Serving::Whole => {
-            describe(&download, media_type(&download.info), &mut headers);
+            describe(&download, media_type(&download.info.meta), &mut headers);
             StatusCode::OK
         }
         // Section 15.3.7.1.
         Serving::Range(bytes) => {
-            describe(&download, media_type(&download.info), &mut headers);
+            describe(&download, media_type(&download.info.meta), &mut headers);
             let place = range::content_range(bytes, download.info.size);
             insert(&mut headers, CONTENT_RANGE, &place);
             StatusCode::PARTIAL_CONTENT
@@ -65,6 +65,23 @@ pub(super) fn respond(download: Download) -> Response<Body> {
     };
     let mut response = Response::new(download.body);
     (*response.status_mut(), *response.headers_mut()) = (status, headers);
+    response
+}
+
+/// Bytes of what is still coming: nothing that would tell a cache, or who comes back, that they stay so.
+pub(super) fn respond_coming(coming: Coming) -> Response<Body> {
+    let mut response = Response::new(coming.body);
+    let headers = response.headers_mut();
+    insert(headers, CACHE_CONTROL, "no-store, no-transform");
+    insert(headers, CONTENT_SECURITY_POLICY, SANDBOX);
+    insert(headers, ACCEPT_RANGES, "bytes");
+    insert(headers, CONTENT_TYPE, media_type(&coming.meta));
+    insert(headers, CONTENT_DISPOSITION, &disposition(&coming.meta.name));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(coming.len));
+    if let Serving::Range(bytes) = coming.serving {
+        insert(headers, CONTENT_RANGE, &range::content_range(&bytes, coming.size));
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
     response
 }
 

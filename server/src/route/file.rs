@@ -41,7 +41,7 @@ pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: FileId) -> Answer {
 
 /// Section 14.2: `Range` counts for `GET` only. Section 5.3: two lines of it are no list of ranges,
 /// and are ignored.
-fn selected<S>(call: &Call<'_, S>, len: u64) -> Selection {
+pub(super) fn selected<S>(call: &Call<'_, S>, len: u64) -> Selection {
     let mut lines = call.head.headers.get_all(RANGE).iter();
     match (lines.next(), lines.next()) {
         (Some(line), None) if call.head.method == Method::GET => select(line.to_str().ok(), len),
@@ -62,12 +62,14 @@ fn chosen(info: &FileInfo, selection: Selection) -> Result<(Serving, Vec<Stretch
                 stretches => (Serving::Parts, stretches),
             },
         }),
-        Selection::Unsatisfiable => {
-            let detail = format!("The file has {} bytes.", info.size);
-            Err(Refusal::new(ProblemCode::RangeNotSatisfiable, detail)
-                .beside(Beside::Length(info.size)))
-        }
+        Selection::Unsatisfiable => Err(unsatisfiable(info.size)),
     }
+}
+
+/// Section 15.5.17.
+pub(super) fn unsatisfiable(len: u64) -> Refusal {
+    let detail = format!("The file has {len} bytes.");
+    Refusal::new(ProblemCode::RangeNotSatisfiable, detail).beside(Beside::Length(len))
 }
 
 fn total(stretches: &[Stretch]) -> u64 {

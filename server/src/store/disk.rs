@@ -11,6 +11,7 @@ mod config;
 mod copy;
 mod create;
 mod ending;
+mod growing;
 mod index;
 pub mod layout;
 mod list;
@@ -52,12 +53,14 @@ use longhaul_protocol::{ChunkIndex, Digest, Millis};
 use tokio::sync::Semaphore;
 
 use super::{
-    Capabilities, ChunkBegin, NewUpload, Offered, Owner, Page, Result, Store, StoreError, Upload,
+    Capabilities, ChunkBegin, Growing, NewUpload, Offered, Owner, Page, Result, Store, StoreError,
+    Upload,
 };
 use block::Blocks;
 pub use block::WRITE_BYTES;
 pub use config::{Clock, Config, DISK_FREE_MIN, INDEX_SPARE, Ids, Reuse};
 pub use ending::Ending;
+pub use growing::DiskGrowing;
 use index::Index;
 pub use index::{IndexOpenError, SCHEMA_VERSION};
 use layout::Layout;
@@ -147,6 +150,7 @@ impl DiskStore {
 impl Store for DiskStore {
     type Writer = DiskWriter;
     type Reader = DiskReader;
+    type Growing = DiskGrowing;
 
     fn takes_writes(&self) -> bool {
         !self.is_read_only()
@@ -226,6 +230,10 @@ impl Store for DiskStore {
     async fn open(&self, owner: &Owner, id: FileId) -> Result<(FileInfo, DiskReader)> {
         let owner = owner.clone();
         self.off(move |store| store.open_file(&owner, id)).await
+    }
+
+    async fn growing(&self, owner: &Owner, id: UploadId) -> Result<Growing<DiskGrowing>> {
+        self.0.growing(owner, id).await
     }
 
     async fn manifest(

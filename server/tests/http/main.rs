@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod broken_off;
+mod coming;
 mod cross_site;
 mod downloads;
 mod early_answers;

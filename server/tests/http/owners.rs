@@ -68,6 +68,7 @@ pub fn verbs(upload: UploadId, file: FileId) -> Vec<Verb> {
         Verb::new(json(&path::digests(upload), json!(run)), 200, 404),
         Verb::new(json(&path::proofs(upload), json!(ProofRequest::default())), 200, 404),
         Verb::new(chunk(upload, 0, BODY).body(BODY), 204, 404),
+        Verb::new(get(&path::content(upload)), 200, 404),
         Verb::new(json(&path::seal(upload), json!(SealRequest { root: root([digest]) })), 201, 404),
         Verb::new(get(&path::file(file)), 200, 404),
         Verb::new(get(&path::file(file)).header("range", "bytes=0-0"), 206, 404),

@@ -33,6 +33,7 @@ use std::collections::BTreeMap;
 use longhaul_protocol::wire::{DigestRun, FileInfo, Holding};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Plan};
 
+use super::growing::{At, Place};
 use crate::store::{Result, StoreError};
 pub(super) use begin::{Begin, Seen};
 pub(super) use borrowed::Copying;
@@ -186,6 +187,20 @@ impl Chunks {
     /// Whether what was received under that grant is still believed.
     pub(super) fn is_pending(&self, grant: Grant) -> bool {
         self.pending.get(&grant.index.0).is_some_and(|pending| pending.ticket == grant.ticket)
+    }
+
+    /// Where a chunk can be read that was verified, held or not; an error if it never will be.
+    pub(super) fn readable(&self, index: ChunkIndex) -> Option<Result<At>> {
+        let is_pending = self.pending.contains_key(&index.0);
+        let place = match &self.phase {
+            Phase::Gone => return Some(Err(StoreError::NotFound)),
+            Phase::Sealed(file) => Place::File(file.id),
+            Phase::Open | Phase::Sealing if is_pending => Place::Own,
+            Phase::Open | Phase::Sealing if !self.held.contains(index) => return None,
+            Phase::Open | Phase::Sealing if self.borrowed.contains(index) => Place::Borrowed,
+            Phase::Open | Phase::Sealing => Place::Own,
+        };
+        Some(Ok(At { place, removals: self.removals, failed_syncs: self.failed_syncs }))
     }
 
     /// How often the row of a held chunk was taken out, so that what was read before can be told

@@ -1,0 +1,91 @@
+//! `GET` or `HEAD /v1/uploads/{id}/content`: the bytes of an upload while it is still coming, by ranges;
+//! once it is sealed, where its file is.
+//!
+//! It has no validators: what has been read may still be replaced. So `If-Range` never holds, and no
+//! cache may keep anything of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use http::header::{IF_MATCH, IF_RANGE};
+use http_body_util::BodyExt as _;
+use longhaul_protocol::range::Selection;
+use longhaul_protocol::wire::ids::UploadId;
+use longhaul_protocol::wire::path;
+
+use super::Call;
+use super::file::{selected, unsatisfiable};
+use crate::outcome::{Answer, Coming, Outcome, Refusal, Serving};
+use crate::respond::Body;
+use crate::store::{FileReader, Growing, Result, Store, StoreError, Upload};
+use crate::stream::{FileBody, Stretch};
+
+pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: UploadId) -> Answer {
+    let (upload, reader) = match call.app.store.growing(&call.owner, id).await? {
+        Growing::Sealed(file) => {
+            return Ok(Outcome::Moved { location: call.url(&path::file(file)) });
+        }
+        Growing::Open(upload, reader) => (upload, reader),
+    };
+    // RFC 9110, section 13.1.1: no tag is its own; `*` holds for what is there.
+    let headers = &call.head.headers;
+    if headers.get(IF_MATCH).is_some_and(|tags| tags.as_bytes().trim_ascii() != b"*") {
+        return Err(Refusal::condition(&IF_MATCH));
+    }
+    let len = upload.plan.len();
+    // Section 13.1.5: without a validator no If-Range holds.
+    let counts = !headers.contains_key(IF_RANGE);
+    let selection = if counts { selected(call, len) } else { Selection::Whole };
+    let (serving, stretch) = chosen(selection, len)?;
+    let reader = Patient { reader, wait: call.app.config.limits.content_wait };
+    serve(
+        call,
+        &upload,
+        serving,
+        FileBody::new(reader, [stretch]).chunk_by_chunk(upload.plan.chunk_len()),
+    )
+    .await
+}
+
+/// Section 14.2: a server may ignore a Range, and does if it has more than one.
+fn chosen(selection: Selection, len: u64) -> Result<(Serving, Stretch), Refusal> {
+    match selection {
+        Selection::Unsatisfiable => Err(unsatisfiable(len)),
+        Selection::Ranges(ranges) => Ok(match ranges.as_slice() {
+            [range] => (Serving::Range(range.clone()), Stretch::File(range.clone())),
+            _ => (Serving::Whole, Stretch::File(0..len)),
+        }),
+        Selection::Whole => Ok((Serving::Whole, Stretch::File(0..len))),
+    }
+}
+
+async fn serve<S: Store>(
+    call: &Call<'_, S>,
+    upload: &Upload,
+    serving: Serving,
+    bytes: FileBody<impl FileReader>,
+) -> Answer {
+    let len = bytes.left();
+    let body = if call.head.method == Method::HEAD {
+        Body::default()
+    } else {
+        bytes.begun().await?.boxed_unsync()
+    };
+    let (meta, size) = (Box::new(upload.meta.clone()), upload.plan.len());
+    Ok(Outcome::Coming(Coming { meta, size, serving, len, body }))
+}
+
+/// Waits for bytes only so long.
+#[derive(Clone, Debug)]
+struct Patient<R> {
+    reader: R,
+    wait: Duration,
+}
+
+impl<R: FileReader> FileReader for Patient<R> {
+    async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let read = tokio::time::timeout(self.wait, self.reader.read_at(offset, len)).await;
+        read.unwrap_or(Err(StoreError::NotYet { offset, seconds: self.wait.as_secs() }))
+    }
+}
