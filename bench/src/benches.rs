@@ -16,6 +16,7 @@ mod path;
 mod seal;
 mod seal_huge;
 mod start;
+mod terminal;
 
 /// Where a bench finds what it needs, and how much it may do.
 #[derive(Clone, Debug)]
@@ -83,6 +84,7 @@ pub const BENCHES: &[Bench] = &[
     seal_huge::BENCH,
     memory::BENCH,
     start::BENCH,
+    terminal::BENCH,
     browser::BENCH,
     first_chunk::BENCH,
     many::BENCH,

@@ -13,8 +13,17 @@ pub(crate) fn run_bench(arguments: &[String]) -> Result<(), Error> {
     programs::ensure()?;
     heading("client");
     wasm::build(&wasm::Options::default())?;
-    heading("the server and its bench, as released");
-    run(&mut cargo(["build", "--release", "-p", "longhaul-server", "-p", "longhaul-bench"]))?;
+    heading("the programs and their bench, as released");
+    run(&mut cargo([
+        "build",
+        "--release",
+        "-p",
+        "longhaul-server",
+        "-p",
+        "longhaul-cli",
+        "-p",
+        "longhaul-bench",
+    ]))?;
     run(Command::new(bench())
         .arg("--server")
         .arg(server())
