@@ -1,6 +1,7 @@
 //! `cargo xtask wasm`: the site, complete, in one folder.
 
 mod smaller;
+mod unused;
 
 use std::env;
 use std::fs;
@@ -127,7 +128,11 @@ fn bind(compiled: &Path, out: &Path, dev: bool) -> Result<(), Error> {
     debug
         .remove_producers_section(!dev)
         .web(true)
-        .and_then(|bindgen| bindgen.generate(out))
+        .and_then(|bindgen| bindgen.generate_output())
+        .and_then(|mut output| {
+            unused::take_out(output.wasm_mut());
+            output.emit(out)
+        })
         .map_err(|error| Error::Bind { reason: format!("{error:#}") })?;
     if !dev {
         make_smaller(out)?;
