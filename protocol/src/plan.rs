@@ -11,7 +11,7 @@ pub const CHUNK_LEN_DEFAULT: u64 = 8 * 1024 * 1024;
 /// The chunk size of a file of up to [`SHORT_FILE_MAX`], bytes: its lanes end nearly together, and where a
 /// connection is slowed down by itself, as on a long path that loses packets, none is left alone with a
 /// large chunk at the end.
-pub const CHUNK_LEN_SHORT: u64 = 2 * 1024 * 1024;
+pub const CHUNK_LEN_SHORT: u64 = 1024 * 1024;
 /// The largest file in chunks of [`CHUNK_LEN_SHORT`], bytes: beyond it the last chunks are little of the
 /// whole. A file that grows past it is sent once more, as its chunks are others then.
 pub const SHORT_FILE_MAX: u64 = 128 * 1024 * 1024;

@@ -172,7 +172,7 @@ fn what_is_held_from_before_is_compared_and_not_sent() {
 
 #[test]
 fn the_receivers_chunk_size_binds() {
-    let scene = Scene { chunks: 13, chunk_len_of_receiver: Some(1 << 20), ..Scene::default() };
+    let scene = Scene { chunks: 13, chunk_len_of_receiver: Some(1 << 19), ..Scene::default() };
     let world = World::new(7, scene).run_to_the_end();
     assert_eq!(world.bodies_sent(), 26);
 }

@@ -67,7 +67,7 @@ fn a_server_that_is_near_is_not_made_to_wait_for_chunks_that_are_read_early() {
 
 #[test]
 fn a_long_file_has_its_room_reserved_while_its_first_chunk_is_still_read() {
-    let mut bench = Bench::seeking(100);
+    let mut bench = Bench::seeking(200);
     let first = bench.actions();
     let (_, asked) = call(&bench.listed(call(&first).0));
     let Call::Create { request, .. } = asked else { panic!("{asked:?}") };

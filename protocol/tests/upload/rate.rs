@@ -71,7 +71,7 @@ fn the_same_limit_again_disturbs_nothing() {
 
 #[test]
 fn files_share_a_limit_and_one_too_low_to_be_kept_is_raised() {
-    for (asked, of_a_body, apart) in [(4 * MIB, MIB, 2_000), (1, RATE_MIN, 4 * 32_000)] {
+    for (asked, of_a_body, apart) in [(4 * MIB, MIB, 1_000), (1, RATE_MIN, 4 * 16_000)] {
         let (mut bench, _) = Bench::sending(20);
         let stopped = bench.tell(limit(asked));
         bench.answer(call(&stopped).0, held(""));

@@ -177,7 +177,7 @@ async fn the_console_says_as_much_as_it_is_told_to_and_never_a_token() {
 
         let lines = written(browser, "debug").await;
         for what in [
-            "read bytes 0 to 2097152",
+            "read bytes 0 to 1048576",
             "begin an upload of 25165824 bytes",
             "done: send chunk 2",
             "seal upload",

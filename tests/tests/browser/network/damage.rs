@@ -1,18 +1,17 @@
 //! Bytes that arrive as others.
 
 use longhaul_tests::browser::in_every_engine;
-use longhaul_tests::files::MIB;
 use longhaul_tests::proxy::{Fault, Harm, Way};
 
 use super::{CHUNK, Stage};
 
 /// Where a connection that carries chunks is certainly in the body of one.
-const IN_A_BODY: u64 = MIB;
+const IN_A_BODY: u64 = CHUNK / 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunk_with_one_wrong_bit_is_sent_once_more_and_no_other() {
     in_every_engine(async |browser| {
-        let stage = Stage::new(browser, 40 * CHUNK, 63).await;
+        let stage = Stage::new(browser, 80 * CHUNK, 63).await;
         stage.proxy.add(Fault::once(Way::Up, IN_A_BODY, Harm::Corrupt));
         stage.page.pick(&stage.file).await;
         let sent = stage.finishes().await;

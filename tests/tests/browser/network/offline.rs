@@ -12,7 +12,7 @@ const HOURS: u32 = 36_000;
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_goes_on_at_once_when_the_browser_is_online_again() {
     in_every_engine(async |browser| {
-        let stage = Stage::new(browser, 24 * CHUNK, 84).await;
+        let stage = Stage::new(browser, 48 * CHUNK, 84).await;
         let for_hours = Early { retry_after: Some(HOURS), ..Early::of_proxy(503) };
         stage.proxy.answer_next_chunk(for_hours);
         stage.page.pick(&stage.file).await;

@@ -9,7 +9,7 @@ use super::{CHUNK, FINISHED, Stage};
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_of_503_with_retry_after_cost_no_byte_twice() {
     in_every_engine(async |browser| {
-        let stage = Stage::new(browser, 40 * CHUNK, 82).await;
+        let stage = Stage::new(browser, 80 * CHUNK, 82).await;
         stage.page.pick(&stage.file).await;
         wait::until("chunks are being sent", FINISHED, async || {
             (stage.proxy.chunks_seen().len() >= 2).then_some(())

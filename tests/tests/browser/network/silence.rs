@@ -11,8 +11,8 @@ use crate::stage::holds;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_goes_silent_in_a_body_costs_no_more_than_its_chunk() {
     in_every_engine(async |browser| {
-        let stage = Stage::new(browser, 40 * CHUNK, 80).await;
-        stage.proxy.add(Fault::once(Way::Up, MIB, Harm::Silence));
+        let stage = Stage::new(browser, 80 * CHUNK, 80).await;
+        stage.proxy.add(Fault::once(Way::Up, CHUNK / 2, Harm::Silence));
         stage.page.pick(&stage.file).await;
         let sent = stage.finishes().await;
         println!("one connection silent: {sent:?}");
@@ -25,7 +25,7 @@ async fn a_connection_that_goes_silent_in_a_body_costs_no_more_than_its_chunk() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_is_gone_costs_no_more_than_what_was_under_way() {
     in_every_engine(async |browser| {
-        let stage = Stage::new(browser, 48 * CHUNK, 86).await;
+        let stage = Stage::new(browser, 96 * CHUNK, 86).await;
         let slow = Line { bytes_per_second: Some(6 * MIB), ..Line::default() };
         stage.proxy.set_lines(Lines { up: slow, down: Line::default() });
         stage.proxy.harm_all(Harm::Close);
