@@ -60,8 +60,6 @@ FRAME.innerHTML = `
 <div class="scroller" role="group" aria-label="Uploads" hidden><ul part="list" role="list"></ul></div>
 <div class="quiet" aria-live="polite"></div>`;
 
-// As many workers as there can be.
-const LANES = 5;
 const ABOUT_TO_PICK = ["pointerenter", "focusin", "click", "dragenter"];
 const LEVELS = ["silent", "error", "warn", "info", "debug"];
 // How many names a notice has room for.
@@ -106,8 +104,8 @@ class LonghaulUpload extends HTMLElement {
     drop.addEventListener("dragover", (event) => this.#over(event, true));
     drop.addEventListener("dragleave", (event) => this.#over(event, false));
     drop.addEventListener("drop", (event) => this.#dropped(event));
-    // Somebody is about to pick: it takes them longer than starting workers takes.
-    for (const type of ABOUT_TO_PICK) drop.addEventListener(type, () => this.#prepare(LANES));
+    // Somebody is about to pick, which takes longer than starting all the workers there can be.
+    for (const type of ABOUT_TO_PICK) drop.addEventListener(type, () => this.#prepare(Infinity));
     // Given before this class was there, it hides the property of that name.
     if (Object.hasOwn(this, "token")) {
       const { token } = this;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The chunk size of a disk store, bytes: large enough that a request's fixed cost is small beside
+/// The chunk size of a file longer than [`SHORT_FILE_MAX`], and what a server gives who asks for none, bytes: large enough that a request's fixed cost is small beside
 /// its body, small enough that five of them and their read-ahead fit [`BUFFERS_BYTES_MAX`].
 pub const CHUNK_LEN_DEFAULT: u64 = 8 * 1024 * 1024;
 /// The chunk size of a file of up to [`SHORT_FILE_MAX`], bytes: its lanes end nearly together, and where a

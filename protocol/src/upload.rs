@@ -38,7 +38,7 @@
 //! Its bytes are read into a buffer and hashed, the digest is offered, and only if the server does
 //! not have it is the same buffer sent. If the server has it from another owner, the same buffer is
 //! hashed once more, with a nonce of the server's, which proves that the sender has the bytes. The
-//! first digest travels with create. Chunks that the server held before this session go the same way
+//! digests of what was read by then travel with create. Chunks that the server held before this session go the same way
 //! up to the offer, which compares them with the file: the seal's root is made of digests of the file
 //! as it is now, never of digests that the server told.
 
@@ -377,7 +377,12 @@ impl Upload {
     }
 
     fn lanes_most(&self) -> u64 {
-        let most = self.config.lanes.unwrap_or(u64::MAX).min(self.lanes_max);
+        self.lanes_of(self.lanes_max)
+    }
+
+    /// The same of a server that lets an upload use so many.
+    fn lanes_of(&self, server_max: u64) -> u64 {
+        let most = self.config.lanes.unwrap_or(u64::MAX).min(server_max);
         share(self.ledger.plan().lanes().min(most), self.sharing)
     }
 

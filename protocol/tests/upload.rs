@@ -9,8 +9,8 @@
 
 use longhaul_protocol::plan::{CHUNK_LEN_SHORT, ChunkIndex};
 use longhaul_protocol::upload::{
-    Action, Answer, Call, End, Failure, Fault, Input, Phase, READ_TIMEOUT, READ_TRIES, Record,
-    STALL_TIMEOUT, SourceError,
+    Action, Answer, Call, Config, End, Failure, Fault, Input, Phase, READ_TIMEOUT, READ_TRIES,
+    Record, STALL_TIMEOUT, SourceError, Upload,
 };
 use longhaul_protocol::wire::{DigestsAnswer, Holding};
 use longhaul_protocol::{Digest, Millis, Problem, ProblemCode, digest};
@@ -60,7 +60,7 @@ fn a_server_that_is_near_is_not_made_to_wait_for_chunks_that_are_read_early() {
     bench.read_all(&first);
     assert_eq!(calls(&bench.actions()).len(), 1);
     assert_eq!(bench.wait(49), []);
-    assert_eq!(bench.upload.next_timeout(), Some(bench.now + longhaul_protocol::Millis(1)));
+    assert_eq!(bench.upload.next_timeout(), Some(bench.now + Millis(1)));
     assert_eq!(reads(&bench.wait(1)), 4);
     assert!(bench.upload.next_timeout() > Some(bench.now), "nothing more is to be read early");
 }
@@ -75,6 +75,17 @@ fn a_long_file_has_its_room_reserved_while_its_first_chunk_is_still_read() {
     let mut short = Bench::seeking(60);
     let first = short.actions();
     assert_eq!(short.listed(call(&first).0), [], "waits for its first digest");
+}
+
+#[test]
+fn a_sender_of_one_lane_reads_no_further_while_the_server_is_asked() {
+    let mut bench = Bench::new(60);
+    let config = Config { size: bench.plan.len(), lanes: Some(1), ..Config::default() };
+    bench.upload = Upload::new(config);
+    let first = bench.actions();
+    bench.read_all(&first);
+    assert_eq!(calls(&bench.actions()).len(), 1);
+    assert_eq!(bench.wait(1000), []);
 }
 
 #[test]

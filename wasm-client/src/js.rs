@@ -78,8 +78,8 @@ impl Uploader {
     }
 
     /// Starts workers ahead of the first file, so that its first chunks leave sooner: one, or as many
-    /// as is said, from 1 to 5. Call it when a pick is likely, and with 5 when somebody is about to pick;
-    /// those that are there are not started again.
+    /// as is said, `Infinity` for all. Call it when a pick is likely, and for all when somebody is about
+    /// to pick; those that are there are not started again.
     pub fn prepare(&self, lanes: Option<f64>) {
         self.uploader.prepare(lanes.map_or(1, whole));
     }

@@ -1,4 +1,5 @@
-//! The page's lanes: workers that share the wasm the page has compiled, started when first needed.
+//! The page's lanes: workers that share the wasm the page has compiled, started when somebody is
+//! about to pick, at the latest when first needed.
 //!
 //! Where a worker cannot be started (a policy forbids it, its script is gone or does not come) or keeps
 //! ending, its lane runs on the page: slower to react, but no upload is lost to it.

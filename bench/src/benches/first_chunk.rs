@@ -31,6 +31,7 @@ pub(super) const BENCH: Bench = Bench {
 const LENGTHS: [u64; 2] = [10 << 20, 100 << 30];
 /// How often each is picked.
 const ROUNDS: usize = 10;
+/// The same with `--quick`.
 const QUICK_ROUNDS: usize = 3;
 /// How much larger than the longest file the server's disk is, bytes.
 const SPARE: u64 = 8 << 30;
@@ -38,7 +39,9 @@ const SPARE: u64 = 8 << 30;
 const WATCHED: Duration = Duration::from_secs(20);
 /// What an upload may leave on the real disk meanwhile, bytes.
 const WRITTEN_MAX: u64 = 4 << 30;
+/// What the first chunk is to take at most, milliseconds.
 const SOON_MS: f64 = 150.0;
+/// What the page is to take at most, MiB: the 64 of the buffers, and nearly as much again.
 const MEMORY_MAX_MIB: f64 = 120.0;
 const MIB: f64 = (1u64 << 20) as f64;
 

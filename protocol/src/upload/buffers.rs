@@ -98,7 +98,7 @@ pub(super) struct Buffers {
     slots: Vec<Buffer>,
     /// How many may be in use. Slots beyond it are left from when it was more.
     count: u64,
-    /// The one that was freed last.
+    /// The one that was freed last: whoever does the reading may still have its memory.
     freed: Option<BufferId>,
 }
 
@@ -153,7 +153,7 @@ impl Buffers {
             .find(|(_, stage)| matches!(stage, Stage::Proving { ticket, .. } if *ticket == wanted))
     }
 
-    /// The memory of this one is there to be read into.
+    /// The surroundings have been told to free this one.
     pub(super) fn was_freed(&mut self, buffer: BufferId) {
         self.freed = Some(buffer);
     }

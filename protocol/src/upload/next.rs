@@ -3,10 +3,10 @@
 use super::buffers::{Buffer, Sending, Stage};
 use super::{
     Action, BufferId, CALL_TIMEOUT, Call, CallKind, Calling, LIST_TIMEOUT, Record, SEAL_TIMEOUT,
-    State, Ticket, Upload, share,
+    State, Ticket, Upload,
 };
 use crate::chunk_set::ChunkSet;
-use crate::plan::{ChunkIndex, SHORT_FILE_MAX};
+use crate::plan::{ChunkIndex, LANES_MAX, SHORT_FILE_MAX};
 use crate::time::Millis;
 use crate::wire::header::ChunkHeaders;
 use crate::wire::{CreateRequest, DigestRun, PROTOCOL_VERSION, SealRequest};
@@ -14,6 +14,9 @@ use crate::wire::{CreateRequest, DigestRun, PROTOCOL_VERSION, SealRequest};
 /// How long the server has to be asked for before more than the first chunk is read: one that is near has
 /// answered by then, and reading would only delay the chunk that it is asked for.
 const EARLY_AFTER: Millis = Millis(50);
+/// From more than this on a file is begun before its first chunk is read, bytes: the server takes longer to
+/// reserve its room than a disk to read a chunk.
+const BEGUN_EARLY_MIN: u64 = SHORT_FILE_MAX;
 
 impl Upload {
     pub(super) fn open(&mut self, now: Millis) -> Option<Action> {
@@ -32,19 +35,22 @@ impl Upload {
     /// Reads on while a server far away is asked to begin an upload, so that every lane has a chunk when
     /// it has answered.
     fn read_early(&mut self, now: Millis) -> Option<Action> {
-        self.early_at().filter(|at| *at <= now)?;
-        let next = self.ledger.next_to_send(&self.buffers.chunks())?;
-        self.read(now, next)
+        let (_, chunk) = self.early().filter(|(at, _)| *at <= now)?;
+        self.read(now, chunk)
     }
 
-    /// From when on that is worth it, if there is anything to read early.
+    /// When reading early is due; `None` while there is nothing to read early.
     pub(super) fn early_at(&self) -> Option<Millis> {
-        let begins = self.state == State::Opening && self.id.is_none();
-        let lanes = share(self.ledger.plan().lanes(), self.sharing);
-        let is_idle = self.buffers.has_read(ChunkIndex(0)) && self.waiting_count() < lanes;
-        let calling = self.calling.filter(|_| begins && is_idle && !self.is_held_up())?;
-        let is_left = self.ledger.next_to_send(&self.buffers.chunks()).is_some();
-        is_left.then(|| calling.since + EARLY_AFTER)
+        self.early().map(|(at, _)| at)
+    }
+
+    fn early(&self) -> Option<(Millis, ChunkIndex)> {
+        let begins = self.state == State::Opening && self.id.is_none() && !self.is_held_up();
+        let is_idle = self.waiting_count() < self.lanes_of(LANES_MAX);
+        let is_due = begins && is_idle && self.buffers.has_read(ChunkIndex(0));
+        let calling = self.calling.filter(|_| is_due)?;
+        let chunk = self.ledger.next_to_send(&self.buffers.chunks())?;
+        Some((calling.since + EARLY_AFTER, chunk))
     }
 
     /// Reads the first chunk, unless that is done or under way.
@@ -61,7 +67,7 @@ impl Upload {
         }
         if !self.ledger.plan().is_empty() && !self.buffers.has_read(ChunkIndex(0)) {
             let read = self.read_first(now);
-            let may_precede = self.config.seeks && self.config.size > SHORT_FILE_MAX;
+            let may_precede = self.config.seeks && self.config.size > BEGUN_EARLY_MIN;
             if read.is_some() || !may_precede {
                 return read;
             }

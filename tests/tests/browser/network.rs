@@ -23,6 +23,8 @@ use longhaul_tests::wait;
 
 use crate::stage::newest_is;
 
+/// Where a connection that carries chunks is certainly in the body of one.
+const IN_A_BODY: u64 = CHUNK / 2;
 /// How long an upload may take that waits for two watchdogs one after the other on a busy machine.
 const FINISHED: Duration = Duration::from_secs(150);
 /// How long the server may take to log what was cut.

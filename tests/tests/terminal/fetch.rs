@@ -17,7 +17,7 @@ use longhaul_tests::wait::until;
 
 use super::{CHUNK, PATIENCE, only_file, server};
 
-const CHUNKS: u64 = 60;
+const CHUNKS: u64 = 120;
 const SIZE: u64 = CHUNKS * CHUNK - 77;
 /// On each connection: slow enough that a run can be ended in the middle.
 const SLOW: u64 = 4 * MIB;

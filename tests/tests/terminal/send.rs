@@ -14,7 +14,7 @@ use super::{CHUNK, PATIENCE, only_file, server};
 
 /// How many chunks pass before the others are held up.
 const PASS: usize = 3;
-const CHUNKS: u64 = 14;
+const CHUNKS: u64 = 28;
 
 /// Where a file is sent from, and a proxy before the server that holds chunks up.
 struct Stage {
@@ -143,7 +143,7 @@ async fn a_file_that_was_changed_between_two_runs_is_sent_as_it_is_now() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 3] = [
         ("a chunk, and nothing shows it", |path| change_unnoticed(path, CHUNK + 5, 10, 99)),
-        ("all of it, and nothing shows it", |path| change_unnoticed(path, 0, 13 * CHUNK, 98)),
+        ("all of it, and nothing shows it", |path| change_unnoticed(path, 0, 27 * CHUNK, 98)),
         ("it has grown", |path| append(path, CHUNK, 97)),
     ];
     for (what, change) in changes {

@@ -3,10 +3,7 @@
 use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::proxy::{Fault, Harm, Way};
 
-use super::{CHUNK, Stage};
-
-/// Where a connection that carries chunks is certainly in the body of one.
-const IN_A_BODY: u64 = CHUNK / 2;
+use super::{CHUNK, IN_A_BODY, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunk_with_one_wrong_bit_is_sent_once_more_and_no_other() {

@@ -5,14 +5,14 @@ use longhaul_tests::browser::in_every_engine;
 use longhaul_tests::files::MIB;
 use longhaul_tests::proxy::{Fault, Harm, Line, Lines, Way};
 
-use super::{CHUNK, FINISHED, Stage};
+use super::{CHUNK, FINISHED, IN_A_BODY, Stage};
 use crate::stage::holds;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_goes_silent_in_a_body_costs_no_more_than_its_chunk() {
     in_every_engine(async |browser| {
         let stage = Stage::new(browser, 80 * CHUNK, 80).await;
-        stage.proxy.add(Fault::once(Way::Up, CHUNK / 2, Harm::Silence));
+        stage.proxy.add(Fault::once(Way::Up, IN_A_BODY, Harm::Silence));
         stage.page.pick(&stage.file).await;
         let sent = stage.finishes().await;
         println!("one connection silent: {sent:?}");
