@@ -226,6 +226,19 @@ pub struct DigestsAnswer {
     pub challenge: Option<Challenge>,
 }
 
+impl DigestsAnswer {
+    /// Whether it tells of chunks of this plan only.
+    #[must_use]
+    pub fn fits(&self, plan: Plan) -> bool {
+        let Holding { held, pending, filling, partial } = &self.holding;
+        let is_within = |set: &ChunkSet| set.runs().all(|run| run.end <= plan.chunk_count());
+        let is_part = |part: &PartialChunk| part.offset <= plan.chunk_bytes(part.index);
+        [held, pending, filling].into_iter().all(is_within)
+            && partial.iter().all(|part| plan.has(part.index) && is_part(part))
+            && self.differs.iter().all(|chunk| plan.has(chunk.index))
+    }
+}
+
 /// The body of `POST /uploads/{id}/seal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

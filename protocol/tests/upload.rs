@@ -18,6 +18,7 @@ use longhaul_protocol::{Digest, Millis, Problem, ProblemCode, digest};
 mod upload {
     pub mod bench;
     mod cancel;
+    mod liars;
     mod rate;
     mod sharing;
     mod store;
@@ -411,4 +412,22 @@ fn a_file_of_which_chunks_are_still_copied_is_sealed_when_none_is_and_asked_abou
     assert!(matches!(ask, Call::Status(_)), "{ask:?}");
     bench.answer(ticket, held("0"));
     assert!(matches!(call(&bench.actions()).1, Call::Seal(..)));
+}
+
+#[test]
+fn while_nothing_may_be_begun_nobody_is_woken_to_ask_how_far_copies_are() {
+    let awaits = [
+        refusal(ProblemCode::TooManyRequests, Some(Millis(60_000))),
+        refusal(ProblemCode::Unauthorized, None),
+    ];
+    for failure in awaits {
+        let (mut bench, sent) = Bench::sending(60);
+        bench.tell(Input::Sent { ticket: sent[0].0, result: Err(lost()) });
+        let (status, _) = call(&bench.wait(1000));
+        bench.tell(Input::Sent { ticket: sent[1].0, result: Err(failure) });
+        bench.answer(status, Holding { filling: "40-50".parse().unwrap(), ..Holding::default() });
+        bench.actions();
+        bench.wait(300);
+        assert!(bench.upload.next_timeout() > Some(bench.now), "{:?}", bench.upload.phase());
+    }
 }

@@ -38,7 +38,9 @@ impl Upload {
                 self.on_offered(now, answer);
             }
             (CallKind::Prove, Ok(Answer::Digests(answer))) => self.on_shown(now, answer),
-            (CallKind::Seal, Ok(Answer::File(file))) => self.end(End::Done(file)),
+            (CallKind::Seal, Ok(Answer::File(file))) if self.ledger.root() == Some(file.root) => {
+                self.end(End::Done(file));
+            }
             (_, Ok(_)) => self.nonsense("it does not fit the question"),
             (kind, Err(failure)) => self.on_call_failed(now, kind, ticket, failure),
         }
@@ -56,6 +58,9 @@ impl Upload {
             }
             Err(error) => return self.nonsense(&error.to_string()),
         };
+        if self.id.is_some_and(|id| id != status.id) {
+            return self.nonsense("it is of another upload");
+        }
         if plan != self.ledger.plan() {
             self.replan(plan);
         }
@@ -88,6 +93,9 @@ impl Upload {
 
     /// What the server has, after a call that may have carried digests.
     pub(super) fn on_offered(&mut self, now: Millis, answer: DigestsAnswer) {
+        if !answer.fits(self.ledger.plan()) {
+            return self.nonsense("it tells of chunks that the file does not have");
+        }
         if self.is_another(!answer.differs.is_empty()) {
             return;
         }

@@ -5,6 +5,9 @@ use crate::retry::RetryPolicy;
 use crate::time::Millis;
 use crate::upload::Failure;
 
+/// The longest wait that a server's policy may bring about: one beyond it is a server's mistake.
+const WAIT_MAX: Millis = Millis(3_600_000);
+
 /// The state of the way to the server. A failure of anything takes it down for everything that has
 /// not begun: five lanes that fail together are one outage, not five.
 #[derive(Clone, Debug)]
@@ -34,7 +37,9 @@ impl Link {
     }
 
     pub(crate) fn set_policy(&mut self, policy: RetryPolicy) {
-        self.policy = policy;
+        let most = |ms: u64| ms.min(WAIT_MAX.0);
+        self.policy =
+            RetryPolicy { base_ms: most(policy.base_ms), max_ms: most(policy.max_ms), ..policy };
     }
 
     /// Something failed. While the link is down already, that is the same outage.

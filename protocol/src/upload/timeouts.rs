@@ -15,9 +15,9 @@ impl Upload {
             .iter()
             .filter_map(|(_, buffer)| buffer.sending())
             .map(|sending| sending.moved_at + STALL_TIMEOUT);
-        let fills =
-            (self.state == State::Moving && self.ledger.any_filling() && !self.is_calling())
-                .then_some(self.fill_poll_at);
+        let may_ask = !self.is_calling() && !self.is_held_up();
+        let fills = (self.state == State::Moving && self.ledger.any_filling() && may_ask)
+            .then_some(self.fill_poll_at);
         let retry = (!self.is_at_rest()).then(|| self.link.down().map(|down| down.until)).flatten();
         stalls
             .chain(self.buffers.silences().map(|(_, until)| until))
