@@ -8,7 +8,7 @@ use crate::time::Millis;
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     limit: Millis,
-    /// When it last came forward, and to which byte.
+    /// When it last came further than ever before, and to which byte.
     since: Option<(Millis, u64)>,
 }
 
@@ -24,8 +24,8 @@ impl Patience {
     /// or a person wants to know now that it is down.
     #[must_use]
     pub fn is_over(&mut self, now: Millis, done: u64, waits: bool, heard: bool) -> bool {
-        let (since, before) = *self.since.get_or_insert((now, done));
-        if done != before {
+        let (since, most) = *self.since.get_or_insert((now, done));
+        if done > most {
             self.since = Some((now, done));
             return false;
         }
@@ -55,5 +55,13 @@ mod tests {
         assert!(!patience.is_over(Millis(119_998), 5, true, true));
         assert!(!patience.is_over(Millis(119_999), 5, false, true), "it tries just now");
         assert!(patience.is_over(Millis(119_999), 5, true, true));
+    }
+
+    #[test]
+    fn bytes_that_are_lost_and_come_again_are_no_coming_forward() {
+        let mut patience = Patience::new(LIMIT);
+        assert!(!patience.is_over(Millis(0), 5, true, true));
+        assert!(!patience.is_over(Millis(30_000), 0, true, true));
+        assert!(patience.is_over(Millis(60_000), 5, true, true));
     }
 }
