@@ -20,7 +20,7 @@ use crate::proxy::Shared;
 /// How long the rest of a body is read after an early answer, as the server does.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether the sender of what is held up has left.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why a connection is over.
 enum Ended {

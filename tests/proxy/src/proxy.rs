@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 use crate::answer::{Early, Waiting};
-use crate::connection;
+use crate::connection::{self, LOOK_EVERY};
 use crate::fault::{Fault, Faults, Harm, Way};
 use crate::head::Seen;
 use crate::hold::{Gate, Hold};
@@ -131,6 +132,15 @@ impl Proxy {
     /// Lets every chunk through from now on, and those that were held up.
     pub fn release(&self) {
         self.shared.gate.open();
+    }
+
+    /// Lets every chunk through from now on, once those that were held up are gone with their sender:
+    /// else they would pass with what comes later, and count as sent again.
+    pub async fn release_when_left(&self) {
+        while self.chunks_on_the_way() > 0 {
+            sleep(LOOK_EVERY).await;
+        }
+        self.release();
     }
 
     /// The requests whose head has arrived, in order.

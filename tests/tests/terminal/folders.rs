@@ -69,7 +69,7 @@ async fn a_folder_goes_on_after_a_kill_and_no_file_is_there_twice() {
     .await;
     running.kill().await;
     let before = server.requests().len();
-    proxy.release();
+    proxy.release_when_left().await;
     run(&args).await.good();
     assert_eq!(there(&server).await.len(), 21);
     let requests = server.requests();

@@ -56,7 +56,7 @@ impl Stage {
 
     /// Sends it again, and checks that it is there as it is now, and nothing else.
     async fn goes_on(&self) {
-        self.proxy.release();
+        self.proxy.release_when_left().await;
         let said = run(self.args()).await;
         let (file, read) = only_file(&self.server).await;
         assert_eq!(said.good(), format!("{}/v1/files/{}", self.proxy.origin(), file.id));
@@ -151,7 +151,7 @@ async fn a_file_that_was_changed_between_two_runs_is_sent_as_it_is_now() {
         let (running, _) = stage.halfway().await;
         running.kill().await;
         change(&stage.file);
-        stage.proxy.release();
+        stage.proxy.release_when_left().await;
         run(stage.args()).await.good();
         assert_eq!(only_file(&stage.server).await.1, sha256(&stage.file), "{what}");
     }
