@@ -20,7 +20,7 @@ use super::live::lock;
 
 /// How much is mapped at once, bytes: to take a map away again interrupts every processor that the
 /// server runs on, so that it must be seldom; and a reader keeps no more than one of them.
-const WINDOW_BYTES: u64 = 64 << 20;
+const MAP_WINDOW_BYTES: u64 = 64 << 20;
 /// What a window has beyond its end, bytes, so that no piece that begins in it needs two: the longest
 /// piece there is.
 const PIECE_MAX: usize = 1 << 20;
@@ -34,7 +34,7 @@ impl Windows {
     ///
     /// The caller knows that nobody changes the file, and hands what comes to a socket and nobody else.
     pub(super) fn resident(&self, file: &File, offset: u64, len: usize) -> Option<Bytes> {
-        let begin = offset / WINDOW_BYTES * WINDOW_BYTES;
+        let begin = offset / MAP_WINDOW_BYTES * MAP_WINDOW_BYTES;
         let start = usize::try_from(offset - begin).ok().filter(|_| len <= PIECE_MAX)?;
         let window = self.window(file, begin);
         let window =
@@ -48,7 +48,8 @@ impl Windows {
         if let Some(window) = windows.get(&begin).and_then(Weak::upgrade) {
             return Ok(window);
         }
-        let len = file.metadata()?.len().saturating_sub(begin).min(WINDOW_BYTES + PIECE_MAX as u64);
+        let len =
+            file.metadata()?.len().saturating_sub(begin).min(MAP_WINDOW_BYTES + PIECE_MAX as u64);
         let len = usize::try_from(len).map_err(io::Error::other)?;
         // SAFETY: a sealed file is never written to again, so what the slice shows does not change
         // under it; that it may be cut off from outside, or unreadable, is why nobody reads it here.
