@@ -69,6 +69,7 @@ use std::collections::VecDeque;
 
 use litemap::LiteMap;
 
+use crate::digest::Digest;
 use crate::plan::{ChunkIndex, Plan};
 use crate::problem::{Problem, ProblemCode};
 use crate::progress::{Meter, Progress};
@@ -167,6 +168,10 @@ pub struct Upload {
     id: Option<UploadId>,
     /// How many uploads were begun: each has a key of its own.
     begun: u32,
+    /// Whether the server was asked to begin this one and may have, though no answer to it was heard.
+    unheard: bool,
+    /// The root of a small file that was sent in one request.
+    stored: Option<Digest>,
     ledger: Ledger,
     buffers: Buffers,
     seek: Seek,
@@ -215,6 +220,8 @@ impl Upload {
             },
             id: config.resume,
             begun: 0,
+            unheard: false,
+            stored: None,
             ledger: Ledger::new(plan.clone().unwrap_or(Plan::EMPTY)),
             buffers: Buffers::new(plan.as_ref().map_or(0, |plan| plan.buffers())),
             seek: if config.seeks { Seek::Open } else { Seek::Over },
@@ -288,8 +295,11 @@ impl Upload {
             (_, Input::RateMax { bytes_per_second }) => self.limit_rate(bytes_per_second),
             (State::Opening | State::Moving, Input::Pause) => self.stop(State::Paused),
             (State::Paused | State::Ended(End::Failed(_)), Input::Resume) => self.reopen(),
-            (State::Opening | State::Moving, Input::Resume | Input::Online)
-            | (State::Closing { .. }, Input::Online) => self.link.try_now(),
+            (State::Paused | State::Ended(End::Failed(_)), Input::Picked) => {
+                self.ledger.doubt_all();
+            }
+            (State::Opening | State::Moving, Input::Resume) => self.link.try_now(),
+            (_, Input::Online) => self.link.came_online(),
             (
                 State::Ended(End::Done(_) | End::Cancelled) | State::Closing { .. },
                 Input::Cancel,
@@ -297,7 +307,7 @@ impl Upload {
             (_, Input::Cancel) => self.cancel(),
             (State::Ended(End::Done(_) | End::Cancelled), Input::Leave) => {}
             (_, Input::Leave) => self.stop(State::Ended(End::Cancelled)),
-            (_, Input::Pause | Input::Resume | Input::Online) => {}
+            (_, Input::Pause | Input::Resume | Input::Picked) => {}
         }
     }
 
@@ -327,6 +337,7 @@ impl Upload {
         self.id = None;
         self.save_at = None;
         self.begun += 1;
+        self.unheard = false;
         self.seek = Seek::Over;
         self.damaged.clear();
         self.yielded.clear();

@@ -203,6 +203,35 @@ fn retry_after_is_obeyed() {
 }
 
 #[test]
+fn a_network_that_comes_back_does_not_shorten_a_wait_that_the_server_asked_for() {
+    let (mut bench, sent) = Bench::sending(9);
+    let busy = refusal(ProblemCode::TooManyRequests, Some(Millis(60_000)));
+    bench.tell(Input::Sent { ticket: sent[0].0, result: Err(busy) });
+    for (ticket, _) in &sent[1..] {
+        bench.tell(Input::Sent { ticket: *ticket, result: Ok(()) });
+    }
+    assert!(calls(&bench.tell(Input::Online)).is_empty());
+    assert_eq!(calls(&bench.wait(60_000)).len(), 1);
+}
+
+#[test]
+fn of_a_file_that_is_picked_again_everything_is_compared_again() {
+    for picked in [true, false] {
+        let (mut bench, sent) = Bench::sending(6);
+        for (ticket, _) in &sent {
+            bench.tell(Input::Sent { ticket: *ticket, result: Ok(()) });
+        }
+        bench.tell(Input::Pause);
+        if picked {
+            assert_eq!(bench.tell(Input::Picked), []);
+        }
+        let (status, _) = call(&bench.tell(Input::Resume));
+        bench.answer(status, held("0-5"));
+        assert_eq!(reads(&bench.actions()), if picked { 6 } else { 1 }, "{picked}");
+    }
+}
+
+#[test]
 fn a_chunk_that_was_taken_over_is_left_alone_for_ten_seconds() {
     let (mut bench, sent) = Bench::sending(6);
     let taken =

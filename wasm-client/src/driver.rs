@@ -37,7 +37,8 @@ pub(crate) struct Driver {
     name: String,
     /// Random, for this file and session: what names of tries are made of.
     key: String,
-    file: File,
+    /// As it was picked last.
+    file: RefCell<File>,
     fingerprint: Fingerprint,
     machine: RefCell<Upload>,
     transport: Transport,
@@ -85,7 +86,7 @@ impl Driver {
             upload: parts.upload,
             name: parts.config.meta.name.clone(),
             key: parts.config.key.clone(),
-            file: parts.file,
+            file: RefCell::new(parts.file),
             fingerprint: parts.fingerprint,
             machine: RefCell::new(Upload::new(parts.config)),
             transport: parts.transport,
@@ -114,6 +115,13 @@ impl Driver {
             }
             Admitted::Nothing => (self.happened)(self.upload),
         }
+    }
+
+    /// Takes the file as it was picked again, while the upload rests: the one before may be dead, or of
+    /// other bytes.
+    pub(crate) fn pick(&self, file: File) {
+        self.file.replace(file);
+        self.input(Input::Picked);
     }
 
     fn handle(&self, input: Input) {
@@ -168,7 +176,7 @@ impl Driver {
 
     /// What its turn goes by.
     pub(crate) fn size(&self) -> Size {
-        size(&self.file)
+        size(&self.file.borrow())
     }
 
     /// What makes it the same file.
@@ -227,7 +235,7 @@ impl Driver {
                 ticket,
                 start: range.start,
                 end: range.end,
-                file: self.file.clone(),
+                file: self.file.borrow().clone(),
             }),
             Action::Send { ticket, buffer, upload, headers, rate_max } => {
                 self.page.order(Order::Send {

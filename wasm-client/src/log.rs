@@ -156,6 +156,7 @@ impl Journal {
             Input::Online => Some((Level::Info, "the network is back".to_owned())),
             Input::Moved { .. } | Input::Sharing { .. } | Input::RateMax { .. } => None,
             Input::Pause => Some((Level::Debug, "told to pause".to_owned())),
+            Input::Picked => Some((Level::Info, "the file was picked again".to_owned())),
             Input::Resume => Some((Level::Debug, "told to go on".to_owned())),
             Input::Cancel | Input::Leave => Some((Level::Debug, "told to give it up".to_owned())),
         }

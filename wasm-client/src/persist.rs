@@ -3,10 +3,12 @@
 //! The server's status is the truth; a record only says which upload to ask about. So nothing here
 //! fails: where there is no storage, or no room in it, a file picked again is only begun anew.
 
-use longhaul_protocol::Digest;
+use std::cell::Cell;
+
 use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::json::{FromJson as _, ToJson as _};
+use longhaul_protocol::{Digest, Millis};
 use wasm_bindgen::JsValue;
 use web_sys::{File, Storage};
 
@@ -20,6 +22,15 @@ use crate::number::whole;
 const PREFIX: &str = "longhaul:";
 /// What a guest's token is kept under; not below [`PREFIX`], which is swept.
 const GUEST_PREFIX: &str = "longhaul-guest:";
+
+/// How long a record is kept at most, whatever the server tells of its expiry: the storage is small. A later
+/// session finds the upload in the server's list.
+const KEPT_MAX: Millis = Millis(90 * 24 * 3_600_000);
+
+thread_local! {
+    /// Whether it was said that the storage is full: it is tried again every second.
+    static FULL_SAID: Cell<bool> = const { Cell::new(false) };
+}
 
 /// What makes a file the same file when it is picked again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +74,12 @@ pub(crate) fn load(fingerprint: &Fingerprint) -> Option<Record> {
 /// Remembers.
 pub(crate) fn save(fingerprint: &Fingerprint, record: &Record) {
     let Some(storage) = storage() else { return };
-    if let Err(error) = storage.set_item(&fingerprint.0, &record.to_json()) {
+    let expires_at = record.expires_at.min(clock::since_1970() + KEPT_MAX);
+    let written = storage.set_item(&fingerprint.0, &Record { expires_at, ..*record }.to_json());
+    let was_said = FULL_SAID.replace(written.is_err());
+    if let Err(error) = written
+        && !was_said
+    {
         let text = "could not note how far the upload is (the site's storage is full); it \
                     goes on, but picking the file again after a reload will begin anew";
         log::say_why(Level::Warn, text, &error);

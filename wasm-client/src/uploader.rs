@@ -120,7 +120,8 @@ impl Uploader {
         let relative_path = path.unwrap_or_else(|| relative_path(&file));
         let fingerprint = Fingerprint::of(&self.endpoint, &file, &relative_path);
         let alike = self.alike(&fingerprint);
-        if let Some((upload, _)) = alike.iter().find(|(_, driver)| rests(&driver.phase())) {
+        if let Some((upload, driver)) = alike.iter().find(|(_, driver)| rests(&driver.phase())) {
+            driver.pick(file);
             self.resume(*upload);
             return *upload;
         }

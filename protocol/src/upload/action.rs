@@ -211,11 +211,14 @@ pub enum Input {
     Pause,
     /// The user goes on, or tries again after a failure.
     Resume,
+    /// The user picked the file again while it rests: what there is of it is compared with it before it
+    /// counts as the same. Goes before [`Input::Resume`].
+    Picked,
     /// The user gives up.
     Cancel,
     /// The user gives up what another sender of this device goes on with: nothing is deleted.
     Leave,
-    /// The network is back: whatever waits for a retry need not wait longer.
+    /// The network is back: whatever waits because it was away need not wait longer.
     Online,
 }
 

@@ -4,10 +4,22 @@ use super::failed::{is, retry_of};
 use super::{
     Action, Answer, CANCEL_TRIES, Call, CallKind, Calling, End, Failure, State, Ticket, Upload,
 };
+use crate::digest::Digest;
 use crate::problem::{ProblemCode, Retry};
 use crate::time::Millis;
 
 impl Upload {
+    /// Whether what the server was asked to begin is known to be begun or not.
+    pub(super) fn was_heard<T>(&mut self, result: &Result<T, Failure>) {
+        let is_known = match result {
+            Ok(_) => true,
+            Err(failure) => matches!(retry_of(failure), Retry::Never | Retry::Restart),
+        };
+        if is_known {
+            self.unheard = false;
+        }
+    }
+
     /// What is just being begun is waited for: only its answer says what to delete, or that the file is
     /// there already.
     pub(super) fn cancel(&mut self) {
@@ -24,13 +36,21 @@ impl Upload {
         if self.is_calling() || self.is_storing() || self.is_held_up() {
             return None;
         }
-        match self.id.filter(|_| tries < CANCEL_TRIES) {
-            Some(id) => Some(self.call(now, CallKind::Cancel, Call::Cancel(id))),
-            None => {
+        let may_try = tries < CANCEL_TRIES;
+        match self.id {
+            Some(id) if may_try => Some(self.call(now, CallKind::Cancel, Call::Cancel(id))),
+            None if may_try && self.unheard => Some(self.ask_what_began(now)),
+            Some(_) | None => {
                 self.end(End::Cancelled);
                 self.outbox.pop_front()
             }
         }
+    }
+
+    /// The same key begins nothing a second time, but is answered with what it began.
+    fn ask_what_began(&mut self, now: Millis) -> Action {
+        let (request, key) = (Box::new(self.create_request(None)), self.create_key());
+        self.call(now, CallKind::Create, Call::Create { request, key })
     }
 
     pub(super) fn on_closing_answer(
@@ -40,11 +60,11 @@ impl Upload {
         result: Result<Answer, Failure>,
     ) {
         match (kind, result) {
-            (CallKind::Create, Ok(Answer::Upload(status))) => self.id = Some(status.id),
-            // What came of it the server sweeps by itself, as nothing arrives for it.
-            (CallKind::Create, Err(_)) => self.end(End::Cancelled),
-            (CallKind::Status, Ok(Answer::Upload(status))) => {
-                let ours = status.file.filter(|file| self.ledger.root() == Some(file.root));
+            (CallKind::Create, Ok(Answer::Upload(status))) if status.file.is_none() => {
+                self.id = Some(status.id);
+            }
+            (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
+                let ours = status.file.filter(|file| self.is_of_this_file(file.root));
                 self.end(ours.map_or(End::Cancelled, |file| End::Done(Box::new(file))));
             }
             (_, Ok(_)) => self.end(End::Cancelled),
@@ -52,7 +72,11 @@ impl Upload {
         }
     }
 
-    fn on_cancel_failed(&mut self, now: Millis, ticket: Ticket, failure: Failure) {
+    fn is_of_this_file(&self, root: Digest) -> bool {
+        self.ledger.root() == Some(root) || self.stored == Some(root)
+    }
+
+    pub(super) fn on_cancel_failed(&mut self, now: Millis, ticket: Ticket, failure: Failure) {
         match (retry_of(&failure), self.id, &mut self.state) {
             (Retry::Renew, ..) => self.on_unauthorized(now, ticket, failure),
             // A seal came first: if it was ours, the file is there, and the status tells it.
@@ -60,6 +84,7 @@ impl Upload {
                 let status = self.call(now, CallKind::Status, Call::Status(id));
                 self.outbox.push_back(status);
             }
+            (Retry::Never, None, _) => self.end(End::Cancelled),
             (retry, _, State::Closing { tries }) if retry != Retry::Restart => {
                 *tries += 1;
                 self.link.failed(now, failure);

@@ -22,6 +22,9 @@ impl Upload {
     ) {
         let Some(calling) = self.calling.filter(|calling| calling.ticket == ticket) else { return };
         self.calling = None;
+        if calling.kind == CallKind::Create {
+            self.was_heard(&result);
+        }
         if result.is_ok() && calling.kind != CallKind::Status {
             self.token.accepted_by(ticket);
         }
@@ -30,6 +33,9 @@ impl Upload {
         }
         match (calling.kind, result) {
             (CallKind::List, Ok(Answer::Uploads(uploads))) => self.on_listed(&uploads),
+            (CallKind::Create, Ok(Answer::Upload(status))) if status.size != self.config.size => {
+                self.nonsense("it is of a file of another size");
+            }
             (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
                 self.on_status(now, *status);
             }

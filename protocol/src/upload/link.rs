@@ -66,6 +66,11 @@ impl Link {
         self.down = None;
     }
 
+    /// The network is back. What the server asked to wait for is waited for all the same.
+    pub(crate) fn came_online(&mut self) {
+        self.down.take_if(|down| matches!(down.why, Failure::Network(_)));
+    }
+
     /// Lets an outage end when its time has come.
     pub(crate) fn tick(&mut self, now: Millis) {
         if self.down.as_ref().is_some_and(|down| down.until <= now) {

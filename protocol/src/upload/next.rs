@@ -214,6 +214,9 @@ impl Upload {
             CallKind::List => LIST_TIMEOUT,
             _ => CALL_TIMEOUT,
         };
+        if kind == CallKind::Create {
+            self.unheard = true;
+        }
         self.calling = Some(Calling { ticket, since: now, until: now + timeout, kind });
         self.ledger.call_begins();
         Action::Call { ticket, call }

@@ -48,6 +48,7 @@ impl Upload {
         }
         let rate_max = self.pace.of_a_body(self.sharing);
         self.pace.begins(now, self.ledger.plan().len(), self.sharing);
+        (self.unheard, self.stored) = (true, Some(digest::root([digest])));
         let headers = StoreHeaders { create, key: self.create_key(), digest, rate_max };
         Some(Action::Store { ticket, buffer, headers })
     }
@@ -73,13 +74,17 @@ impl Upload {
         let Some((buffer, slot)) = self.buffers.sent_as(ticket) else { return };
         let Buffer::Full { digest, .. } = *slot else { return };
         slot.stop_sending();
+        self.was_heard(&result);
         match result {
             Ok(file) if file.root == digest::root([digest]) => {
                 self.token.accepted_by(ticket);
                 self.end(End::Done(file));
             }
             Ok(_) => self.nonsense("the file that it stored is another"),
-            Err(_) if matches!(self.state, State::Closing { .. }) => self.end(End::Cancelled),
+            Err(failure) if matches!(self.state, State::Closing { .. }) => {
+                self.free(buffer);
+                self.on_cancel_failed(now, ticket, failure);
+            }
             Err(failure) => self.on_store_failed(now, ticket, buffer, failure),
         }
     }
@@ -99,7 +104,7 @@ impl Upload {
             Retry::Never if !is(&failure, &[ProblemCode::TooLarge]) => self.refuse(failure),
             Retry::Never | Retry::Restart | Retry::Reconcile | Retry::AfterStatus => {
                 self.stores = false;
-                self.begun += 1;
+                (self.unheard, self.begun) = (false, self.begun + 1);
             }
         }
     }

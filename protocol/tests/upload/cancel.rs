@@ -1,6 +1,8 @@
 //! Uploads that are given up.
 
-use longhaul_protocol::upload::{Action, Answer, CANCEL_TRIES, Call, End, Input, Phase, Ticket};
+use longhaul_protocol::upload::{
+    Action, Answer, CANCEL_TRIES, Call, End, Input, Phase, SourceError, Ticket,
+};
 use longhaul_protocol::wire::Holding;
 use longhaul_protocol::{Digest, ProblemCode};
 
@@ -32,6 +34,60 @@ fn an_upload_that_is_given_up_while_it_is_begun_is_deleted_once_it_is_known() {
     assert_eq!(asked, Call::Cancel(ID));
     bench.tell(Input::Answer { ticket, result: Ok(Answer::Gone) });
     assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
+}
+
+/// A sender that was told to begin, and heard no answer.
+fn unheard(end: impl Fn(&mut Bench, Ticket)) -> Bench {
+    let mut bench = Bench::new(9);
+    let actions = bench.actions();
+    bench.read_all(&actions);
+    let (create, _) = call(&bench.actions());
+    end(&mut bench, create);
+    bench
+}
+
+#[test]
+fn what_was_begun_without_an_answer_that_was_heard_is_asked_for_by_its_key_and_deleted() {
+    let paused = unheard(|bench, _| drop(bench.tell(Input::Pause)));
+    let lost = unheard(|bench, ticket| {
+        bench.tell(Input::Answer { ticket, result: Err(lost()) });
+    });
+    let unread = unheard(|bench, _| {
+        let read = bench.wait(1000).into_iter().find_map(|action| match action {
+            Action::Read { ticket, .. } => Some(ticket),
+            _ => None,
+        });
+        let result = Err(SourceError::Changed);
+        bench.tell(Input::Read { ticket: read.expect("more is read early"), result });
+        assert!(matches!(bench.upload.phase(), Phase::Ended(End::Failed(_))));
+    });
+    for mut bench in [paused, lost, unread] {
+        let (again, asked) = call(&bench.tell(Input::Cancel));
+        assert!(matches!(&asked, Call::Create { key, .. } if key == "key-0"), "{asked:?}");
+        bench.answer(again, Holding::default());
+        let (ticket, asked) = call(&bench.actions());
+        assert_eq!(asked, Call::Cancel(ID));
+        bench.tell(Input::Answer { ticket, result: Ok(Answer::Gone) });
+        assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
+    }
+}
+
+#[test]
+fn what_may_have_been_begun_is_asked_for_some_times_and_not_at_all_where_it_was_refused() {
+    let mut bench = unheard(|bench, _| drop(bench.tell(Input::Pause)));
+    let mut actions = bench.tell(Input::Cancel);
+    for _ in 0..CANCEL_TRIES {
+        let (ticket, _) = call(&actions);
+        bench.tell(Input::Answer { ticket, result: Err(lost()) });
+        actions = bench.wait(30_000);
+    }
+    assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
+    let mut refused = unheard(|bench, ticket| {
+        let result = Err(refusal(ProblemCode::ForeignOrigin, None));
+        bench.tell(Input::Answer { ticket, result });
+    });
+    assert_eq!(calls(&refused.tell(Input::Cancel)), []);
+    assert_eq!(refused.upload.phase(), Phase::Ended(End::Cancelled));
 }
 
 /// A sender whose seal of a file of one chunk was under way as it was given up; the server refuses the

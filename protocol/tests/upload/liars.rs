@@ -44,6 +44,18 @@ fn chunks_beyond_the_files_end_are_not_believed() {
 }
 
 #[test]
+fn an_upload_of_another_size_is_not_begun_over_and_over() {
+    let mut bench = Bench::new(2);
+    let actions = bench.actions();
+    bench.read_all(&actions);
+    let (ticket, _) = call(&bench.actions());
+    let status = UploadStatus { size: 5, ..bench.status(Holding::default()) };
+    let result = Ok(Answer::Upload(Box::new(status)));
+    assert_eq!(bench.tell(Input::Answer { ticket, result }), []);
+    assert!(ends_in_nonsense(&bench), "{:?}", bench.upload.phase());
+}
+
+#[test]
 fn another_uploads_status_is_not_taken_for_ones_own() {
     let bench = told(|status| UploadStatus { id: UploadId([9; 16]), ..status });
     assert!(ends_in_nonsense(&bench), "{:?}", bench.upload.phase());

@@ -4,11 +4,11 @@ use longhaul_protocol::upload::{
     Action, BufferId, Call, Config, End, Failure, Fault, Input, ONE_REQUEST_MAX, Phase, Ticket,
     Upload,
 };
-use longhaul_protocol::wire::FileMeta;
 use longhaul_protocol::wire::header::StoreHeaders;
+use longhaul_protocol::wire::{FileMeta, Holding};
 use longhaul_protocol::{Digest, Plan, ProblemCode, digest};
 
-use super::bench::{Bench, call, calls, file_info, lost, reads, refusal};
+use super::bench::{Bench, ID, call, calls, file_info, lost, reads, refusal};
 
 fn stores(actions: &[Action]) -> Vec<(Ticket, BufferId, StoreHeaders)> {
     let stored = |action: &Action| match action {
@@ -150,4 +150,29 @@ fn a_pause_stops_it_and_going_on_sends_it_again_by_the_same_key() {
     let reading = bench.tell(Input::Resume);
     bench.read_all(&reading);
     assert_eq!(stores(&bench.actions())[0].2, headers);
+}
+
+#[test]
+fn a_small_file_that_is_given_up_without_an_answer_is_asked_for_and_may_turn_out_to_be_there() {
+    for is_there in [true, false] {
+        for pauses in [true, false] {
+            let (mut bench, ticket, headers) = storing();
+            if pauses {
+                bench.tell(Input::Pause);
+                bench.tell(Input::Cancel);
+            } else {
+                bench.tell(Input::Cancel);
+                bench.tell(stored(ticket, Err(lost())));
+            }
+            let (ticket, asked) = call(&bench.wait(1000));
+            assert!(matches!(asked, Call::Create { key, .. } if key == headers.key));
+            if is_there {
+                bench.sealed(ticket, digest::root([headers.digest]));
+                assert!(matches!(bench.upload.phase(), Phase::Ended(End::Done(_))));
+            } else {
+                bench.answer(ticket, Holding::default());
+                assert_eq!(call(&bench.actions()).1, Call::Cancel(ID));
+            }
+        }
+    }
 }

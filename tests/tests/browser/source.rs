@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use longhaul_protocol::Digest;
 use longhaul_tests::browser::{Browser, Engine, in_every_engine};
 use longhaul_tests::files::{Folder, MIB, append, change_unnoticed};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
 use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
+use serde_json::json;
 
 use crate::stage::{HELD, holds};
 
@@ -85,6 +87,40 @@ async fn a_file_that_stays_as_it_is_passes_the_second_look() {
         browser.run(verify, &[]).await;
         page.pick(&folder.random("same.bin", 40 * MIB, 106)).await;
         page.comes_to(&["done"], SOON).await;
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+/// A file that looks like any other made by this, of 12 MiB of bytes of its own.
+const LOOKS_THE_SAME: &str = "
+    const [factor] = args;
+    const words = Uint32Array.from({ length: 3 << 20 }, (_, at) => at * factor);
+    const file = new File([words], 'take.wav', { lastModified: 1000 });
+    await document.querySelector('longhaul-upload').addFiles([file]);";
+
+fn sha256_of(factor: u32) -> Digest {
+    let words = (0..3_u32 << 20).flat_map(|at| at.wrapping_mul(factor).to_le_bytes());
+    Digest::of(&words.collect::<Vec<_>>())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_picked_again_while_it_rests_is_sent_as_it_was_picked_last() {
+    in_every_engine(async |browser| {
+        let server = Server::start(Options::demo()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(4)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
+        browser.run_async(LOOKS_THE_SAME, &[json!(3)]).await;
+        holds(&server, 4, HELD).await;
+        page.press("pause").await;
+        page.comes_to(&["paused"], SOON).await;
+        proxy.release_when_left().await;
+        browser.run_async(LOOKS_THE_SAME, &[json!(5)]).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        assert_eq!(page.rows().await.len(), 1, "it is the same upload");
+        let files = server.api().files().await;
+        let (sha256, _) = server.api().download_sha256(files[0].id, files[0].size).await;
+        assert_eq!((files.len(), sha256), (1, sha256_of(5)));
         server.assert_no_fault();
     })
     .await;

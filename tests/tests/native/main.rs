@@ -12,5 +12,4 @@ mod crash;
 mod faults;
 mod full;
 mod rot;
-mod sent;
 mod size;
