@@ -43,8 +43,13 @@ export class Kept {
     await change((store) => store.put({ key: this.key, handle: found, name, size, at: Date.now() }));
   }
 
-  async forget() {
+  // This tab is no longer about it.
+  release() {
     this.#release();
+  }
+
+  async forget() {
+    this.release();
     // A write that is late must not come after.
     await this.#written;
     await forget(this.key);

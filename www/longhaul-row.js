@@ -165,6 +165,7 @@ function status(entry) {
     case "queued":
       return progress?.acknowledged ? `${words} · ${percent(share(entry))}` : words;
     case "waiting": {
+      if (!navigator.onLine) return "This device is offline. It goes on when the network is back";
       const ms = detail.retryAt - Date.now();
       return `${sentence(detail.message)} Waiting, next try in ${duration(Math.ceil(ms / 1000) * 1000)}`;
     }

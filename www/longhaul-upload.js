@@ -33,12 +33,13 @@
 //   longhaul-directory   an empty folder was dropped, which has nothing to upload: { path }
 import init, { Uploader } from "./longhaul.js";
 import { count } from "./format.js";
-import { HANDLES_MAX, Kept, canKeep, fileOf, forget, isLong, keyOf, unfinished } from "./longhaul-handles.js";
+import { Kept, canKeep, fileOf, forget, isLong, keyOf, unfinished } from "./longhaul-handles.js";
 import { List } from "./longhaul-list.js";
+import { Picker } from "./longhaul-pick.js";
 import { Polite } from "./longhaul-polite.js";
 import { Entry, makeRow, showRow } from "./longhaul-row.js";
 import { STYLE } from "./longhaul-style.js";
-import { inSlices, tree } from "./longhaul-take.js";
+import { inSlices, leftOut } from "./longhaul-take.js";
 import { TotalBar, files as filesDone } from "./longhaul-total.js";
 import { UnfinishedList } from "./longhaul-unfinished.js";
 
@@ -62,8 +63,6 @@ FRAME.innerHTML = `
 
 const ABOUT_TO_PICK = ["pointerenter", "focusin", "click", "dragenter"];
 const LEVELS = ["silent", "error", "warn", "info", "debug"];
-// How many names a notice has room for.
-const NAMED_MAX = 3;
 const NOTHING = { files: 0, done: 0, failed: 0, moving: 0, held: false, total: 0, acknowledged: 0, inFlight: 0 };
 
 class LonghaulUpload extends HTMLElement {
@@ -81,8 +80,7 @@ class LonghaulUpload extends HTMLElement {
   #list;
   #bar = new TotalBar((action) => this.#actOnAll(action));
   #unfinished = new UnfinishedList((action, kept) => this.#actOnUnfinished(action, kept));
-  // Promises of the handles of files that were just picked.
-  #handles = new WeakMap();
+  #picker;
   #uploader;
   #countdown;
   #token;
@@ -95,15 +93,13 @@ class LonghaulUpload extends HTMLElement {
     scroller.before(this.#unfinished.element, this.#bar.element);
     const act = (action, entry) => this.#act(action, entry);
     this.#list = new List(scroller, this.#part("list"), (entry) => makeRow(entry, act), showRow);
-    for (const input of [this.#input, this.#folder]) {
-      input.addEventListener("change", () => this.#picked(input));
-    }
-    this.#input.addEventListener("click", (event) => this.#clicked(event));
-    this.#part("choose-folder").addEventListener("click", () => this.#folder.click());
     const drop = this.#part("drop");
-    drop.addEventListener("dragover", (event) => this.#over(event, true));
-    drop.addEventListener("dragleave", (event) => this.#over(event, false));
-    drop.addEventListener("drop", (event) => this.#dropped(event));
+    const parts = { input: this.#input, folder: this.#folder, button: this.#part("choose-folder"), drop };
+    this.#picker = new Picker(parts, {
+      many: () => this.#many,
+      keeps: () => this.#keeps,
+      take: (files, notice) => this.#take(files, notice),
+    });
     // Somebody is about to pick, which takes longer than starting all the workers there can be.
     for (const type of ABOUT_TO_PICK) drop.addEventListener(type, () => this.#prepare(Infinity));
     // Given before this class was there, it hides the property of that name.
@@ -168,7 +164,10 @@ class LonghaulUpload extends HTMLElement {
   }
 
   get #rateMax() {
-    return Number(this.getAttribute("rate-max")) || undefined;
+    const given = this.getAttribute("rate-max");
+    const rate = Number(given);
+    if (given && !(rate > 0)) console.error(`longhaul-upload: rate-max="${given}" is not a number of bytes a second; nothing is limited`);
+    return rate > 0 ? rate : undefined;
   }
 
   get #many() {
@@ -189,71 +188,6 @@ class LonghaulUpload extends HTMLElement {
 
   // Taking files in.
 
-  async #picked(input) {
-    const { files } = input;
-    try {
-      // Not all at once: making the objects of ten thousand files is a long task.
-      await this.#take(files);
-    } finally {
-      // So that the same file can be picked again, unless others were meanwhile.
-      if (input.files === files) input.value = "";
-    }
-  }
-
-  // The same dialog, but of it the page gets handles.
-  async #clicked(event) {
-    if (!this.#keeps || this.#input.accept) return;
-    event.preventDefault();
-    let handles;
-    try {
-      handles = await showOpenFilePicker({ multiple: this.#many });
-    } catch (error) {
-      // A frame of another origin has no such dialog.
-      if (error.name !== "AbortError") this.#input.showPicker();
-      return;
-    }
-    this.#take(this.#filesOf(handles));
-  }
-
-  async *#filesOf(handles) {
-    for (const [at, handle] of handles.entries()) {
-      const file = await handle.getFile().catch(() => {});
-      if (file && at < HANDLES_MAX) this.#handles.set(file, Promise.resolve(handle));
-      yield file ?? { unreadable: handle.name };
-    }
-  }
-
-  #over(event, over) {
-    event.preventDefault();
-    this.#part("drop").classList.toggle("over", over);
-  }
-
-  #dropped(event) {
-    this.#over(event, false);
-    // They are only there until this event is over; the entries stay.
-    const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
-    const entries = items.map((item) => item.webkitGetAsEntry?.());
-    const files = items.filter((_, at) => !entries[at]?.isDirectory).map((item) => item.getAsFile());
-    const folders = entries.filter((entry) => entry?.isDirectory);
-    this.#keepDropped(items.filter((_, at) => !entries[at]?.isDirectory), files);
-    if (!folders.length || !this.#many) {
-      return this.#take(files, folders.length && "A folder cannot be dropped here; open it and drop the file that is meant.");
-    }
-    return this.#take((async function* found() {
-      yield* files;
-      yield* tree(folders);
-    })());
-  }
-
-  #keepDropped(items, files) {
-    if (!this.#keeps) return;
-    for (const [at, item] of items.slice(0, HANDLES_MAX).entries()) {
-      // A page may hand on items of its own making.
-      const handle = item.getAsFileSystemHandle?.();
-      if (files[at] && handle) this.#handles.set(files[at], handle);
-    }
-  }
-
   async #take(files, notice) {
     const taken = { files: 0, left: [], empty: [], unreadable: [] };
     this.#notify(notice || "");
@@ -268,7 +202,7 @@ class LonghaulUpload extends HTMLElement {
       return this.#notify(`The uploader could not be started: ${error.message ?? error}.`);
     }
     await inSlices(files, (found) => this.#takeOne(found, taken));
-    const words = left(taken);
+    const words = leftOut(taken);
     // That a folder is empty is nothing gone wrong.
     if (words) this.#notify(words, !taken.left.length && !taken.unreadable.length);
   }
@@ -365,7 +299,9 @@ class LonghaulUpload extends HTMLElement {
   #keep(entry, file) {
     if (!this.#keeps || !isLong(file)) return;
     this.#unfinished.remove(keyOf(this.#endpoint, file));
-    entry.kept = new Kept(this.#endpoint, file, this.#handles.get(file) ?? Promise.resolve());
+    // It was picked before, and rested.
+    entry.kept?.release();
+    entry.kept = new Kept(this.#endpoint, file, this.#picker.handleOf(file));
     if (entry.isOver) entry.kept.forget();
   }
 
@@ -392,7 +328,7 @@ class LonghaulUpload extends HTMLElement {
         this.#notify(`The browser was not allowed to read ${kept.name}. Resume it again and allow it, or choose the file.`);
         return false;
       }
-      this.#handles.set(file, Promise.resolve(kept.handle));
+      this.#picker.opened(file, kept.handle);
       await this.#take([file]);
       // It may be another by now, whose upload is another.
       if (keyOf(this.#endpoint, file) !== kept.key) await forget(kept.key);
@@ -546,26 +482,6 @@ class LonghaulUpload extends HTMLElement {
       this.#countdown = undefined;
     }
   }
-}
-
-// What was not taken, in words.
-function left({ first, left, empty, unreadable }) {
-  const said = [
-    left.length && `Only one file can be uploaded here; ${first} was taken.`,
-    empty.length && `${folders(empty.length)} empty and ${empty.length === 1 ? "has" : "have"} nothing to upload: ${names(empty)}.`,
-    unreadable.length && `What the browser may not read was left out: ${names(unreadable)}.`,
-  ];
-  return said.filter(Boolean).join(" ");
-}
-
-function folders(number) {
-  return number === 1 ? "One folder is" : `${count(number)} folders are`;
-}
-
-function names(all) {
-  const more = all.length - NAMED_MAX;
-  const named = all.slice(0, NAMED_MAX).join(", ");
-  return more > 0 ? `${named} and ${count(more)} more` : named;
 }
 
 customElements.define("longhaul-upload", LonghaulUpload);
