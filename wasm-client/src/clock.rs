@@ -20,3 +20,10 @@ pub(crate) fn now() -> Millis {
 pub(crate) fn since_1970() -> Millis {
     Millis(whole(js_sys::Date::now()))
 }
+
+/// How long a timer is to run for that span, milliseconds. One more, because a browser's clock is coarse and its timers may fire early; waking
+/// early only asks the machine once more.
+pub(crate) fn delay(span: Millis) -> u32 {
+    const LONGEST: u32 = i32::MAX as u32;
+    u32::try_from(span.0.saturating_add(1)).unwrap_or(LONGEST).min(LONGEST)
+}

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Timeout;
-use longhaul_protocol::Millis;
 use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::{
     Action, BufferId, Config, Failure, Input, ONE_REQUEST_MAX, Phase, Ticket, Upload,
@@ -317,7 +316,7 @@ impl Driver {
         let due = self.machine.borrow().next_timeout();
         let timer = due.map(|due| {
             let this = self.this.clone();
-            Timeout::new(delay(due.since(clock::now())), move || {
+            Timeout::new(clock::delay(due.since(clock::now())), move || {
                 if let Some(this) = this.upgrade() {
                     this.go_on();
                 }
@@ -352,11 +351,4 @@ fn tell(driver: &Weak<Driver>, input: Input) {
     if let Some(driver) = driver.upgrade() {
         driver.input(input);
     }
-}
-
-/// One millisecond more, because a browser's clock is coarse and its timers may fire early; waking
-/// early only asks the machine once more.
-fn delay(span: Millis) -> u32 {
-    const LONGEST: u32 = i32::MAX as u32;
-    u32::try_from(span.0.saturating_add(1)).unwrap_or(LONGEST).min(LONGEST)
 }

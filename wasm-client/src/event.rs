@@ -205,14 +205,16 @@ fn parted(fault: &Fault) -> (String, String) {
     (message.to_owned(), advice.trim_start().to_owned())
 }
 
-fn happened(why: &Failure) -> String {
+/// In words.
+pub(crate) fn happened(why: &Failure) -> String {
     match why {
         Failure::Refused { problem, .. } => said(problem),
         Failure::Network(_) | Failure::Local(_) => why.to_string(),
     }
 }
 
-fn said(problem: &Problem) -> String {
+/// The problem in words, without its advice.
+pub(crate) fn said(problem: &Problem) -> String {
     match problem.detail.as_str() {
         "" => problem.title.clone(),
         detail => format!("{}: {detail}", problem.title),

@@ -11,16 +11,26 @@
 //! sends one buffer at a time, as [`order`] says. [`token`] has what says who asks, [`log`] what is
 //! written to the console.
 //! [`js`] is the API for JavaScript and only converts.
+//!
+//! `download` is the receiver, built as a wasm of its own: of the features `upload` and `download` each
+//! makes one, and whatever its API does not reach is not in it.
 
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "natively only its tests run"))]
+#![cfg_attr(
+    not(all(feature = "upload", feature = "download")),
+    allow(dead_code, reason = "each wasm has only what its own API reaches")
+)]
 
 mod clock;
+#[cfg(feature = "download")]
+mod download;
 mod driver;
 mod endpoint;
 mod event;
 #[cfg(test)]
 #[cfg(target_arch = "wasm32")]
 mod in_browser;
+#[cfg(feature = "upload")]
 mod js;
 mod json;
 mod lane;

@@ -15,10 +15,17 @@ use crate::run::{output, run};
 use crate::workspace::{WASM_TARGET, cargo, dist, root, target};
 use smaller::Bound;
 
-/// The name that scripts and the wasm file carry.
+/// What cargo calls the client.
 const NAME: &str = "longhaul";
-/// The worker's script, which belongs to the client and not to any page.
-const LANE_SCRIPT: &str = "wasm-client/longhaul-lane.js";
+/// The wasms that are made of it: the feature that each is, and the name that its files carry. A page that
+/// uploads loads nothing of what downloads.
+const PARTS: [(&str, &str); 2] = [("upload", NAME), ("download", "longhaul-fetch")];
+/// Scripts that belong to the client and not to any page.
+const SCRIPTS: [&str; 3] = [
+    "wasm-client/longhaul-lane.js",
+    "wasm-client/longhaul-downloader.js",
+    "wasm-client/longhaul-download-worker.js",
+];
 
 /// Where the standard library's source lies in a toolchain.
 const SOURCE: &str = "lib/rustlib/src/rust/library/Cargo.lock";
@@ -73,13 +80,14 @@ fn staging() -> Result<PathBuf, Error> {
 /// Compiles the client, binds it, and lays the pages beside it.
 pub(crate) fn build(options: &Options) -> Result<(), Error> {
     add_target()?;
-    let compiled = compile(options)?;
     let out = match &options.out {
         Some(folder) => folder.clone(),
         None => cleared(dist())?,
     };
     fs::create_dir_all(&out).map_err(at(&out))?;
-    bind(&compiled, &out, options.dev)?;
+    for (feature, name) in PARTS {
+        bind(&compile(options, feature)?, &out, name, options.dev)?;
+    }
     copy_site(&out)?;
     println!("The site is in {}", out.display());
     Ok(())
@@ -109,10 +117,11 @@ pub(crate) fn add_target() -> Result<(), Error> {
     }
 }
 
-fn compile(options: &Options) -> Result<PathBuf, Error> {
+fn compile(options: &Options, feature: &str) -> Result<PathBuf, Error> {
     let (profile, folder) = options.profile();
     let build = ["build", "-p", "longhaul-wasm", "--target", WASM_TARGET, "--profile", profile];
     let mut build = cargo(build);
+    build.args(["--no-default-features", "--features", feature]);
     if !options.dev && has_source() {
         build.env("RUSTC_BOOTSTRAP", "1").args(SMALLER).args(["--config", SILENT]);
     }
@@ -121,9 +130,9 @@ fn compile(options: &Options) -> Result<PathBuf, Error> {
 }
 
 /// The binder is a library of this workspace: one lock file holds it and the macro to one version.
-fn bind(compiled: &Path, out: &Path, dev: bool) -> Result<(), Error> {
+fn bind(compiled: &Path, out: &Path, name: &str, dev: bool) -> Result<(), Error> {
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(compiled).out_name(NAME).typescript(true).omit_default_module_path(false);
+    bindgen.input_path(compiled).out_name(name).typescript(true).omit_default_module_path(false);
     let debug = bindgen.debug(dev).remove_name_section(!dev);
     debug
         .remove_producers_section(!dev)
@@ -135,17 +144,17 @@ fn bind(compiled: &Path, out: &Path, dev: bool) -> Result<(), Error> {
         })
         .map_err(|error| Error::Bind { reason: format!("{error:#}") })?;
     if !dev {
-        make_smaller(out)?;
+        make_smaller(out, name)?;
     }
-    let glue = out.join(format!("{NAME}.js"));
+    let glue = out.join(format!("{name}.js"));
     let text = fs::read_to_string(&glue).map_err(at(&glue))?;
     fs::write(&glue, without_comments(&text)).map_err(at(&glue))
 }
 
 /// In place of what the binder has written.
-fn make_smaller(out: &Path) -> Result<(), Error> {
-    let wasm = out.join(format!("{NAME}_bg.wasm"));
-    let scripts = [".js", ".d.ts", "_bg.wasm.d.ts"].map(|end| out.join(format!("{NAME}{end}")));
+fn make_smaller(out: &Path, name: &str) -> Result<(), Error> {
+    let wasm = out.join(format!("{name}_bg.wasm"));
+    let scripts = [".js", ".d.ts", "_bg.wasm.d.ts"].map(|end| out.join(format!("{name}{end}")));
     let texts = scripts.iter().map(|path| fs::read_to_string(path).map_err(at(path)));
     let bound = Bound {
         wasm: fs::read(&wasm).map_err(at(&wasm))?,
@@ -177,7 +186,7 @@ fn copy_site(out: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(&www).map_err(at(&www))? {
         copy(&entry.map_err(at(&www))?.path(), out)?;
     }
-    copy(&root().join(LANE_SCRIPT), out)
+    SCRIPTS.iter().try_for_each(|script| copy(&root().join(script), out))
 }
 
 fn copy(path: &Path, folder: &Path) -> Result<(), Error> {

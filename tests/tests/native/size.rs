@@ -1,4 +1,4 @@
-//! What a browser has to fetch before it can upload.
+//! What a browser has to fetch before it can upload, and before it can download.
 
 use std::fs;
 
@@ -9,16 +9,32 @@ use longhaul_tests::artefacts;
 const CLIENT_BYTES_MAX: u64 = 90 * 1024;
 const CLIENT: [&str; 3] = ["longhaul_bg.wasm", "longhaul.js", "longhaul-lane.js"];
 
+/// The same of what downloads, which a page that uploads never loads: a worker does, when a download
+/// begins.
+const DOWNLOADER_BYTES_MAX: u64 = 66 * 1024;
+const DOWNLOADER: [&str; 4] = [
+    "longhaul-fetch_bg.wasm",
+    "longhaul-fetch.js",
+    "longhaul-download-worker.js",
+    "longhaul-downloader.js",
+];
+
 #[test]
 fn the_client_stays_small() {
-    let sizes =
-        CLIENT.map(|name| (name, compressed(&fs::read(artefacts::dist().join(name)).unwrap())));
-    println!("after brotli: {sizes:?}");
+    stays_within(CLIENT_BYTES_MAX, &CLIENT);
+}
+
+#[test]
+fn what_downloads_stays_small() {
+    stays_within(DOWNLOADER_BYTES_MAX, &DOWNLOADER);
+}
+
+fn stays_within(max: u64, names: &[&str]) {
+    let size = |name: &&str| compressed(&fs::read(artefacts::dist().join(name)).unwrap());
+    let sizes: Vec<_> = names.iter().map(|name| (name, size(name))).collect();
     let all: u64 = sizes.iter().map(|(_, size)| size).sum();
-    assert!(
-        all <= CLIENT_BYTES_MAX,
-        "{all} bytes after brotli, more than {CLIENT_BYTES_MAX}: {sizes:?}"
-    );
+    println!("{all} bytes after brotli: {sizes:?}");
+    assert!(all <= max, "{all} bytes after brotli, more than {max}: {sizes:?}");
 }
 
 /// By the parameters of `brotli -q 11 -w 24`, which whoever compresses once can afford.

@@ -1,0 +1,169 @@
+// Downloads files and checks every byte. What is to be done is decided in a worker's wasm; here it is
+// started, told what the page wants, and heard.
+//
+// A page that loads this loads no wasm: a worker does, when its first download begins.
+
+// Beside this script.
+const WORKER = new URL("longhaul-download-worker.js", import.meta.url);
+// One file takes all lanes, so one moves at a time, of all tabs.
+const TURN = "longhaul-download";
+// States in which another may have its turn.
+const RESTS = new Set(["paused", "failed", "done", "cancelled"]);
+
+// What keeps this browser from keeping a download, in words; nothing if nothing is known to.
+export async function hindrance() {
+  if (!isSecureContext) return "this page did not come by https, and a browser keeps no files for such pages";
+  if (!navigator.storage?.getDirectory || !navigator.locks) return "this browser keeps no files for pages";
+  try {
+    await navigator.storage.getDirectory();
+  } catch {
+    return "this browser keeps no files for pages here, as in a private window";
+  }
+  return undefined;
+}
+
+export class Downloader extends EventTarget {
+  #token;
+  #rateMax;
+  #lanes;
+  #entries = new Map();
+  #count = 0;
+
+  // options: `token`, a string or a function that returns one or a promise of one; `rateMax`, bytes a
+  // second; `lanes`, how many pieces are fetched at once.
+  constructor({ token, rateMax, lanes } = {}) {
+    super();
+    [this.#token, this.#rateMax, this.#lanes] = [token, rateMax, lanes];
+    addEventListener("online", () => this.#entries.forEach((entry) => entry.worker?.postMessage(["online"])));
+  }
+
+  // Begins with a file by its address, or goes on with it, and returns its number. options: `root`, which the
+  // file has to have, base64; `handle`, a FileSystemFileHandle of where the user wants it.
+  add(url, { root, handle } = {}) {
+    this.#count += 1;
+    const entry = { id: this.#count, url: new URL(url, document.baseURI).href, root, handle, state: "queued" };
+    this.#entries.set(entry.id, entry);
+    this.#queue(entry);
+    return entry.id;
+  }
+
+  pause(id) {
+    const entry = this.#entries.get(id);
+    if (!entry || RESTS.has(entry.state)) return;
+    if (entry.worker && entry.state !== "queued") entry.worker.postMessage(["pause"]);
+    else this.#rests(entry, { state: "paused", message: "", retryAt: null });
+  }
+
+  resume(id) {
+    const entry = this.#entries.get(id);
+    if (!entry || ["queued", "done", "cancelled"].includes(entry.state)) return;
+    if (RESTS.has(entry.state)) this.#queue(entry);
+    else entry.worker?.postMessage(["resume"]);
+  }
+
+  // Gives it up, and removes what there is of it.
+  cancel(id) {
+    const entry = this.#entries.get(id);
+    if (!entry || ["done", "cancelled"].includes(entry.state)) return;
+    if (entry.worker) entry.worker.postMessage(["cancel"]);
+    else this.#start(entry, ["cancel"]);
+  }
+
+  setRateMax(bytesPerSecond) {
+    this.#rateMax = bytesPerSecond;
+    this.#entries.forEach((entry) => entry.worker?.postMessage(["setRateMax", bytesPerSecond]));
+  }
+
+  // Turns.
+
+  #queue(entry) {
+    entry.waiting = new AbortController();
+    this.#tell(entry, "state", { state: "queued", message: "", retryAt: null });
+    const turn = () => new Promise((release) => {
+      entry.release = release;
+      if (entry.worker) entry.worker.postMessage(["resume"]);
+      else this.#start(entry);
+    });
+    navigator.locks.request(TURN, { signal: entry.waiting.signal }, turn).catch(() => {});
+  }
+
+  #rests(entry, detail) {
+    entry.waiting?.abort();
+    entry.release?.();
+    entry.waiting = entry.release = undefined;
+    this.#tell(entry, "state", detail);
+  }
+
+  // Its worker.
+
+  async #start(entry, ...orders) {
+    const worker = new Worker(startable(WORKER), { type: "module", name: "longhaul download" });
+    entry.worker = worker;
+    worker.onmessage = ({ data: [kind, detail, file] }) => this.#heard(entry, kind, detail, file);
+    // It has ended by itself, or never began.
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#failed(entry, "worker", event.message || "the worker that downloads does not start or has ended");
+    };
+    const { url, root, handle } = entry;
+    const authorization = await this.#authorization();
+    const options = { url, root, handle, authorization, page: location.href, lanes: this.#lanes, rateMax: this.#rateMax };
+    worker.postMessage(["begin", options]);
+    for (const order of orders) worker.postMessage(order);
+  }
+
+  #heard(entry, kind, detail, file) {
+    switch (kind) {
+      case "state":
+        if (RESTS.has(detail.state)) this.#rests(entry, detail);
+        else this.#tell(entry, kind, detail);
+        break;
+      case "renew": this.#renew(entry, detail.ticket); break;
+      case "complete": this.#tell(entry, kind, { file: detail, blob: file, isPicked: Boolean(entry.handle) }); break;
+      case "unable": this.#failed(entry, "unable", detail); break;
+      case "over": this.#end(entry); break;
+      default: this.#tell(entry, kind, detail);
+    }
+  }
+
+  #failed(entry, code, message) {
+    this.#end(entry);
+    this.#rests(entry, { state: "failed", message, retryAt: null });
+    const advice = "Try again, or download it by a plain link.";
+    this.#tell(entry, "error", { code, message, advice, problem: null });
+  }
+
+  #end(entry) {
+    entry.worker?.terminate();
+    entry.worker = undefined;
+  }
+
+  #tell(entry, kind, detail) {
+    if (kind === "state") entry.state = detail.state;
+    this.dispatchEvent(new CustomEvent(kind, { detail: { id: entry.id, ...detail } }));
+  }
+
+  // Who asks.
+
+  async #authorization() {
+    try {
+      const token = typeof this.#token === "function" ? await this.#token() : this.#token;
+      return token ? `Bearer ${token}` : undefined;
+    } catch {
+      // Without one the server says that it wants one.
+      return undefined;
+    }
+  }
+
+  async #renew(entry, ticket) {
+    const authorization = await this.#authorization();
+    entry.worker?.postMessage(["renewed", ticket, authorization]);
+  }
+}
+
+// A worker's script has to be of the page's own origin; one that is not is imported by one that is.
+function startable(script) {
+  if (script.origin === location.origin) return script;
+  const text = `import ${JSON.stringify(script.href)};`;
+  return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+}
