@@ -15,6 +15,7 @@ mod memory;
 mod path;
 mod seal;
 mod seal_huge;
+mod serve;
 mod start;
 mod terminal;
 
@@ -83,6 +84,7 @@ pub const BENCHES: &[Bench] = &[
     seal::BENCH_ROWS,
     seal_huge::BENCH,
     memory::BENCH,
+    serve::BENCH,
     start::BENCH,
     terminal::BENCH,
     browser::BENCH,

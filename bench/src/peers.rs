@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 pub mod longhaul;
 pub mod nginx;
 pub mod node_tus;
+pub mod wrk;
 
 /// Where peers are kept once they were fetched.
 #[must_use]

@@ -94,9 +94,21 @@ impl Server {
     /// # Errors
     /// [`Error::Io`].
     pub fn resident_bytes(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The same without files that the system keeps in memory anyway (`RssAnon`).
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn anonymous_bytes(&self) -> Result<u64> {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, kind: &str) -> Result<u64> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(&path).map_err(io(format!("reading {path}")))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(kind));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         Ok(kib.unwrap_or(0) * 1024)
     }

@@ -160,6 +160,8 @@ async fn converse<S: Store>(socket: TcpStream, app: Arc<App<S>>, watcher: Watche
         // Who has sent his request and says that he sends no more still gets his answer.
         .half_close(true)
         .max_buf_size(limits.buffer_bytes_max)
+        // Never gathered in one buffer: bytes of a map must not be read here (`store/disk/map.rs`).
+        .writev(true)
         .serve_connection(TokioIo::new(socket), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!("a connection ended early: {error}");

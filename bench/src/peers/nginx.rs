@@ -1,4 +1,5 @@
-//! nginx with its dav module: `PUT` stores a body under its path. It verifies and syncs nothing.
+//! nginx with its dav module: `PUT` stores a body under its path. It verifies and syncs nothing. It
+//! serves it again by `sendfile`.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -108,6 +109,10 @@ pid {dir}/nginx.pid;
 events {{ }}
 http {{
     access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000;
+    open_file_cache max=100;
     client_max_body_size 0;
     client_body_buffer_size {BODY_BUFFER};
     client_body_temp_path {dir}/body;

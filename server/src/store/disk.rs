@@ -18,6 +18,7 @@ mod list;
 mod live;
 mod loaded;
 mod lock;
+mod map;
 pub mod medium;
 mod open;
 mod open_error;
@@ -71,6 +72,7 @@ use medium::Disk;
 pub use open_error::OpenError;
 pub use prove::{PROOFS_OPEN_MAX, PROOFS_WRONG_MAX};
 pub use reader::DiskReader;
+use reader::Opened;
 pub use real::RealDisk;
 #[cfg(fuzzing)]
 pub use row::oracle::hold_rows_to_their_word;
@@ -97,6 +99,7 @@ struct Inner {
     fills: Arc<Semaphore>,
     blocks: Blocks,
     verified: Arc<Verified>,
+    opened: Opened,
     space: Arc<Space>,
     /// When the store was opened.
     opened_at: Millis,
@@ -228,6 +231,9 @@ impl Store for DiskStore {
     }
 
     async fn open(&self, owner: &Owner, id: FileId) -> Result<(FileInfo, DiskReader)> {
+        if let Some(opened) = self.0.open_again(owner, id) {
+            return Ok(opened);
+        }
         let owner = owner.clone();
         self.off(move |store| store.open_file(&owner, id)).await
     }

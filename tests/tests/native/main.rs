@@ -12,4 +12,5 @@ mod crash;
 mod faults;
 mod full;
 mod rot;
+mod sent;
 mod size;

@@ -10,6 +10,8 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 /// A disk, or what stands in for one.
 pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// Makes a folder; one that is there already is fine.
@@ -93,6 +95,18 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `UnexpectedEof`; whatever else the system says.
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+
+    /// What lies at `offset`, if all of it is in the system's memory and need not be copied out of it.
+    /// Nobody may look at what comes: it is for a socket that sends what this process cannot see.
+    fn resident(&self, offset: u64, len: usize) -> Option<Bytes> {
+        let _ = (offset, len);
+        None
+    }
+
+    /// Some bytes are about to be read. Only a hint.
+    fn will_read(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
 
     /// It is about to be read through once, by who has opened it: what is read need not push from
     /// memory what others use. Only a hint.

@@ -15,6 +15,7 @@ use super::layout::Layout;
 use super::lock::{DirLock, LockError};
 use super::medium::{Disk, OpenHow};
 use super::open_error::{OpenError, index_error, lost_blobs, lost_index};
+use super::reader::Opened;
 use super::real::RealDisk;
 use super::space::Space;
 use super::spare::Spare;
@@ -82,6 +83,7 @@ impl DiskStore {
             fills: Arc::new(Semaphore::new(config.fills_max)),
             blocks: Blocks::default(),
             verified,
+            opened: Opened::default(),
             space,
             opened_at: config.clock.now(),
             garbage_left: AtomicUsize::new(0),

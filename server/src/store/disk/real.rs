@@ -2,15 +2,18 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
+use std::num::NonZero;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Once, OnceLock};
 
+use bytes::Bytes;
 use rustix::fs::{FallocateFlags, OFlags, copy_file_range};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 use super::block::whole_pages;
+use super::map::Windows;
 use super::medium::{Disk, DiskFile, OpenHow};
 
 /// Only the server's own user may look into the folders and files: what is uploaded is private.
@@ -19,6 +22,11 @@ const FILE_MODE: u32 = 0o600;
 
 /// What `st_blocks` counts in, bytes, whatever the file system's own blocks are.
 const ST_BLOCK: u64 = 512;
+
+/// What is copied out of the system's memory rather than mapped, bytes: up to here a copy costs less
+/// than a map that is made and taken away again.
+#[cfg(target_os = "linux")]
+const COPIED_MAX: usize = 64 * 1024;
 
 /// The disk that the system has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,7 +48,7 @@ impl Disk for RealDisk {
             .create(how == OpenHow::Create)
             .mode(FILE_MODE)
             .open(path)?;
-        Ok(Arc::new(RealFile { file, direct: OnceLock::new() }))
+        Ok(Arc::new(RealFile { file, direct: OnceLock::new(), windows: Windows::default() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -63,11 +71,22 @@ struct RealFile {
     /// The same file around the page cache; opened when first wanted, `None` where the file system
     /// has no such way.
     direct: OnceLock<Option<File>>,
+    /// What readers have mapped of it.
+    windows: Windows,
 }
 
 impl RealFile {
     fn direct(&self) -> Option<&File> {
         self.direct.get_or_init(|| told(open_direct(&self.file), &TOLD)).as_ref()
+    }
+
+    /// Some bytes, if no page of them has to come from the disk.
+    #[cfg(target_os = "linux")]
+    fn copied(&self, offset: u64, len: usize) -> Option<Bytes> {
+        let mut bytes = vec![0; len];
+        let into = &mut [io::IoSliceMut::new(&mut bytes)];
+        let read = rustix::io::preadv2(&self.file, into, offset, ReadWriteFlags::NOWAIT).ok()?;
+        (read == len).then(|| bytes.into())
     }
 
     /// Some file systems open a file for this and then refuse the write.
@@ -150,6 +169,22 @@ impl DiskFile for RealFile {
 
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(out, offset)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn resident(&self, offset: u64, len: usize) -> Option<Bytes> {
+        if len <= COPIED_MAX {
+            self.copied(offset, len)
+        } else {
+            self.windows.resident(&self.file, offset, len)
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn will_read(&self, offset: u64, len: u64) {
+        use rustix::fs::Advice;
+
+        let _ = rustix::fs::fadvise(&self.file, offset, NonZero::new(len), Advice::WillNeed);
     }
 
     /// Not `DontNeed` after each piece: that takes the pages from whoever downloads meanwhile.
@@ -250,7 +285,7 @@ mod tests {
 
     fn opened(path: &Path, direct: OnceLock<Option<File>>) -> RealFile {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-        RealFile { file: file.unwrap(), direct }
+        RealFile { file: file.unwrap(), direct, windows: Windows::default() }
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Inner {
     pub(super) fn delete(&self, owner: &Owner, id: FileId) -> Result<()> {
         self.index.file(owner, id)?;
         let row = self.index.remove_file(id)?.ok_or(StoreError::NotFound)?;
+        self.opened.remove(id);
         self.space.give_back_file(id, &row.owner, row.len);
         if let Some(live) = self.forget_live(row.upload) {
             live.change(|state| state.chunks.end());
