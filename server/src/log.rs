@@ -19,8 +19,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{Method, Response, Uri};
 use http_body::{Frame, SizeHint};
 use longhaul_protocol::ChunkIndex;
 
@@ -38,8 +38,8 @@ pub struct Tally {
 /// The line of one request; written when it is dropped.
 #[derive(Debug)]
 pub struct RequestLine {
-    method: String,
-    path: String,
+    method: Method,
+    uri: Uri,
     since: Instant,
     tally: Arc<Tally>,
     status: Option<u16>,
@@ -51,9 +51,8 @@ impl RequestLine {
     #[must_use]
     pub fn new(head: &Parts) -> Self {
         Self {
-            method: head.method.to_string(),
-            // A path may have characters that a terminal would obey.
-            path: head.uri.path().escape_default().to_string(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
             since: Instant::now(),
             tally: Arc::default(),
             status: None,
@@ -82,7 +81,8 @@ impl Drop for RequestLine {
         tracing::info!(
             target: "longhaul::request",
             method = %self.method,
-            path = %self.path,
+            // A path may have characters that a terminal would obey.
+            path = %self.uri.path().escape_default(),
             status = self.status,
             in = received,
             out = self.out,

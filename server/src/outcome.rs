@@ -3,6 +3,7 @@
 
 use std::io::ErrorKind;
 use std::ops::Range;
+use std::sync::Arc;
 
 use http::{HeaderName, Method};
 use longhaul_protocol::name::NameError;
@@ -13,6 +14,7 @@ use longhaul_protocol::{Problem, ProblemCode};
 use serde::Serialize;
 
 use crate::access::Challenge;
+use crate::precondition::Validators;
 use crate::respond::Body;
 use crate::store::StoreError;
 use crate::wanted::Wanted;
@@ -59,7 +61,9 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Download {
     /// The file.
-    pub info: Box<FileInfo>,
+    pub info: Arc<FileInfo>,
+    /// What identifies its state.
+    pub validators: Validators,
     /// Which bytes.
     pub serving: Serving,
     /// Whether the caller goes on with what he has of it, and has been told the rest then.

@@ -42,7 +42,7 @@ pub fn respond(answer: Answer) -> Response<Body> {
         Err(refusal) => refuse(&refusal),
     };
     // No browser is to guess that an upload, or a problem that quotes one, is a page.
-    insert(response.headers_mut(), X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(response.headers_mut(), X_CONTENT_TYPE_OPTIONS, "nosniff");
     response
 }
 
@@ -58,7 +58,7 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
         Outcome::Moved { location } => {
             let mut response = empty(StatusCode::PERMANENT_REDIRECT);
             insert(response.headers_mut(), LOCATION, &location);
-            insert(response.headers_mut(), CACHE_CONTROL, "no-store");
+            put(response.headers_mut(), CACHE_CONTROL, "no-store");
             response
         }
         Outcome::Methods(methods) => {
@@ -69,7 +69,7 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
         }
         Outcome::Site(mut response) => {
             // A new build is seen at once; what has not changed costs a 304.
-            insert(response.headers_mut(), CACHE_CONTROL, "no-cache");
+            put(response.headers_mut(), CACHE_CONTROL, "no-cache");
             response
         }
     }
@@ -115,7 +115,7 @@ fn tell_beside(refusal: &Refusal, headers: &mut HeaderMap) {
 /// A page without anything active in it.
 fn page(html: String) -> Response<Body> {
     let mut response = text(StatusCode::OK, "text/html; charset=utf-8", html);
-    insert(response.headers_mut(), CONTENT_SECURITY_POLICY, "default-src 'none'");
+    put(response.headers_mut(), CONTENT_SECURITY_POLICY, "default-src 'none'");
     response
 }
 
@@ -124,7 +124,7 @@ fn text(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Respo
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
     insert(response.headers_mut(), CONTENT_TYPE, content_type);
-    insert(response.headers_mut(), CACHE_CONTROL, "no-store");
+    put(response.headers_mut(), CACHE_CONTROL, "no-store");
     response
 }
 
@@ -132,6 +132,11 @@ fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::default());
     *response.status_mut() = status;
     response
+}
+
+/// Sets a header to what it always is.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.insert(name, HeaderValue::from_static(value));
 }
 
 /// Sets a header; a value that no header can have is left out rather than sent mangled.

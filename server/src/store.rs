@@ -6,6 +6,7 @@
 pub mod disk;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use longhaul_protocol::wire::header::ChunkHeaders;
@@ -324,7 +325,7 @@ pub trait Store: Send + Sync + 'static {
         &self,
         owner: &Owner,
         id: FileId,
-    ) -> impl Future<Output = Result<(FileInfo, Self::Reader)>> + Send;
+    ) -> impl Future<Output = Result<(Arc<FileInfo>, Self::Reader)>> + Send;
 
     /// An upload, open for reading while it is still coming.
     fn growing(

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::{page, rows};
 
-/// Constants that bound nothing: formats, versions, permissions, the calendar, and what the system gives.
-const NO_BOUNDS: [&str; 18] = [
+/// Constants that bound nothing: formats, versions, permissions, the calendar, what the system gives, and
+/// what a map begins with.
+const NO_BOUNDS: [&str; 19] = [
     "CENTURY_AHEAD",
     "CHECKSUM_LEN",
     "CYCLE_DAYS",
@@ -15,6 +16,7 @@ const NO_BOUNDS: [&str; 18] = [
     "DIGEST_LEN",
     "DIR_MODE",
     "FILE_MODE",
+    "HEADERS",
     "JOURNAL_VERSION",
     "LONGEST",
     "MODE_REFUSED",

@@ -6,12 +6,11 @@ use http::header::{
     LAST_MODIFIED, VARY,
 };
 use http::{Response, StatusCode};
-use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::header::{DIGEST, REPR_DIGEST};
 use longhaul_protocol::{Digest, range};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Body, insert};
+use super::{Body, insert, put};
 use crate::multipart::{self, media_type};
 use crate::outcome::{Coming, Download, Serving};
 use crate::precondition::Validators;
@@ -21,6 +20,8 @@ use crate::wanted::Wanted;
 /// should be gone within the hour. `private`: it is its owner's. `no-transform`: a proxy that
 /// compressed it would leave ranges and digests of something else (RFC 9110, section 7.7).
 const CACHE: &str = "private, max-age=3600, immutable, no-transform";
+/// How many headers a download has, or a few more: a map that grows is made anew each time.
+const HEADERS: usize = 24;
 /// An uploaded page must not run as one of this site's: no script, no form, an origin of its own.
 const SANDBOX: &str = "sandbox; default-src 'none'";
 
@@ -41,8 +42,8 @@ const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A download, or a part of one, or word that it is not needed.
 pub(super) fn respond(download: Download) -> Response<Body> {
-    let mut headers = HeaderMap::new();
-    validate(&download.info, &mut headers);
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    validate(&download.validators, &mut headers);
     let status = match &download.serving {
         // RFC 9110, section 15.4.5: nothing more than this goes with it.
         Serving::NotModified => StatusCode::NOT_MODIFIED,
@@ -72,9 +73,9 @@ pub(super) fn respond(download: Download) -> Response<Body> {
 pub(super) fn respond_coming(coming: Coming) -> Response<Body> {
     let mut response = Response::new(coming.body);
     let headers = response.headers_mut();
-    insert(headers, CACHE_CONTROL, "no-store, no-transform");
-    insert(headers, CONTENT_SECURITY_POLICY, SANDBOX);
-    insert(headers, ACCEPT_RANGES, "bytes");
+    put(headers, CACHE_CONTROL, "no-store, no-transform");
+    put(headers, CONTENT_SECURITY_POLICY, SANDBOX);
+    put(headers, ACCEPT_RANGES, "bytes");
     insert(headers, CONTENT_TYPE, media_type(&coming.meta));
     insert(headers, CONTENT_DISPOSITION, &disposition(&coming.meta.name));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(coming.len));
@@ -86,12 +87,12 @@ pub(super) fn respond_coming(coming: Coming) -> Response<Body> {
 }
 
 /// What goes with every answer about the file (RFC 9110, sections 15.3.7 and 15.4.5).
-fn validate(info: &FileInfo, headers: &mut HeaderMap) {
-    insert(headers, ETAG, &Validators::of(info).etag);
-    insert(headers, CACHE_CONTROL, CACHE);
+fn validate(validators: &Validators, headers: &mut HeaderMap) {
+    insert(headers, ETAG, &validators.etag);
+    put(headers, CACHE_CONTROL, CACHE);
     // Nor is a browser to give it to the next who uses it, with another token.
     headers.append(VARY, HeaderValue::from_name(AUTHORIZATION));
-    insert(headers, CONTENT_SECURITY_POLICY, SANDBOX);
+    put(headers, CONTENT_SECURITY_POLICY, SANDBOX);
 }
 
 /// What goes with bytes of it.
@@ -99,7 +100,7 @@ fn describe(download: &Download, content_type: &str, headers: &mut HeaderMap) {
     headers.insert(CONTENT_LENGTH, HeaderValue::from(download.len));
     insert(headers, CONTENT_TYPE, content_type);
     // RFC 9110, section 14.3.
-    insert(headers, ACCEPT_RANGES, "bytes");
+    put(headers, ACCEPT_RANGES, "bytes");
     // RFC 9530, section 3: of the whole file, also with a part of it.
     let Download { info, wanted, .. } = download;
     if let Some(sha256) = info.sha256 {
@@ -109,8 +110,8 @@ fn describe(download: &Download, content_type: &str, headers: &mut HeaderMap) {
     // those header fields".
     let is_known = download.is_resumed && download.serving != Serving::Whole;
     if !is_known {
-        let last_modified = Validators::of(info).last_modified;
-        insert(headers, LAST_MODIFIED, &httpdate::fmt_http_date(last_modified));
+        let last_modified = httpdate::fmt_http_date(download.validators.last_modified);
+        insert(headers, LAST_MODIFIED, &last_modified);
         insert(headers, CONTENT_DISPOSITION, &disposition(&info.meta.name));
     }
 }

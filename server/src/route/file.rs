@@ -1,6 +1,7 @@
 //! `GET` or `HEAD /v1/files/{id}`: the bytes of a sealed file, with ranges (RFC 9110, sections 13
 //! and 14).
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::Method;
@@ -23,8 +24,12 @@ use crate::wanted::Wanted;
 pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: FileId) -> Answer {
     let (info, reader) = call.app.store.open(&call.owner, id).await?;
     let headers = &call.head.headers;
-    let range = match judge(headers, &Validators::of(&info), SystemTime::now()) {
-        Verdict::NotModified => return Ok(not_modified(call, info)),
+    let validators = Validators::of(&info);
+    let range = match judge(headers, &validators, SystemTime::now()) {
+        Verdict::NotModified => {
+            let bytes = (Serving::NotModified, 0, Body::default());
+            return Ok(download(call, info, validators, bytes));
+        }
         Verdict::Failed(header) => return Err(Refusal::condition(&header)),
         Verdict::Serve { range } => range,
     };
@@ -36,7 +41,7 @@ pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: FileId) -> Answer {
     let file = if is_head { file } else { file.begun().await? };
     let len = file.left();
     let body = if is_head { Body::default() } else { file.boxed_unsync() };
-    Ok(download(call, info, serving, len, body))
+    Ok(download(call, info, validators, (serving, len, body)))
 }
 
 /// Section 14.2: `Range` counts for `GET` only. Section 5.3: two lines of it are no list of ranges,
@@ -76,20 +81,16 @@ fn total(stretches: &[Stretch]) -> u64 {
     stretches.iter().map(Stretch::len).sum()
 }
 
-fn not_modified<S>(call: &Call<'_, S>, info: FileInfo) -> Outcome {
-    download(call, info, Serving::NotModified, 0, Body::default())
-}
-
 fn download<S>(
     call: &Call<'_, S>,
-    info: FileInfo,
-    serving: Serving,
-    len: u64,
-    body: Body,
+    info: Arc<FileInfo>,
+    validators: Validators,
+    (serving, len, body): (Serving, u64, Body),
 ) -> Outcome {
     let headers = &call.head.headers;
     Outcome::File(Download {
-        info: Box::new(info),
+        info,
+        validators,
         serving,
         is_resumed: headers.contains_key(IF_RANGE),
         wanted: Wanted::of(headers),

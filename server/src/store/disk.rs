@@ -22,6 +22,7 @@ mod map;
 pub mod medium;
 mod open;
 mod open_error;
+mod opened;
 mod partial;
 mod prove;
 mod reader;
@@ -70,9 +71,9 @@ use live::Live;
 use lock::DirLock;
 use medium::Disk;
 pub use open_error::OpenError;
+use opened::Opened;
 pub use prove::{PROOFS_OPEN_MAX, PROOFS_WRONG_MAX};
 pub use reader::DiskReader;
-use reader::Opened;
 pub use real::RealDisk;
 #[cfg(fuzzing)]
 pub use row::oracle::hold_rows_to_their_word;
@@ -99,7 +100,7 @@ struct Inner {
     fills: Arc<Semaphore>,
     blocks: Blocks,
     verified: Arc<Verified>,
-    opened: Opened,
+    opened: Arc<Opened>,
     space: Arc<Space>,
     /// When the store was opened.
     opened_at: Millis,
@@ -230,7 +231,7 @@ impl Store for DiskStore {
         self.0.cancel(owner, id).await
     }
 
-    async fn open(&self, owner: &Owner, id: FileId) -> Result<(FileInfo, DiskReader)> {
+    async fn open(&self, owner: &Owner, id: FileId) -> Result<(Arc<FileInfo>, DiskReader)> {
         if let Some(opened) = self.0.open_again(owner, id) {
             return Ok(opened);
         }

@@ -7,58 +7,64 @@
 //! hashed or encrypted is read by `pread`, never from a map.
 #![expect(unsafe_code, reason = "memory maps and what is resident of them; see above")]
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use memmap2::{Advice, Mmap, MmapOptions};
+use memmap2::{Mmap, MmapOptions};
 
-use super::live::lock;
+mod kept;
 
-/// How much is mapped at once, bytes: to take a map away again interrupts every processor that the
-/// server runs on, so that it must be seldom; and a reader keeps no more than one of them.
-const MAP_WINDOW_BYTES: u64 = 64 << 20;
+use super::block::PAGE_BYTES;
+use kept::{Found, Kept};
+
+/// How much is mapped at once, bytes: what a reader who does not read keeps mapped at most. To take a
+/// map away again interrupts every processor that the server runs on, so it is many pieces.
+const MAP_WINDOW_BYTES: u64 = 8 << 20;
 /// What a window has beyond its end, bytes, so that no piece that begins in it needs two: the longest
 /// piece there is.
 const PIECE_MAX: usize = 1 << 20;
+/// From here on a piece is worth a map that nobody has made yet, bytes; below, a copy is cheaper.
+pub(super) const MAPPED_MIN: usize = 128 * 1024;
 
 /// The windows of one file that somebody sends from, by where they begin. All who read it share them.
 #[derive(Debug, Default)]
-pub(super) struct Windows(Mutex<BTreeMap<u64, Weak<Mmap>>>);
+pub(super) struct Windows(Kept);
 
 impl Windows {
-    /// Those bytes of the file, if all of them are in memory: then no page has to be waited for.
+    /// Those bytes of the file, if all of them are in memory, so that no page has to be waited for, and
+    /// if to map them is worth it.
     ///
     /// The caller knows that nobody changes the file, and hands what comes to a socket and nobody else.
     pub(super) fn resident(&self, file: &File, offset: u64, len: usize) -> Option<Bytes> {
         let begin = offset / MAP_WINDOW_BYTES * MAP_WINDOW_BYTES;
         let start = usize::try_from(offset - begin).ok().filter(|_| len <= PIECE_MAX)?;
-        let window = self.window(file, begin);
-        let window =
-            window.inspect_err(|error| tracing::debug!(%error, "a file cannot be mapped")).ok()?;
+        let window = self.window(file, begin, len)?;
         let range = start..start.checked_add(len).filter(|end| *end <= window.len())?;
         is_resident(&window, range.clone()).then(|| Bytes::from_owner(Piece { window, range }))
     }
 
-    fn window(&self, file: &File, begin: u64) -> io::Result<Arc<Mmap>> {
-        let mut windows = lock(&self.0);
-        if let Some(window) = windows.get(&begin).and_then(Weak::upgrade) {
-            return Ok(window);
+    fn window(&self, file: &File, begin: u64, len: usize) -> Option<Arc<Mmap>> {
+        match self.0.find(begin) {
+            Found::Here(window) => return Some(window),
+            Found::New if len < MAPPED_MIN => return None,
+            Found::Again | Found::New => {}
         }
-        let len =
-            file.metadata()?.len().saturating_sub(begin).min(MAP_WINDOW_BYTES + PIECE_MAX as u64);
-        let len = usize::try_from(len).map_err(io::Error::other)?;
-        // SAFETY: a sealed file is never written to again, so what the slice shows does not change
-        // under it; that it may be cut off from outside, or unreadable, is why nobody reads it here.
-        let window = unsafe { MmapOptions::new().offset(begin).len(len).map(file) };
-        let window = Arc::new(window?);
-        windows.retain(|_, window| window.strong_count() > 0);
-        windows.insert(begin, Arc::downgrade(&window));
-        Ok(window)
+        let mapped = mapped(file, begin);
+        let mapped =
+            mapped.inspect_err(|error| tracing::debug!(%error, "a file cannot be mapped")).ok()?;
+        Some(self.0.keep(begin, mapped))
     }
+}
+
+fn mapped(file: &File, begin: u64) -> io::Result<Mmap> {
+    let len = file.metadata()?.len().saturating_sub(begin).min(MAP_WINDOW_BYTES + PIECE_MAX as u64);
+    let len = usize::try_from(len).map_err(io::Error::other)?;
+    // SAFETY: a sealed file is never written to again, so what the slice shows does not change under
+    // it; that it may be cut off from outside, or unreadable, is why nobody reads it here.
+    unsafe { MmapOptions::new().offset(begin).len(len).map(file) }
 }
 
 /// Some bytes of a window.
@@ -73,29 +79,18 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
-/// Whether no page of them would have to come from the disk; where they are is entered into the
-/// process's tables then, so that `send` need not stop at each. Where the system does not tell, it says
-/// so of all: the kernel then waits for the page while it sends.
+/// Whether no page of them would have to come from the disk. Where the system does not tell, it says so
+/// of all: the kernel then waits for the page while it sends.
 fn is_resident(window: &Mmap, range: Range<usize>) -> bool {
     let page = rustix::param::page_size();
     let start = range.start / page * page;
-    let mut pages = vec![0u8; (range.end - start).div_ceil(page)];
+    let mut pages = [0u8; PIECE_MAX / PAGE_BYTES + 1];
+    let Some(pages) = pages.get_mut(..(range.end - start).div_ceil(page)) else { return false };
     // SAFETY: a map begins on a page, so this is the address of a page of it; it lives until after the
     // call, the length ends within it, and there is a byte for each of its pages.
     let told = unsafe {
         let first = window.as_ptr().add(start).cast_mut().cast();
         libc::mincore(first, range.end - start, pages.as_mut_ptr())
     };
-    let is_resident = told == 0 && pages.iter().all(|page| page & 1 == 1);
-    is_resident && is_entered(window.advise_range(Advice::PopulateRead, start, range.end - start))
-}
-
-/// Linux before 5.14 knows no such advice; `send` finds the pages without it.
-fn is_entered(advised: io::Result<()>) -> bool {
-    advised
-        .or_else(|error| match error.raw_os_error() {
-            Some(libc::EINVAL) => Ok(()),
-            _ => Err(error),
-        })
-        .is_ok()
+    told == 0 && pages.iter().all(|page| page & 1 == 1)
 }

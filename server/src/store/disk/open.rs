@@ -15,7 +15,6 @@ use super::layout::Layout;
 use super::lock::{DirLock, LockError};
 use super::medium::{Disk, OpenHow};
 use super::open_error::{OpenError, index_error, lost_blobs, lost_index};
-use super::reader::Opened;
 use super::real::RealDisk;
 use super::space::Space;
 use super::spare::Spare;
@@ -72,7 +71,8 @@ impl DiskStore {
         let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max, &*config.work)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
         let verified = Arc::new(Verified::default());
-        let wholes = Wholes::start(&index, &disk, &layout, &verified, &config)
+        let opened = Arc::default();
+        let wholes = Wholes::start(&index, &disk, &layout, (&verified, &opened), &config)
             .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
         let space = Arc::new(Space::of(index.promised().map_err(unreadable)?, spare));
         let inner = Inner {
@@ -83,7 +83,7 @@ impl DiskStore {
             fills: Arc::new(Semaphore::new(config.fills_max)),
             blocks: Blocks::default(),
             verified,
-            opened: Opened::default(),
+            opened,
             space,
             opened_at: config.clock.now(),
             garbage_left: AtomicUsize::new(0),

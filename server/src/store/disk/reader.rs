@@ -1,9 +1,8 @@
 //! Reads sealed files, and refuses bytes that no longer have their digest.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use longhaul_protocol::digest::Hasher;
@@ -13,7 +12,6 @@ use longhaul_protocol::{ChunkIndex, Digest, Plan};
 
 use super::block::WRITE_BYTES;
 use super::layout::BlobId;
-use super::live::lock;
 use super::medium::{DiskFile, OpenHow};
 use super::rot;
 use super::row::FileRow;
@@ -38,38 +36,9 @@ pub struct DiskReader {
     _reading: Arc<Reading>,
 }
 
-/// The files that somebody has open, so that who asks for many ranges of one asks the index once.
-/// Of none is more kept than that: the last reader closes it.
-#[derive(Debug, Default)]
-pub(super) struct Opened(Mutex<BTreeMap<FileId, Known>>);
-
-/// Whose it is, what is told of it, and what its readers have open.
-type Known = (Owner, FileInfo, Weak<Sealed>);
-
-impl Opened {
-    /// One whose SHA-256 is not known yet will be told with it soon, and is not remembered without.
-    fn insert(&self, owner: &Owner, info: &FileInfo, sealed: &Arc<Sealed>) {
-        if info.sha256.is_some() {
-            let mut opened = lock(&self.0);
-            opened.retain(|_, (.., sealed)| sealed.strong_count() > 0);
-            opened.insert(info.id, (owner.clone(), info.clone(), Arc::downgrade(sealed)));
-        }
-    }
-
-    fn get(&self, owner: &Owner, id: FileId) -> Option<(FileInfo, Arc<Sealed>)> {
-        let opened = lock(&self.0);
-        let (_, info, sealed) = opened.get(&id).filter(|(known, ..)| known == owner)?;
-        Some((info.clone(), sealed.upgrade()?))
-    }
-
-    /// It is being deleted.
-    pub(super) fn remove(&self, id: FileId) {
-        lock(&self.0).remove(&id);
-    }
-}
-
+/// What is open of one.
 #[derive(Debug)]
-struct Sealed {
+pub(super) struct Sealed {
     /// The store, which must be able to close while somebody reads slowly.
     store: Weak<Inner>,
     file: FileId,
@@ -84,29 +53,26 @@ impl Inner {
         self: &Arc<Self>,
         owner: &Owner,
         id: FileId,
-    ) -> Result<(FileInfo, DiskReader)> {
-        let reading = self.space.reading(id);
+    ) -> Result<(Arc<FileInfo>, DiskReader)> {
+        let (reading, asked) = (self.space.reading(id), self.opened.moment());
         let row = self.index.file(owner, id)?;
-        let info = row.info(id)?;
+        let info = Arc::new(row.info(id)?);
         let sealed = match row.len {
             0 => None,
             _ => Some(Arc::new(self.open_sealed(owner, id, &row)?)),
         };
         if let Some(sealed) = &sealed {
-            self.opened.insert(owner, &info, sealed);
-            // It may have been deleted between the look at its row and now, and nobody would find
-            // it here to take it out.
-            self.index.file(owner, id).inspect_err(|_| self.opened.remove(id))?;
+            self.opened.insert(asked, owner, &info, sealed);
         }
         Ok((info, self.reader(sealed, reading)))
     }
 
-    /// A file that somebody else has open just now, without a look at the index.
+    /// A file that was read lately, without a look at the index.
     pub(super) fn open_again(
         self: &Arc<Self>,
         owner: &Owner,
         id: FileId,
-    ) -> Option<(FileInfo, DiskReader)> {
+    ) -> Option<(Arc<FileInfo>, DiskReader)> {
         let reading = self.space.reading(id);
         let (info, sealed) = self.opened.get(owner, id)?;
         Some((info, self.reader(Some(sealed), reading)))

@@ -13,7 +13,7 @@ use rustix::fs::{FallocateFlags, OFlags, copy_file_range};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::block::whole_pages;
-use super::map::Windows;
+use super::map::{MAPPED_MIN, Windows};
 use super::medium::{Disk, DiskFile, OpenHow};
 
 /// Only the server's own user may look into the folders and files: what is uploaded is private.
@@ -23,10 +23,10 @@ const FILE_MODE: u32 = 0o600;
 /// What `st_blocks` counts in, bytes, whatever the file system's own blocks are.
 const ST_BLOCK: u64 = 512;
 
-/// What is copied out of the system's memory rather than mapped, bytes: up to here a copy costs less
-/// than a map that is made and taken away again.
+/// What is copied out of the system's memory although it is mapped, bytes: up to here that costs no more
+/// than to ask whether all of it is there.
 #[cfg(target_os = "linux")]
-const COPIED_MAX: usize = 64 * 1024;
+const COPIED_MAX: usize = 16 * 1024;
 
 /// The disk that the system has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -173,11 +173,9 @@ impl DiskFile for RealFile {
 
     #[cfg(target_os = "linux")]
     fn resident(&self, offset: u64, len: usize) -> Option<Bytes> {
-        if len <= COPIED_MAX {
-            self.copied(offset, len)
-        } else {
-            self.windows.resident(&self.file, offset, len)
-        }
+        let mapped = || self.windows.resident(&self.file, offset, len);
+        let mapped = if len > COPIED_MAX { mapped() } else { None };
+        mapped.or_else(|| if len < MAPPED_MIN { self.copied(offset, len) } else { None })
     }
 
     #[cfg(target_os = "linux")]

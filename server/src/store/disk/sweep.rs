@@ -130,6 +130,7 @@ impl Inner {
             }
         }
         self.forget_idle();
+        self.opened.forget();
         self.verified.forget();
         self.index.forget_expired(now)?;
         self.finish_garbage()?;

@@ -20,6 +20,7 @@ use super::disk_error;
 use super::index::{Index, Unhashed};
 use super::layout::{BlobId, Layout};
 use super::medium::{Disk, DiskFile, OpenHow};
+use super::opened::Opened;
 use super::rot;
 use super::verified::Verified;
 use super::work::{Repeat, Work};
@@ -47,6 +48,7 @@ struct Worker {
     disk: Arc<dyn Disk>,
     layout: Layout,
     verified: Arc<Verified>,
+    opened: Arc<Opened>,
     work: Arc<dyn Work>,
     save_bytes: u64,
     bodies: Bodies,
@@ -76,7 +78,7 @@ impl Wholes {
         index: &Arc<Index>,
         disk: &Arc<dyn Disk>,
         layout: &Layout,
-        verified: &Arc<Verified>,
+        (verified, opened): (&Arc<Verified>, &Arc<Opened>),
         config: &Config,
     ) -> io::Result<Self> {
         let bodies = Bodies::default();
@@ -85,6 +87,7 @@ impl Wholes {
             disk: Arc::clone(disk),
             layout: layout.clone(),
             verified: Arc::clone(verified),
+            opened: Arc::clone(opened),
             work: Arc::clone(&config.work),
             save_bytes: config.whole_save_bytes,
             bodies: bodies.clone(),
@@ -181,6 +184,7 @@ impl Worker {
         if current.at == current.plan.len() {
             let digest = std::mem::take(&mut current.whole).finish();
             self.index.keep_whole(blob, digest)?;
+            self.opened.forget();
             tracing::info!(blob = %blob.0, sha256 = %digest, "whole file hashed");
             return Ok(false);
         }
