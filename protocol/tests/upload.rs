@@ -10,7 +10,7 @@
 use longhaul_protocol::plan::{CHUNK_LEN_SHORT, ChunkIndex};
 use longhaul_protocol::upload::{
     Action, Answer, Call, Config, End, Failure, Fault, Input, Phase, READ_TIMEOUT, READ_TRIES,
-    Record, STALL_TIMEOUT, SourceError, Upload,
+    Record, STALL_TIMEOUT, SourceError, Ticket, Upload,
 };
 use longhaul_protocol::wire::{DigestsAnswer, Holding};
 use longhaul_protocol::{Digest, Millis, Problem, ProblemCode, digest};
@@ -76,6 +76,38 @@ fn a_long_file_has_its_room_reserved_while_its_first_chunk_is_still_read() {
     let mut short = Bench::seeking(60);
     let first = short.actions();
     assert_eq!(short.listed(call(&first).0), [], "waits for its first digest");
+}
+
+/// A long file's sender, whose list a server that is near has answered; and its first chunk is being sent.
+fn near() -> (Bench, Ticket) {
+    let mut bench = Bench::seeking(200);
+    let first = bench.actions();
+    let (create, _) = call(&bench.listed(call(&first).0));
+    assert_eq!(bench.wait(100), [], "nothing beside the first chunk");
+    for action in first {
+        let Action::Read { ticket, .. } = action else { continue };
+        assert_eq!(bench.tell(Input::Read { ticket, result: Ok(Digest::of(b"chunk")) }), []);
+    }
+    bench.answer(create, Holding::default());
+    let offer = bench.actions();
+    assert_eq!(reads(&offer), 0);
+    let (offer, _) = call(&offer);
+    bench.offered(offer);
+    let sending = bench.actions();
+    let [(first, chunk)] = sends(&sending)[..] else { panic!("{sending:?}") };
+    assert_eq!((chunk, reads(&sending)), (ChunkIndex(0), 0));
+    (bench, first)
+}
+
+#[test]
+fn the_first_chunk_of_a_long_file_is_alone_until_it_leaves_for_a_server_that_is_near() {
+    let (mut bench, first) = near();
+    assert_eq!(reads(&bench.tell(Input::Moved { ticket: first, bytes: 1 })), 7);
+    let (mut bench, _) = near();
+    assert_eq!(reads(&bench.wait(149)), 0);
+    assert_eq!(bench.upload.next_timeout(), Some(bench.now + Millis(1)));
+    assert_eq!(reads(&bench.wait(1)), 7);
+    assert!(bench.upload.next_timeout() > Some(bench.now));
 }
 
 #[test]

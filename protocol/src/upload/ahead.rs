@@ -3,14 +3,40 @@
 use crate::plan::READ_AHEAD_MAX;
 use crate::time::Millis;
 
+/// How long the first chunk of a long file has the machine for itself, at most: longer than it takes to leave
+/// for a server that is near, shorter than what is felt.
+const ALONE_MAX: Millis = Millis(250);
+
 /// How long it takes until a chunk can be sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ahead {
     read: Millis,
     offer: Millis,
+    alone_until: Option<Millis>,
 }
 
 impl Ahead {
+    /// Nothing is read beside the first chunk until that has begun to leave: reading seven more of 8 MiB and
+    /// hashing them made it leave 100 ms later on two cores. Worth it only where the server is near, as there
+    /// the machine and not the way is what is waited for.
+    pub(super) fn first_alone(&mut self, now: Millis) {
+        self.alone_until = Some(now + ALONE_MAX);
+    }
+
+    /// The first chunk has left, or need not.
+    pub(super) fn first_left(&mut self) {
+        self.alone_until = None;
+    }
+
+    /// Until when the first chunk is alone.
+    pub(super) fn alone_until(&self) -> Option<Millis> {
+        self.alone_until
+    }
+
+    pub(super) fn tick(&mut self, now: Millis) {
+        self.alone_until.take_if(|until| *until <= now);
+    }
+
     /// Reading and hashing a chunk took so long.
     pub(super) fn was_read(&mut self, took: Millis) {
         self.read = eased(self.read, took);

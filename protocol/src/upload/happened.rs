@@ -3,6 +3,7 @@
 use super::buffers::{Buffer, Stage};
 use super::failed::FailedSend;
 use super::ledger::Ledger;
+use super::next::{BEGUN_EARLY_MIN, EARLY_AFTER};
 use super::{
     Action, Answer, BufferId, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket,
     Upload,
@@ -32,7 +33,12 @@ impl Upload {
             return self.on_closing_answer(now, calling, result);
         }
         match (calling.kind, result) {
-            (CallKind::List, Ok(Answer::Uploads(uploads))) => self.on_listed(&uploads),
+            (CallKind::List, Ok(Answer::Uploads(uploads))) => {
+                if now.since(calling.since) < EARLY_AFTER && self.config.size > BEGUN_EARLY_MIN {
+                    self.ahead.first_alone(now);
+                }
+                self.on_listed(&uploads);
+            }
             (CallKind::Create, Ok(Answer::Upload(status))) if status.size != self.config.size => {
                 self.nonsense("it is of a file of another size");
             }
@@ -113,6 +119,9 @@ impl Upload {
                 freed.push(id);
             }
         }
+        if !freed.is_empty() {
+            self.ahead.first_left();
+        }
         self.outbox.extend(freed.into_iter().map(|buffer| Action::Free { buffer }));
         if self.is_doubted() {
             self.settle_doubts();
@@ -157,6 +166,7 @@ impl Upload {
         let more = bytes.saturating_sub(sending.moved);
         if more > 0 {
             (sending.moved, sending.moved_at) = (bytes, now);
+            self.ahead.first_left();
             self.moved(now, more);
         }
     }
@@ -171,6 +181,7 @@ impl Upload {
         let Buffer::Full { chunk, digest, stage: Stage::Sending(sending) } = *buffer else {
             return;
         };
+        self.ahead.first_left();
         match result {
             Ok(()) => {
                 *buffer = Buffer::Empty;

@@ -13,10 +13,10 @@ use crate::wire::{CreateRequest, DigestRun, PROTOCOL_VERSION, SealRequest};
 
 /// How long the server has to be asked for before more than the first chunk is read: one that is near has
 /// answered by then, and reading would only delay the chunk that it is asked for.
-const EARLY_AFTER: Millis = Millis(50);
+pub(super) const EARLY_AFTER: Millis = Millis(50);
 /// From more than this on a file is begun before its first chunk is read, bytes: the server takes longer to
 /// reserve its room than a disk to read a chunk.
-const BEGUN_EARLY_MIN: u64 = SHORT_FILE_MAX;
+pub(super) const BEGUN_EARLY_MIN: u64 = SHORT_FILE_MAX;
 
 impl Upload {
     pub(super) fn open(&mut self, now: Millis) -> Option<Action> {
@@ -46,7 +46,7 @@ impl Upload {
 
     fn early(&self) -> Option<(Millis, ChunkIndex)> {
         let begins = self.state == State::Opening && self.id.is_none() && !self.is_held_up();
-        let is_idle = self.waiting_count() < self.lanes_of(LANES_MAX);
+        let is_idle = self.waiting_count() < self.lanes_of(LANES_MAX) && !self.is_first_alone();
         let is_due = begins && is_idle && self.buffers.has_read(ChunkIndex(0));
         let calling = self.calling.filter(|_| is_due)?;
         let chunk = self.ledger.next_to_send(&self.buffers.chunks())?;
@@ -126,7 +126,15 @@ impl Upload {
         Some(action)
     }
 
+    /// Whether the first chunk is on its way out, and nothing is to be read beside it.
+    fn is_first_alone(&self) -> bool {
+        self.ahead.alone_until().is_some() && !self.buffers.all_empty()
+    }
+
     fn read_next(&mut self, now: Millis) -> Option<Action> {
+        if self.is_first_alone() {
+            return None;
+        }
         let mut busy = self.buffers.chunks();
         self.yielded.keys().for_each(|chunk| {
             busy.insert(*chunk);

@@ -23,6 +23,7 @@ impl Upload {
             .chain(self.buffers.silences().map(|(_, until)| until))
             .chain(self.calling.map(|calling| calling.until))
             .chain(self.early_at())
+            .chain(self.ahead.alone_until().filter(|_| !self.is_at_rest()))
             .chain(self.yielded.values().copied())
             .chain(fills)
             .chain(self.pace.until().filter(|_| !self.is_at_rest()))
@@ -35,6 +36,7 @@ impl Upload {
     pub(super) fn tick(&mut self, now: Millis) {
         self.link.tick(now);
         self.pace.tick(now);
+        self.ahead.tick(now);
         let (sending, chunk_len) = (self.buffers.sending_count(), self.ledger.plan().chunk_len());
         self.tuner.tick(now, sending, self.lanes_most(), chunk_len);
         if self.calling.is_some_and(|calling| calling.until <= now) {
