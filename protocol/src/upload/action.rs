@@ -218,7 +218,8 @@ pub enum Input {
     Cancel,
     /// The user gives up what another sender of this device goes on with: nothing is deleted.
     Leave,
-    /// The network is back: whatever waits because it was away need not wait longer.
+    /// The network is back: whatever waits need not wait longer, unless the server asked
+    /// for it.
     Online,
 }
 

@@ -68,7 +68,8 @@ impl Link {
 
     /// The network is back. What the server asked to wait for is waited for all the same.
     pub(crate) fn came_online(&mut self) {
-        self.down.take_if(|down| matches!(down.why, Failure::Network(_)));
+        let asked = |why: &Failure| matches!(why, Failure::Refused { retry_after: Some(_), .. });
+        self.down.take_if(|down| !asked(&down.why));
     }
 
     /// Lets an outage end when its time has come.

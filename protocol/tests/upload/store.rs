@@ -138,7 +138,8 @@ fn a_cancel_waits_for_the_answer_because_the_file_may_be_there_already() {
 
     let (mut bench, ticket, _) = storing();
     bench.tell(Input::Cancel);
-    bench.tell(stored(ticket, Err(lost())));
+    let refused = refusal(ProblemCode::NoSpace, None);
+    bench.tell(stored(ticket, Err(refused)));
     assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
 }
 
@@ -159,12 +160,12 @@ fn a_small_file_that_is_given_up_without_an_answer_is_asked_for_and_may_turn_out
             let (mut bench, ticket, headers) = storing();
             if pauses {
                 bench.tell(Input::Pause);
-                bench.tell(Input::Cancel);
             } else {
-                bench.tell(Input::Cancel);
                 bench.tell(stored(ticket, Err(lost())));
             }
-            let (ticket, asked) = call(&bench.wait(1000));
+            let mut actions = bench.tell(Input::Cancel);
+            actions.extend(bench.wait(1000));
+            let (ticket, asked) = call(&actions);
             assert!(matches!(asked, Call::Create { key, .. } if key == headers.key));
             if is_there {
                 bench.sealed(ticket, digest::root([headers.digest]));

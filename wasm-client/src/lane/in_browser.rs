@@ -48,12 +48,13 @@ async fn a_read_whose_buffer_was_given_to_another_tells_nothing() {
 }
 
 #[wasm_bindgen_test]
-fn what_is_not_there_is_neither_sent_nor_proved() {
+async fn what_is_not_there_is_neither_sent_nor_proved() {
     let (lane, told) = lane();
     let (ticket, nonce) = (Ticket(1), Nonce(Digest([0; 32])));
     let url = "/v1/nowhere".to_owned();
     lane.handle(Order::Send { slot: SLOT, ticket, url, headers: Headers::new(), offset: 0 });
     lane.handle(Order::Prove { slot: SLOT, ticket, nonce });
+    settle().await;
     assert!(matches!(
         told.borrow()[1..],
         [Report::Sent { result: Err(_), .. }, Report::Proved { result: Err(_), .. }]

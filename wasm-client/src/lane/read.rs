@@ -20,8 +20,9 @@ use crate::thrown;
 /// the copying's fixed cost small, small enough to stay in the processor's cache.
 const WINDOW_BYTES: u32 = 128 * 1024;
 
-/// The bytes of one slice, and their digest.
-pub(super) struct Slice {
+/// One slice, its bytes, and their digest.
+pub(super) struct Read {
+    pub(super) blob: Blob,
     pub(super) bytes: ArrayBuffer,
     pub(super) digest: Digest,
 }
@@ -31,7 +32,7 @@ pub(super) async fn read(
     file: &File,
     range: Range<u64>,
     spare: Option<ArrayBuffer>,
-) -> Result<Slice, SourceError> {
+) -> Result<Read, SourceError> {
     let length = range.end.saturating_sub(range.start);
     let blob = file
         .slice_with_f64_and_f64(float(range.start), float(range.end))
@@ -42,13 +43,22 @@ pub(super) async fn read(
         return Err(SourceError::Changed);
     }
     let digest = hash(&bytes).await?;
-    Ok(Slice { bytes, digest })
+    Ok(Read { blob, bytes, digest })
 }
 
 /// The proof of having these bytes. The wasm hashes it: the browser would need nonce and bytes in one
 /// buffer, which is a second copy of the chunk.
-pub(super) fn proof(nonce: Nonce, bytes: &ArrayBuffer) -> Digest {
-    hash_by_wasm(nonce.hasher(), &Uint8Array::new(bytes))
+pub(super) async fn proof(nonce: Nonce, slice: &Blob) -> Result<Digest, SourceError> {
+    let bytes = anew(slice).await?;
+    Ok(hash_by_wasm(nonce.hasher(), &Uint8Array::new(&bytes)))
+}
+
+/// Whether the slice can still be read to its end: what the browser sends of a file that is gone or shorter
+/// ends like a lost connection.
+pub(super) async fn check(slice: &Blob) -> Result<(), SourceError> {
+    let last = slice.slice_with_f64(slice.size() - 1.0).map_err(|error| unreadable(&error))?;
+    let bytes = anew(&last).await?;
+    if bytes.byte_length() == 1 { Ok(()) } else { Err(SourceError::Changed) }
 }
 
 /// Into the spare buffer, where there is one and the browser fills buffers of others: a new one of

@@ -1,14 +1,15 @@
 //! Sending one body: `XMLHttpRequest`, because `fetch` tells nothing of a body's progress.
 
-use js_sys::{Array, Function, Reflect, Uint8Array};
+use js_sys::ArrayBuffer;
 use longhaul_protocol::upload::{Failure, Ticket};
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use longhaul_protocol::wire::header::UPLOAD_TOKEN;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{ProgressEvent, XmlHttpRequest};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Blob, ProgressEvent, XmlHttpRequest};
 
-use super::Reporter;
+use super::{Reporter, local, read};
 use crate::json::{self, Js};
 use crate::number::whole;
 use crate::order::{Headers, Report, Stored};
@@ -19,6 +20,22 @@ use crate::thrown;
 pub(super) enum Kind {
     Chunk,
     File,
+}
+
+/// What is sent.
+pub(super) enum Body {
+    Bytes(ArrayBuffer),
+    Slice(Blob),
+}
+
+impl Body {
+    /// What of the file the browser reads, if it does.
+    fn slice(&self) -> Option<&Blob> {
+        match self {
+            Self::Bytes(_) => None,
+            Self::Slice(slice) => Some(slice),
+        }
+    }
 }
 
 /// Which request it is.
@@ -39,24 +56,24 @@ impl Request {
         }
     }
 
-    /// Status 0 is the browser's word for no answer; it tells no script why.
-    fn ended(self, xhr: &XmlHttpRequest) -> Report {
+    /// What is told of the answer; or that there is none. Status 0 is the browser's word for that; it tells
+    /// no script why.
+    fn ended(self, xhr: &XmlHttpRequest) -> Result<Report, Failure> {
         let Self { upload, ticket, kind } = self;
         let raw = match xhr.status() {
             Ok(0) | Err(_) => {
-                return self
-                    .failed(Failure::Network("the connection failed or was cut".to_owned()));
+                return Err(Failure::Network("the connection failed or was cut".to_owned()));
             }
             Ok(status) => answer(xhr, status),
         };
-        match kind {
+        Ok(match kind {
             Kind::Chunk => Report::Sent { upload, ticket, result: raw.nothing() },
             Kind::File => {
                 let given = header(xhr, UPLOAD_TOKEN);
                 let result = raw.json().map(|file| Stored { file, given });
                 Report::Stored { upload, ticket, result }
             }
-        }
+        })
     }
 }
 
@@ -68,21 +85,26 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    /// Sends the bytes in view and reports on them.
+    /// Sends the body and reports on it.
     pub(super) fn start(
         request: Request,
         url: &str,
         headers: &Headers,
-        body: &Uint8Array,
+        body: Body,
         report: Reporter,
     ) -> Result<Self, Failure> {
         let xhr = opened(url, headers).map_err(|error| unsendable(&error))?;
         let sending = Self {
             _moved: on_moved(&xhr, request, Reporter::clone(&report)),
-            _ended: on_ended(&xhr, request, body.length(), report),
+            _ended: on_ended(&xhr, request, body.slice().cloned(), report),
             xhr,
         };
-        sending.xhr.send_with_opt_js_u8_array(Some(body)).map_err(|error| unsendable(&error))?;
+        let xhr = &sending.xhr;
+        let sent = match &body {
+            Body::Bytes(bytes) => xhr.send_with_opt_buffer_source(Some(bytes)),
+            Body::Slice(slice) => xhr.send_with_opt_blob(Some(slice)),
+        };
+        sent.map_err(|error| unsendable(&error))?;
         Ok(sending)
     }
 }
@@ -125,34 +147,24 @@ fn on_moved(
 fn on_ended(
     xhr: &XmlHttpRequest,
     request: Request,
-    bytes: u32,
+    slice: Option<Blob>,
     report: Reporter,
 ) -> Closure<dyn FnMut()> {
     let ended = Closure::new({
         let xhr = xhr.clone();
-        move || {
-            report(request.ended(&xhr));
-            press_collector(bytes);
+        move || match (&slice, request.ended(&xhr)) {
+            (Some(slice), Err(unanswered)) => {
+                let (slice, report) = (slice.clone(), Reporter::clone(&report));
+                spawn_local(async move {
+                    let failure = read::check(&slice).await.map_or_else(local, |()| unanswered);
+                    report(request.failed(failure));
+                });
+            }
+            (_, ended) => report(ended.unwrap_or_else(|failure| request.failed(failure))),
         }
     });
     xhr.set_onloadend(Some(ended.as_ref().unchecked_ref()));
     ended
-}
-
-/// How much is shown to the collector for each byte sent: with 4, Chromium's renderer took 0.5 GB at
-/// most while it sent 4 GiB, without 1.4 GB.
-const PRESSURE: u32 = 4;
-
-/// A browser keeps its own copy of a body until the request is collected, but does not count it in
-/// what makes the collector run. An array that is dropped unused is counted, and costs no memory:
-/// no page of it is ever touched.
-fn press_collector(bytes: u32) {
-    let length = Array::of1(&bytes.saturating_mul(PRESSURE).into());
-    let global = js_sys::global();
-    let array = Reflect::get(&global, &"ArrayBuffer".into())
-        .and_then(|kind| Reflect::construct(kind.unchecked_ref::<Function>(), &length));
-    // Where there is no room for it, the collector is running anyway.
-    drop(array);
 }
 
 fn answer(xhr: &XmlHttpRequest, status: u16) -> Raw<Js> {

@@ -47,12 +47,13 @@ async fn a_file_that_is_shorter_than_it_was_is_told_apart() {
 }
 
 #[wasm_bindgen_test]
-fn a_proof_is_of_nonce_and_bytes() {
+async fn a_proof_is_of_nonce_and_bytes() {
     let bytes = bytes(300_000);
     let nonce = Nonce(Digest([5; DIGEST_LEN]));
     let mut hasher = nonce.hasher();
     hasher.update(&bytes);
     let wanted = hasher.finish();
-    assert_eq!(proof(nonce, &buffer(&bytes)), wanted);
-    assert_ne!(proof(Nonce(Digest([6; DIGEST_LEN])), &buffer(&bytes)), wanted);
+    let file = file("proved", &bytes, 0.0);
+    assert_eq!(proof(nonce, &file).await, Ok(wanted));
+    assert_ne!(proof(Nonce(Digest([6; DIGEST_LEN])), &file).await, Ok(wanted));
 }
