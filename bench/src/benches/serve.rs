@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -63,11 +64,11 @@ fn run(setup: &Setup) -> Result<Report> {
     let wrk = Wrk::obtain(&setup.kept)?;
     let len = setup.pick(FILE_LEN, QUICK_FILE_LEN);
     let payload = Payload::new(usize::try_from(CHUNK_LEN_DEFAULT * 8).unwrap_or(usize::MAX))?;
-    let longhaul = Longhaul::start(&setup.longhaul, &setup.dir.join("longhaul"))?;
+    let longhaul = unlogged(&setup.longhaul, &setup.dir.join("longhaul"))?;
     let ours = stored(setup, &payload, longhaul, len, OURS)?;
     let before = match &setup.before {
         Some(binary) => {
-            let longhaul = Longhaul::start(binary, &setup.dir.join("before"))?;
+            let longhaul = unlogged(binary, &setup.dir.join("before"))?;
             Some(stored(setup, &payload, longhaul, len, BEFORE)?)
         }
         None => None,
@@ -90,6 +91,13 @@ fn run(setup: &Setup) -> Result<Report> {
     let versions =
         format!("{}, {}", Longhaul::version(&setup.longhaul)?, Nginx::version(&nginx_binary)?);
     Ok(report(&series, len, &versions))
+}
+
+/// A server of ours that writes no line for each request: nor does nginx here.
+fn unlogged(binary: &Path, dir: &Path) -> Result<Longhaul> {
+    disk::fresh_dir(dir)?;
+    let mut command = Command::new(binary);
+    Longhaul::go_on_by(command.args(["--listen", "127.0.0.1:0", "--log", "warn"]), dir)
 }
 
 /// A server with the files.
@@ -270,7 +278,7 @@ fn report(series: &Series, len: u64, versions: &str) -> Report {
     let mut report = Report::new(BENCH.name);
     let rounds = series.values().map(Vec::len).max().unwrap_or(0);
     report.say(format!(
-        "One file of {} MiB, {rounds} interleaved rounds: median (least–greatest). {versions}. Hot: one stream of all \
+        "One file of {} MiB, {rounds} interleaved rounds: median (least–greatest). {versions}, neither with a line in a log for each request. Hot: one stream of all \
          of it, from memory. Ranges: 64 KiB each at random places, by wrk, 64 connections. Slow readers: the most \
          memory of the server while {SLOW_READERS} take up to 64 KiB every {} ms; of it, what is not the file itself as the \
          system keeps it (for nginx its first process only). Cold: one stream with nothing of the file in memory, and the \

@@ -11,8 +11,10 @@
 mod fetch;
 mod folders;
 mod liars;
+mod rate;
 mod refusals;
 mod send;
+mod tls;
 
 use std::time::Duration;
 
