@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use longhaul_cli::endpoint::{Endpoint, Remote};
+use longhaul_cli::send::STDIN;
 use longhaul_protocol::Digest;
 use longhaul_protocol::plan::{LANES_MAX, RATE_MIN};
 
@@ -82,9 +83,15 @@ pub struct FetchArgs {
 /// How to send.
 #[derive(Debug, clap::Args)]
 pub struct SendArgs {
-    /// What to send. A folder is sent with everything below it; links are passed over.
+    /// What to send. A folder is sent with everything below it; links are passed over. `-` is what comes
+    /// through a pipe.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+
+    /// What `-` is called, and where it is kept until it is through: a pipe cannot be read again. After a
+    /// kill, once all of it has come, sending this file goes on.
+    #[arg(long, value_name = "FILE")]
+    pub name: Option<PathBuf>,
 
     /// The server, such as `https://files.example.org`.
     #[arg(long, value_name = "URL")]
@@ -93,6 +100,19 @@ pub struct SendArgs {
     /// How it goes and how it is told.
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+impl SendArgs {
+    /// What is wrong with them together.
+    pub fn fault(&self) -> Option<&'static str> {
+        let pipes = self.files.iter().filter(|file| file.as_os_str() == STDIN).count();
+        match (pipes, &self.name) {
+            (0, None) | (1, Some(_)) => None,
+            (0, Some(_)) => Some("--name is for `-`, what comes through a pipe"),
+            (_, None) => Some("`-` needs a name: --name film.mp4"),
+            (_, Some(_)) => Some("there is one pipe: give `-` once"),
+        }
+    }
 }
 
 /// How it goes and how it is told.

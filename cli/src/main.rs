@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
 use longhaul_cli::ending::{Ending, Trouble};
 use longhaul_cli::http::Client;
 use longhaul_cli::report::{Event, Printed, Report, Style};
@@ -21,6 +22,11 @@ const TOKEN: &str = "LONGHAUL_TOKEN";
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Command::Send(send) = &args.command
+        && let Some(fault) = send.fault()
+    {
+        Args::command().error(ErrorKind::MissingRequiredArgument, fault).exit();
+    }
     let ended = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let ended = runtime.block_on(run(args.command));
@@ -61,6 +67,7 @@ async fn run_send(args: SendArgs, stop: watch::Receiver<Option<Ending>>) -> Resu
         .map_err(|error| fails(&report, &Trouble::new(Ending::Local, error.to_string())))?;
     let order = send::Order {
         paths: args.files,
+        stdin_as: args.name,
         jobs: args.common.jobs,
         rate_max: args.common.limit_rate,
         patience: patience(&args.common),

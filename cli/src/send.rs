@@ -6,6 +6,7 @@ mod driver;
 mod journal;
 mod list;
 mod source;
+mod stdin;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,12 +24,16 @@ use crate::report::{Event, Report};
 use driver::Driver;
 use journal::Journal;
 use list::{Item, List};
+pub use stdin::STDIN;
+use stdin::Taken;
 
 /// What to send, and how.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// Files and folders.
+    /// Files and folders, and [`STDIN`].
     pub paths: Vec<PathBuf>,
+    /// What standard input is called, and where it is kept until it is through.
+    pub stdin_as: Option<PathBuf>,
     /// Connections that carry bytes at once, at least 1.
     pub jobs: u32,
     /// Bytes a second for all of them.
@@ -108,9 +113,18 @@ pub async fn send(
     stop: watch::Receiver<Option<Ending>>,
 ) -> Result<(), Ending> {
     let mut worst = None;
-    let mut lists = Vec::new();
+    let (mut lists, mut taken) = (Vec::new(), None);
     for path in &order.paths {
-        let (path, endpoint) = (path.clone(), client.endpoint().clone());
+        let (mut path, endpoint) = (path.clone(), client.endpoint().clone());
+        if let Some(file) = order.stdin_as.as_ref().filter(|_| path.as_os_str() == STDIN) {
+            match Taken::down(file, stop.clone()).await {
+                Ok(it) => path = taken.insert(it).file().to_owned(),
+                Err(trouble) => {
+                    fails(&report, STDIN, &trouble, &mut worst);
+                    continue;
+                }
+            }
+        }
         let listed = tokio::task::spawn_blocking(move || List::of(&path, &endpoint)).await;
         match listed.unwrap_or_else(|error| Err(Trouble::new(Ending::Local, error.to_string()))) {
             Ok(list) => lists.push(list),
@@ -128,6 +142,11 @@ pub async fn send(
         list.journal.remove();
     });
     shared.report.tell(Event::Progress(&shared.board().sum()));
+    match taken {
+        Some(taken) if is_through => taken.done(),
+        Some(taken) => shared.report.tell(Event::Note(&taken.kept(shared.client.endpoint()))),
+        None => {}
+    }
     if let Some(token) = shared.client.guests_token() {
         shared.report.tell(Event::Guest { token: &token });
     }

@@ -14,6 +14,7 @@ mod liars;
 mod rate;
 mod refusals;
 mod send;
+mod stdin;
 mod tls;
 
 use std::time::Duration;
