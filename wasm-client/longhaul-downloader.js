@@ -22,6 +22,37 @@ export async function hindrance() {
   return undefined;
 }
 
+// What is kept of a file, in the browser's own storage for this page's site; see `download/storage.rs`.
+const FOLDER = "longhaul-downloads";
+
+async function kept() {
+  return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER);
+}
+
+function idOf(url) {
+  return new URL(url, document.baseURI).pathname.split("/").pop();
+}
+
+// Whether some of the file at that address was downloaded before.
+export async function isBegun(url) {
+  try {
+    await (await kept()).getFileHandle(`${idOf(url)}.json`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Removes what is kept of the file at that address, once it is saved or not wanted.
+export async function remove(url) {
+  try {
+    const folder = await kept();
+    await folder.removeEntry(idOf(url));
+  } catch {
+    // It is gone already, or in use by another tab.
+  }
+}
+
 export class Downloader extends EventTarget {
   #token;
   #rateMax;

@@ -1,5 +1,6 @@
 // The demo page around <longhaul-upload>: lists what the server has sealed.
 import "./longhaul-upload.js";
+import "./longhaul-download.js";
 import { bytes } from "./format.js";
 
 const uploader = document.querySelector("longhaul-upload");
@@ -16,6 +17,9 @@ if (server) uploader.setAttribute("endpoint", server);
 
 // How many files are listed at once: as many as a page lays out without being felt to hang.
 const ROWS = 30;
+
+// The download of each file that was ever listed, by its id.
+const downloads = new Map();
 
 // What the uploader says of who it is; nothing where nobody asks.
 let asWhom;
@@ -59,8 +63,19 @@ function show({ files, next }, before) {
 
 function row(file, isOpen) {
   const item = document.createElement("li");
-  item.append(isOpen ? link(file) : unlinked(file), about(file), remover(file, item));
+  item.append(isOpen ? link(file) : unlinked(file), about(file), verified(file), remover(file, item));
   return item;
+}
+
+// The same with every chunk verified, and with the token.
+function verified(file) {
+  // One that is moving must outlast that the list is made anew.
+  const download = downloads.get(file.id) ?? document.createElement("longhaul-download");
+  downloads.set(file.id, download);
+  download.setAttribute("href", new URL(`files/${file.id}`, api));
+  download.setAttribute("name", file.name);
+  if (asWhom) download.token = async () => (await uploader.authorization())?.replace(/^Bearer /, "");
+  return download;
 }
 
 function link(file) {

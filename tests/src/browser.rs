@@ -121,7 +121,7 @@ pub struct Browser {
     driver: Process,
     // Dropped after the processes that use them.
     _display: Option<Process>,
-    _profile: Folder,
+    profile: Folder,
 }
 
 /// How often a driver is started. Chromium's takes a free port of IPv4 and then wants the same one of
@@ -170,7 +170,7 @@ impl Browser {
         let (driver, port) = start_driver(engine, profile.path(), &name).await;
         let client = connect(engine, port, profile.path()).await;
         client.set_window_size(WINDOW.0, WINDOW.1).await.expect("a window of that size");
-        Self { engine, client, driver, _display: display, _profile: profile }
+        Self { engine, client, driver, _display: display, profile }
     }
 
     /// Which engine it is.
@@ -222,6 +222,12 @@ impl Browser {
     #[must_use]
     pub fn driver_pid(&self) -> i32 {
         self.driver.pid()
+    }
+
+    /// The home folder of its processes, where it has one of its own: Firefox.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.profile.path()
     }
 
     /// Has Chromium's DevTools do something.

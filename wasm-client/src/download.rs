@@ -1,7 +1,7 @@
 //! Downloading in a browser: everything but the showing runs in one worker for each file.
 //!
 //! The receiver's state machine of `longhaul-protocol` decides; [`driver`] turns its actions into requests
-//! ([`request`]), buffers ([`buffers`]), and what is written where ([`target`], [`storage`]). [`event`] is
+//! ([`request`], [`body`]), buffers ([`buffers`]), and what is written where ([`target`], [`storage`]). [`event`] is
 //! what the page is told, [`js`] what the worker's script calls. The page itself loads no wasm for it:
 //! `longhaul-downloader.js` starts the worker and passes messages.
 //!
@@ -12,6 +12,7 @@
 //! whoever has it writes. The browser hashes and receives on threads of its own, so that further workers
 //! would only hand bytes over.
 
+mod body;
 mod buffers;
 mod driver;
 mod event;

@@ -1,15 +1,17 @@
 //! Files that a page downloads and verifies: by the client's `Downloader`, without the element.
 
+mod element;
 mod faults;
 mod going_on;
 mod liars;
+mod memory;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use longhaul_protocol::Digest;
 use longhaul_protocol::plan::CHUNK_LEN_SHORT;
-use longhaul_protocol::wire::{FileInfo, path};
+use longhaul_protocol::wire::{CreateRequest, FileInfo, path};
 use longhaul_tests::api::create_request;
 use longhaul_tests::browser::{Browser, Engine};
 use longhaul_tests::files::random_bytes;
@@ -137,17 +139,16 @@ pub(crate) async fn where_files_are_kept(test: impl AsyncFn(&Browser)) {
     }
 }
 
-/// A server with a file of so many random bytes.
+/// A server with a file of so many random bytes, in chunks as a page asks for.
 pub(crate) async fn stored(len: u64, seed: u64) -> (Server, FileInfo) {
-    stored_at(Server::start(Options::demo()).await, len, seed).await
+    stored_in(Some(CHUNK), len, seed).await
 }
 
-pub(crate) async fn stored_at(server: Server, len: u64, seed: u64) -> (Server, FileInfo) {
+/// In chunks of that size; of the server's own choice if none is given.
+pub(crate) async fn stored_in(chunk_size: Option<u64>, len: u64, seed: u64) -> (Server, FileInfo) {
+    let server = Server::start(Options::demo()).await;
     let bytes = Bytes::from(random_bytes(len, seed));
-    let create = longhaul_protocol::wire::CreateRequest {
-        chunk_size: Some(CHUNK),
-        ..create_request("stored.bin", len)
-    };
+    let create = CreateRequest { chunk_size, ..create_request("stored.bin", len) };
     let file = store(&server.api(), &create, &bytes).await;
     (server, file)
 }

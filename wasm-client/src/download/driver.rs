@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::{Interval, Timeout};
-use js_sys::{Reflect, Uint8Array};
+use js_sys::Uint8Array;
 use longhaul_protocol::download::{
     Action, Config, Download, End, FetchError, Input, Phase, TargetError,
 };
@@ -13,12 +13,10 @@ use longhaul_protocol::name::clean;
 use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::{BufferId, Failure, Ticket};
 use longhaul_protocol::{Digest, Plan};
-use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{
-    AbortController, AbortSignal, File, FileSystemFileHandle, ReadableStreamDefaultReader,
-};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{AbortController, AbortSignal, File, FileSystemFileHandle};
 
+use super::body::Body;
 use super::buffers::Buffers;
 use super::event::{ErrorDetail, Event, StateDetail};
 use super::hash::sha256;
@@ -291,11 +289,10 @@ impl Driver {
         spawn_local(async move {
             let ticket = fetch.ticket;
             let result = match remote.range(&fetch.range, fetch.len, signal.as_ref()).await {
-                Ok(reader) => {
-                    let result = fetch.read(&reader).await;
+                Ok(mut body) => {
+                    let result = fetch.read(&mut body).await;
                     if result.is_err() {
-                        // What still comes of it is not wanted.
-                        drop(JsFuture::from(reader.cancel()).await);
+                        body.cancel().await;
                     }
                     result
                 }
@@ -367,11 +364,14 @@ impl Driver {
 
 impl Fetch {
     /// Takes the body in, no faster than it may come, and no further than was asked for.
-    async fn read(&self, reader: &ReadableStreamDefaultReader) -> Result<Digest, FetchError> {
+    async fn read(&self, body: &mut Body) -> Result<Digest, FetchError> {
         let wanted = length(&self.range);
         let begun = clock::now();
         let (mut came, mut told, mut told_at) = (0_u32, 0_u64, begun);
-        while let Some(piece) = self.piece(reader, came).await? {
+        loop {
+            // What came before the connection broke is told, because it is kept.
+            let next = body.next().await.inspect_err(|_| self.moved(came))?;
+            let Some(piece) = next else { break };
             if piece.length() > wanted.saturating_sub(came) {
                 return Err(cut("more bytes came than were asked for").into());
             }
@@ -397,22 +397,6 @@ impl Fetch {
         }
         let bytes = self.into.subarray(0, self.kept.saturating_add(wanted));
         Ok(sha256(&bytes).await.map_err(|error| Failure::Local(thrown::words(&error)))?)
-    }
-
-    /// The next bytes; what came before the connection broke is told, because it is kept.
-    async fn piece(
-        &self,
-        reader: &ReadableStreamDefaultReader,
-        came: u32,
-    ) -> Result<Option<Uint8Array>, FetchError> {
-        let value = |step: JsValue| Reflect::get(&step, &"value".into()).ok();
-        match JsFuture::from(reader.read()).await {
-            Ok(step) => Ok(value(step).and_then(|piece| piece.dyn_into().ok())),
-            Err(_) => {
-                self.moved(came);
-                Err(cut("the connection broke off").into())
-            }
-        }
     }
 
     fn is_wanted(&self) -> bool {

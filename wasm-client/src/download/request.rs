@@ -11,8 +11,9 @@ use longhaul_protocol::upload::Failure;
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use longhaul_protocol::wire::ids::FileId;
 use longhaul_protocol::wire::{Manifest, header, path};
-use web_sys::{AbortSignal, ReadableStreamDefaultReader, RequestCache};
+use web_sys::{AbortSignal, RequestCache};
 
+use super::body::Body;
 use crate::endpoint::Endpoint;
 use crate::json::{self, Js};
 
@@ -66,13 +67,13 @@ impl Remote {
         wanted: &Range<u64>,
         len: u64,
         signal: Option<&AbortSignal>,
-    ) -> Result<ReadableStreamDefaultReader, FetchError> {
+    ) -> Result<Body, FetchError> {
         let range = format!("bytes={}-{}", wanted.start, wanted.end.saturating_sub(1));
         let request = self.get(&path::file(self.file), signal).header("range", &range);
         let response = self.send(request).await?;
         let told = response.headers().get("content-range");
         match read_head(response.status(), told.as_deref(), wanted, len) {
-            Some(Ok(())) => Ok(reader(&response)?),
+            Some(Ok(())) => Ok(Body::of(&response)?),
             Some(Err(error)) => Err(error),
             None => Err(self.read(response).await?.nothing().err().map_or_else(
                 || cut("an answer that is neither good nor bad").into(),
@@ -105,12 +106,6 @@ impl Remote {
         let body = response.text().await.map_err(|_| cut("its answer was cut off"))?;
         Ok(json::answer(status, &body, retry_after))
     }
-}
-
-fn reader(response: &Response) -> Result<ReadableStreamDefaultReader, Failure> {
-    let body = response.body().ok_or_else(|| cut("an answer without a body"))?;
-    ReadableStreamDefaultReader::new(&body)
-        .map_err(|_| Failure::Local("the body cannot be read".to_owned()))
 }
 
 /// Bytes did not come.

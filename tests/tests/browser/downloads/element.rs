@@ -1,0 +1,148 @@
+//! `<longhaul-download>`, as a person uses it on the demo page.
+
+use std::path::PathBuf;
+
+use longhaul_protocol::plan::CHUNK_LEN_SHORT as CHUNK;
+use longhaul_protocol::wire::{FileInfo, path};
+use longhaul_tests::browser::{Browser, Engine};
+use longhaul_tests::files::sha256;
+use longhaul_tests::page::SOON;
+use longhaul_tests::proxy::{Hold, Lines, Proxy};
+use longhaul_tests::server::Server;
+use longhaul_tests::wait;
+use serde_json::{Value, json};
+
+use super::{DOWNLOAD, slow, stored, where_files_are_kept};
+
+const STANDS: &str = r#"
+    const element = document.querySelector('#files longhaul-download');
+    if (!element?.shadowRoot) return null;
+    const part = name => element.shadowRoot.querySelector(`[part=${name}]`);
+    const shown = [...element.shadowRoot.querySelectorAll('button, a')].filter(it => !it.hidden);
+    return {
+        state: element.dataset.state,
+        status: part('status').textContent,
+        error: part('error').textContent,
+        buttons: shown.map(it => it.getAttribute('part')),
+        names: shown.map(it => it.getAttribute('aria-label')),
+        bar: part('progress').hidden ? null : part('progress').value,
+        barName: part('progress').getAttribute('aria-label'),
+    };
+"#;
+
+/// Presses a button; a picker cannot be driven in a browser without a screen.
+const PRESS: &str = r#"
+    const element = document.querySelector('#files longhaul-download');
+    element.toggleAttribute('no-picker', true);
+    element.shadowRoot.querySelector(`[part=${arguments[0]}]`).click();
+"#;
+
+async fn comes_to(browser: &Browser, state: &str) -> Value {
+    wait::until(&format!("the element is {state}"), DOWNLOAD, async || {
+        let stands = browser.run(STANDS, &[]).await;
+        assert!(state == "failed" || stands["state"] != json!("failed"), "{stands}");
+        (stands["state"] == json!(state)).then_some(stands)
+    })
+    .await
+}
+
+/// Has Chromium put what is saved where Firefox does.
+async fn downloads_folder(browser: &Browser) -> PathBuf {
+    let folder = browser.home().join("Downloads");
+    if browser.engine() == Engine::Chromium {
+        let params = json!({ "behavior": "allow", "downloadPath": folder });
+        browser.devtools("Page.setDownloadBehavior", params).await;
+    }
+    folder
+}
+
+async fn saved(browser: &Browser, file: &FileInfo) -> PathBuf {
+    let path = downloads_folder(browser).await.join("stored.bin");
+    wait::until("the file is saved", DOWNLOAD, async || {
+        let is_whole = path.metadata().is_ok_and(|meta| meta.len() == file.size);
+        is_whole.then(|| path.clone())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_listed_is_downloaded_verified_and_saved_by_one_click() {
+    where_files_are_kept(async |browser| {
+        let (server, file) = stored(12 * CHUNK + 3, 91).await;
+        browser.open(&server.origin()).await;
+        downloads_folder(browser).await;
+        let idle = comes_to(browser, "idle").await;
+        assert_eq!(idle["names"], json!(["Download and verify: stored.bin"]));
+        browser.run(PRESS, &[json!("start")]).await;
+        let done = comes_to(browser, "done").await;
+        assert!(done["status"].as_str().unwrap().starts_with("Every byte is verified"), "{done}");
+        assert_eq!((&done["bar"], &done["barName"]), (&json!(1), &json!("stored.bin")));
+        let saved = saved(browser, &file).await;
+        assert_eq!(Some(sha256(&saved)), file.sha256);
+        assert_eq!(done["buttons"], json!(["link", "clear"]));
+        browser.run(PRESS, &[json!("clear")]).await;
+        comes_to(browser, "idle").await;
+        wait::until("nothing is kept", SOON, async || {
+            let left = super::Downloading { browser }.left().await;
+            (left == json!([])).then_some(())
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_is_paused_left_and_gone_on_with_by_its_buttons() {
+    where_files_are_kept(async |browser| {
+        let (server, file) = stored(24 * CHUNK, 92).await;
+        let proxy = Proxy::start(server.addr(), Hold::Nothing).await;
+        browser.open(&proxy.origin()).await;
+        comes_to(browser, "idle").await;
+        slow(&proxy);
+        browser.run(PRESS, &[json!("start")]).await;
+        wait::until("some of it is there", DOWNLOAD, async || {
+            let bar = browser.run(STANDS, &[]).await["bar"].as_f64();
+            bar.filter(|bar| *bar > 0.4)
+        })
+        .await;
+        browser.run(PRESS, &[json!("pause")]).await;
+        let paused = comes_to(browser, "paused").await;
+        assert_eq!(paused["buttons"], json!(["resume", "cancel"]));
+        browser.client().refresh().await.unwrap();
+        let idle = wait::until("it can be gone on with", SOON, async || {
+            let stands = browser.run(STANDS, &[]).await;
+            let name = stands["names"][0].as_str().unwrap_or_default().to_owned();
+            name.starts_with("Go on downloading").then_some(stands)
+        });
+        idle.await;
+        proxy.set_lines(Lines::default());
+        downloads_folder(browser).await;
+        browser.run(PRESS, &[json!("start")]).await;
+        comes_to(browser, "done").await;
+        let saved = saved(browser, &file).await;
+        assert_eq!(Some(sha256(&saved)), file.sha256);
+    })
+    .await;
+}
+
+fn requests(server: &Server, file: &FileInfo) -> usize {
+    server.requests().iter().filter(|request| request.path == path::file(file.id)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_can_be_kept_there_is_a_plain_link_and_words() {
+    for engine in Engine::wanted().into_iter().filter(|engine| *engine == Engine::WebKit) {
+        let browser = Browser::start(engine).await;
+        let (server, file) = stored(CHUNK, 93).await;
+        browser.open(&server.origin()).await;
+        let stands = comes_to(&browser, "unable").await;
+        assert_eq!(stands["buttons"], json!(["link"]));
+        let status = stands["status"].as_str().unwrap();
+        assert!(status.starts_with("Not verified: this browser keeps no files"), "{status}");
+        const HREF: &str = "return document.querySelector('#files longhaul-download').shadowRoot.querySelector('a').href";
+        let href = browser.run(HREF, &[]).await;
+        assert_eq!(href, json!(super::address(&server.origin(), &file)));
+        assert_eq!(requests(&server, &file), 0);
+        browser.close().await;
+    }
+}

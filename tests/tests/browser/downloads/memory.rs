@@ -1,0 +1,54 @@
+//! A page's memory does not grow with what it downloads.
+
+#![allow(clippy::cast_possible_truncation, reason = "it is run on 64-bit machines")]
+
+use std::time::{Duration, Instant};
+
+use longhaul_protocol::Digest;
+use longhaul_tests::files::{GIB, MIB, random_bytes};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::{Downloading, address, stored_in, where_files_are_kept};
+
+/// What the processes of a page that downloads may take beyond what they take while it rests: its buffers
+/// are 64 MiB of that at most.
+const PAGE_MAX: u64 = 150 * MIB;
+/// How much of it is hashed at once to compare it.
+const PIECE: u64 = 64 * MIB;
+
+const PIECE_SHA256: &str = r#"
+    const [start, end] = args;
+    const digest = await crypto.subtle.digest('SHA-256', await window.blob.slice(start, end).arrayBuffer());
+    return btoa(String.fromCharCode(...new Uint8Array(digest)));
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_gibibytes_take_less_than_150_mebibytes_of_a_pages_memory() {
+    where_files_are_kept(async |browser| {
+        let (server, file) = stored_in(None, 2 * GIB, 81).await;
+        browser.open(&server.origin()).await;
+        sleep(Duration::from_secs(2)).await;
+        let (rests, begun) = (browser.memory(), Instant::now());
+        let download = Downloading::begin(browser, &address(&server.origin(), &file)).await;
+        let mut peak = rests;
+        while download.last("complete").await.is_none() {
+            peak = peak.max(browser.memory());
+            assert!(
+                begun.elapsed() < Duration::from_secs(300),
+                "{:?}",
+                download.last("state").await
+            );
+            sleep(Duration::from_millis(100)).await;
+        }
+        let took = begun.elapsed();
+        println!("{:?}: {rests} before, at most {peak}; {took:?}", browser.engine());
+        let bytes = random_bytes(2 * GIB, 81);
+        for (at, piece) in (0..).step_by(PIECE as usize).zip(bytes.chunks(PIECE as usize)) {
+            let told = browser.run_async(PIECE_SHA256, &[json!(at), json!(at + PIECE)]).await;
+            assert_eq!(told, json!(Digest::of(piece).to_base64()), "from byte {at} on");
+        }
+        assert!(peak.pages < rests.pages + PAGE_MAX, "{peak} against {rests}");
+    })
+    .await;
+}
