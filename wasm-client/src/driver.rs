@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Timeout;
+use longhaul_protocol::Millis;
 use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::{
     Action, BufferId, Config, Failure, Input, ONE_REQUEST_MAX, Phase, Ticket, Upload,
@@ -42,7 +43,8 @@ pub(crate) struct Driver {
     machine: RefCell<Upload>,
     transport: Transport,
     page: Rc<Page>,
-    timer: RefCell<Option<Timeout>>,
+    /// When the machine is to be asked next, and what asks it then.
+    timer: RefCell<Option<(Millis, Timeout)>>,
     lock: RefCell<TabLock<Lock>>,
     has_begun: Cell<bool>,
     happened: Happened,
@@ -311,18 +313,24 @@ impl Driver {
         authorized(headers, self.transport.authorization(ticket))
     }
 
-    /// Setting it anew drops the one before.
+    /// One that comes sooner is left: it sets the next. With every byte that moves the machine has more time,
+    /// and to set a timer each time would cost more than what is told.
     fn set_timer(&self) {
         let due = self.machine.borrow().next_timeout();
-        let timer = due.map(|due| {
+        let mut timer = self.timer.borrow_mut();
+        if timer.as_ref().is_some_and(|(set, _)| due.is_some_and(|due| *set <= due)) {
+            return;
+        }
+        *timer = due.map(|due| {
             let this = self.this.clone();
-            Timeout::new(clock::delay(due.since(clock::now())), move || {
+            let ask = move || {
                 if let Some(this) = this.upgrade() {
+                    drop(this.timer.take());
                     this.go_on();
                 }
-            })
+            };
+            (due, Timeout::new(clock::delay(due.since(clock::now())), ask))
         });
-        self.timer.replace(timer);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Sending one body: `XMLHttpRequest`, because `fetch` tells nothing of a body's progress.
 
+use std::cell::Cell;
+
 use js_sys::ArrayBuffer;
+use longhaul_protocol::Millis;
 use longhaul_protocol::upload::{Failure, Ticket};
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use longhaul_protocol::wire::header::UPLOAD_TOKEN;
@@ -10,10 +13,15 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, ProgressEvent, XmlHttpRequest};
 
 use super::{Reporter, local, read};
+use crate::clock;
 use crate::json::{self, Js};
 use crate::number::whole;
 use crate::order::{Headers, Report, Stored};
 use crate::thrown;
+
+/// How often a body's way is told: more often than a page shows it. Browsers tell a lane every 50 ms, which of
+/// five lanes is a hundred messages a second.
+const MOVED_INTERVAL: Millis = Millis(200);
 
 /// What a body is, and so what it is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +143,12 @@ fn on_moved(
     Request { upload, ticket, .. }: Request,
     report: Reporter,
 ) -> Closure<dyn FnMut(ProgressEvent)> {
+    let next = Cell::new(Millis(0));
     let moved = Closure::new(move |event: ProgressEvent| {
+        if clock::now() < next.get() {
+            return;
+        }
+        next.set(clock::now() + MOVED_INTERVAL);
         report(Report::Moved { upload, ticket, bytes: whole(event.loaded()) });
     });
     if let Ok(upload) = xhr.upload() {
