@@ -112,7 +112,10 @@ async fn run(args: ServeArgs) -> Result<Arc<Ending>, StartError> {
     };
     println!("longhaul-server listening on http://{}", listener.local_addr()?);
     let sweeping = tokio::spawn(sweep(Arc::clone(&store), clock));
-    serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop).await;
+    // On a thread that also polls the sockets: from this one each new connection would be handed on twice.
+    tokio::spawn(serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop))
+        .await
+        .map_err(io::Error::other)?;
     sweeping.abort();
     store.shutdown().await;
     Ok(store.ending())

@@ -38,6 +38,8 @@ const READ_LEN: usize = 1 << 20;
 /// How long ranges are asked for.
 const RANGES_FOR: Duration = Duration::from_secs(5);
 const QUICK_RANGES_FOR: Duration = Duration::from_secs(1);
+/// How long a server may keep what it sent from before.
+const GIVEN_BACK_AFTER: Duration = Duration::from_secs(3);
 /// Readers who take a little and wait.
 const SLOW_READERS: usize = 200;
 const SLOW_STEP: usize = 64 << 10;
@@ -193,6 +195,8 @@ impl Entrant for Guest<'_> {
         let hot = fetch(address, large, work.len)?;
         let ranges_for = work.setup.pick(RANGES_FOR, QUICK_RANGES_FOR);
         let per_second = work.wrk.ranges(address, large, work.len, ranges_for)?;
+        // What was mapped for those before is given back by then.
+        thread::sleep(GIVEN_BACK_AFTER);
         let (memory, own) = slow_readers(place, work.len)?;
         disk::forget(&place.file)?;
         let (cold, beside) = cold(place, work.len)?;
