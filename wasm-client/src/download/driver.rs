@@ -262,7 +262,7 @@ impl Driver {
         let (storage, picked) = (Rc::clone(&self.storage), self.picked.clone());
         spawn_local(async move {
             let made = match picked {
-                Some(handle) => Target::picked(&name, handle, plan.len(), keep).await,
+                Some(handle) => Target::picked(&name, handle, keep).await,
                 None => match storage.file().await {
                     Ok(handle) => Target::in_place(&name, handle, plan.len(), keep).await,
                     Err(error) => Err(super::target::trouble(&name, &error)),

@@ -70,24 +70,16 @@ impl Target {
         Ok(target)
     }
 
-    /// A file that the user has picked.
+    /// A file that the user has picked. It is as long as what was written to it: a browser hashes all of it
+    /// whenever it is closed.
     pub(super) async fn picked(
         name: &str,
         handle: FileSystemFileHandle,
-        len: u64,
         keep: bool,
     ) -> Result<Self, TargetError> {
         let way = Way::Picked { writable: RefCell::default(), before: RefCell::default() };
         let target = Self { name: name.to_owned(), handle, way };
         target.open(keep).await.map_err(|error| target.trouble(&error))?;
-        if let Way::Picked { writable, .. } = &target.way {
-            let stream = writable.borrow().clone();
-            let sized = stream.map(|stream| stream.truncate_with_f64(float(len)));
-            if let Some(sized) = sized {
-                let sized = async { JsFuture::from(sized?).await };
-                sized.await.map_err(|error| target.trouble(&error))?;
-            }
-        }
         Ok(target)
     }
 
