@@ -9,6 +9,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
 use tokio::sync::watch;
 
 use crate::disk::said;
@@ -17,6 +19,12 @@ use crate::endpoint::Endpoint;
 
 /// Standard input, as an argument.
 pub const STDIN: &str = "-";
+
+const TAKEN: &str = "it is there already; what comes through the pipe needs a name of its own";
+const BUSY: &str =
+    "another run of longhaul writes it; wait for that, or give what comes another name";
+const FETCHED: &str =
+    "a fetch of that name is not finished; finish it, or give what comes another name";
 
 /// What came, in a file of ours.
 #[derive(Debug)]
@@ -30,15 +38,12 @@ impl Taken {
         file: &Path,
         mut stop: watch::Receiver<Option<Ending>>,
     ) -> Result<Self, Trouble> {
-        if file.exists() {
-            let there = "it is there already; what comes through the pipe needs a name of its own";
-            return Err(Trouble::at(file, there));
+        if file.symlink_metadata().is_ok() {
+            return Err(Trouble::at(file, TAKEN));
         }
-        let part = part_of(file);
-        let taking = tokio::task::spawn_blocking({
-            let (part, file) = (part.clone(), file.to_owned());
-            move || take_down(&part, &file).map_err(|error| Trouble::at(&part, said(&error)))
-        });
+        let part = Part::open(file)?;
+        let path = part.path.clone();
+        let taking = tokio::task::spawn_blocking(move || part.take_down());
         let taken = tokio::select! {
             taken = taking => {
                 taken.unwrap_or_else(|error| Err(Trouble::new(Ending::Local, error.to_string())))
@@ -47,9 +52,13 @@ impl Taken {
             ending = stopped(&mut stop) => Err(Trouble::new(ending, "stopped before the pipe's end")),
         };
         match taken {
-            Ok(()) => Ok(Self { file: file.to_owned() }),
+            Ok(part) => {
+                part.becomes(file)?;
+                Ok(Self { file: file.to_owned() })
+            }
             Err(trouble) => {
-                drop(fs::remove_file(&part));
+                // Half of what nobody can read again.
+                drop(fs::remove_file(&path));
                 Err(trouble)
             }
         }
@@ -72,21 +81,72 @@ impl Taken {
     }
 }
 
-/// What is left of an earlier run is half of what nobody can read again.
-fn take_down(part: &Path, file: &Path) -> io::Result<()> {
-    let mut out = OpenOptions::new().write(true).create(true).truncate(true).open(part)?;
-    io::copy(&mut io::stdin().lock(), &mut out)?;
-    out.sync_all()?;
-    // Unlike a rename, it replaces nothing.
-    fs::hard_link(part, file)?;
-    fs::remove_file(part)?;
-    File::open(file.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new(".")))?
-        .sync_all()
+/// `NAME.part`, which nobody else writes: one of `fetch` has the same name and the same lock.
+struct Part {
+    path: PathBuf,
+    out: File,
 }
 
-fn part_of(file: &Path) -> PathBuf {
+impl Part {
+    fn open(file: &Path) -> Result<Self, Trouble> {
+        let path = beside(file, ".part");
+        let mut options = OpenOptions::new();
+        let out = options.write(true).create(true).truncate(false).open(&path);
+        let out = out.map_err(|error| Trouble::at(&path, said(&error)))?;
+        flock(&out, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => Trouble::at(&path, BUSY),
+            other => Trouble::at(&path, said(&other.into())),
+        })?;
+        if beside(file, ".part.json").exists() {
+            return Err(Trouble::at(&path, FETCHED));
+        }
+        Ok(Self { path, out })
+    }
+
+    /// What an earlier run left of it is half of what nobody can read again.
+    fn take_down(mut self) -> Result<Self, Trouble> {
+        let taken = self.out.set_len(0).and_then(|()| {
+            io::copy(&mut io::stdin().lock(), &mut self.out)?;
+            self.out.sync_all()
+        });
+        match taken {
+            Ok(()) => Ok(self),
+            Err(error) => Err(Trouble::at(&self.path, said(&error))),
+        }
+    }
+
+    /// It is whole, and has its name from now on; where that fails, what came stays.
+    fn becomes(self, file: &Path) -> Result<(), Trouble> {
+        let renamed = renameat_with(CWD, &self.path, CWD, file, RenameFlags::NOREPLACE);
+        let renamed = match renamed.map_err(io::Error::from) {
+            // Not every file system can refuse to replace.
+            Err(error) if !can_refuse(&error) && file.symlink_metadata().is_err() => {
+                fs::rename(&self.path, file)
+            }
+            other => other,
+        };
+        let parent = file.parent().filter(|dir| *dir != Path::new(""));
+        let synced =
+            renamed.and_then(|()| File::open(parent.unwrap_or(Path::new(".")))?.sync_all());
+        synced.map_err(|error| {
+            let path = if self.path.exists() { &self.path } else { file };
+            let said = said(&error);
+            let text = format!(
+                "all that came is in it, but it could not be made {}: {said}",
+                file.display()
+            );
+            Trouble::at(path, text)
+        })
+    }
+}
+
+fn can_refuse(error: &io::Error) -> bool {
+    !matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(".part");
+    name.push(suffix);
     PathBuf::from(name)
 }
 

@@ -102,3 +102,39 @@ async fn a_pipe_needs_a_name_that_nothing_has() {
     assert!(said.code == Some(3) && said.err.contains("film.mp4"), "{said:?}");
     assert_eq!((sha256(&path), names(&folder).len()), (before, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_come_is_kept_when_its_name_was_taken_meanwhile() {
+    let (server, folder) = (server().await, Folder::new());
+    let path = folder.path().join("film.mp4");
+    let (running, mut writer) = piped(&path, &server.origin());
+    let bytes = random_bytes(CHUNK, 35);
+    writer.write_all(&bytes).unwrap();
+    let part = folder.path().join("film.mp4.part");
+    until("it has begun", PATIENCE, async || part.exists().then_some(())).await;
+    std::fs::write(&path, b"another").unwrap();
+    drop(writer);
+    let said = running.ends().await;
+    assert!(said.err.contains("all that came is in it"), "{said:?}");
+    assert_eq!(sha256(&part), Digest::of(&bytes));
+    assert_eq!(std::fs::read(&path).unwrap(), b"another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_never_write_one_file() {
+    let (server, folder) = (server().await, Folder::new());
+    let path = folder.path().join("film.mp4");
+    let (first, mut writer) = piped(&path, &server.origin());
+    let bytes = random_bytes(3 * CHUNK, 36);
+    writer.write_all(&bytes[..CHUNK as usize]).unwrap();
+    let part = folder.path().join("film.mp4.part");
+    let begun = async || (part.metadata().ok()?.len() == CHUNK).then_some(());
+    until("the first has begun", PATIENCE, begun).await;
+    let (second, _) = piped(&path, &server.origin());
+    let said = second.ends().await;
+    assert!(said.err.contains("another run of longhaul writes it"), "{said:?}");
+    writer.write_all(&bytes[CHUNK as usize..]).unwrap();
+    drop(writer);
+    first.ends().await.good();
+    assert_eq!(only_file(&server).await.1, Digest::of(&bytes));
+}

@@ -288,6 +288,7 @@ impl Inner {
                 blob = %blob.0, offset, bytes = len,
                 "a stored chunk has ROTTEN: its bytes no longer have their digest"
             );
+            store.verified.doubt(blob, index);
             Err::<(), _>(rot::found(&store.index, blob, index, offset..offset + len))
         });
         drop(told.await);

@@ -107,9 +107,12 @@ impl DiskGrowing {
 
     async fn of_file(&self, store: &Arc<Inner>, file: FileId, piece: Range<u64>) -> Result<Bytes> {
         let (in_task, owner) = (Arc::clone(store), self.live.owner.clone());
-        let (_, reader) = store.blocking(move || in_task.open_file(&owner, file)).await?;
+        let reader = match store.open_again(&owner, file) {
+            Some((_, reader)) => reader,
+            None => store.blocking(move || in_task.open_file(&owner, file)).await?.1,
+        };
         let len = usize::try_from(piece.end - piece.start).unwrap_or(usize::MAX);
-        reader.read_at(piece.start, len).await
+        reader.read_copied(piece.start, len).await
     }
 
     fn read(

@@ -113,16 +113,30 @@ impl FileReader for DiskReader {
     }
 }
 
+impl DiskReader {
+    /// The same in memory of ours, for who looks at the bytes: a page of a map that the disk cannot give ends
+    /// the process that reads it.
+    pub(super) async fn read_copied(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let Some(sealed) = self.sealed.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
+        work::start(&*self.work, move || sealed.copied(offset, len)).outcome().await
+    }
+}
+
 impl Sealed {
     fn read(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let bytes = self.copied(offset, len)?;
+        // What waits for a slow reader is better kept in the system's memory than in ours.
+        Ok(self.bytes.resident(offset, len).unwrap_or(bytes))
+    }
+
+    fn copied(&self, offset: u64, len: usize) -> Result<Bytes> {
         self.chunks(offset, len).try_for_each(|index| self.verify(index))?;
         // What follows comes from the disk while this is sent.
         self.bytes.will_read(offset.saturating_add(len as u64), AHEAD_BYTES);
         // Reading it brings it into the system's memory, and tells what the disk cannot give.
         let mut bytes = vec![0; len];
         self.bytes.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a file"))?;
-        // What waits for a slow reader is better kept in the system's memory than in ours.
-        Ok(self.bytes.resident(offset, len).unwrap_or_else(|| bytes.into()))
+        Ok(bytes.into())
     }
 
     /// Bytes that were verified and are in the system's memory.

@@ -47,6 +47,13 @@ impl Verified {
         is_read
     }
 
+    /// The chunk was found to be another than it was: whoever reads it next compares it first.
+    pub(super) fn doubt(&self, blob: BlobId, index: ChunkIndex) {
+        if let Some(marks) = lock(&self.0).get(&blob) {
+            marks.remove(index);
+        }
+    }
+
     /// Everything is to be compared once more.
     pub(super) fn forget(&self) {
         lock(&self.0).retain(|_, marks| {
@@ -71,6 +78,13 @@ impl Marks {
         let (word, bit) = self.place(index);
         if let Some(word) = word {
             word.fetch_or(bit, Ordering::Release);
+        }
+    }
+
+    fn remove(&self, index: ChunkIndex) {
+        let (word, bit) = self.place(index);
+        if let Some(word) = word {
+            word.fetch_and(!bit, Ordering::Release);
         }
     }
 
@@ -110,6 +124,8 @@ mod tests {
         drop(marks);
         let again = verified.of(blob, plan(130));
         assert_eq!(marked(&again), 4, "the next reader need not hash again");
+        verified.doubt(blob, ChunkIndex(64));
+        assert!(marked(&again) == 3 && !again.has(ChunkIndex(64)), "it has rotten");
         verified.forget();
         assert_eq!(marked(&again), 0);
         assert!(verified.is_read(blob), "he reads on");

@@ -205,6 +205,7 @@ impl Worker {
         if !self.index.is_unhashed(blob)? {
             return Ok(());
         }
+        self.verified.doubt(blob, index);
         Err(rot::found(&self.index, blob, index, current.plan.range(index)))
     }
 }
