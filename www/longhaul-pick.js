@@ -75,7 +75,8 @@ export class Picker {
     const found = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
     const folders = found.filter((entry) => entry?.isDirectory);
     // A page may hand on items of its own making, which have no handles.
-    const handles = items.map((item, at) => this.#page.keeps() && at < HANDLES_MAX && item.getAsFileSystemHandle?.());
+    const keeps = (at) => this.#page.keeps() && at < HANDLES_MAX && !found[at]?.isDirectory;
+    const handles = items.map((item, at) => keeps(at) && item.getAsFileSystemHandle?.());
     const many = this.#page.many();
     this.#page.take(this.#filesIn(found, handles, many ? folders : []), folders.length && !many && NO_FOLDERS);
   }

@@ -293,7 +293,7 @@ pub enum Fault {
     Source(SourceError),
     /// A chunk was refused as damaged too often.
     #[error(
-        "chunk {chunk} arrived damaged {times} times; a proxy or bad memory may be changing the bytes, try another network or machine"
+        "chunk {chunk} arrived damaged {times} times; if nothing is writing to the file, a proxy or bad memory may be changing the bytes: try another network or machine"
     )]
     Damaged {
         /// The chunk.

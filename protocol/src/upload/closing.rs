@@ -8,12 +8,19 @@ use crate::digest::Digest;
 use crate::problem::{ProblemCode, Retry};
 use crate::time::Millis;
 
+/// The longest wait before another try of a cancel: who gave a file up is not to watch it for longer, and what
+/// is left of it expires.
+const CANCEL_WAIT_MAX: Millis = Millis(30_000);
+
 impl Upload {
     /// Whether what the server was asked to begin is known to be begun or not.
     pub(super) fn was_heard<T>(&mut self, result: &Result<T, Failure>) {
         let is_known = match result {
             Ok(_) => true,
-            Err(failure) => matches!(retry_of(failure), Retry::Never | Retry::Restart),
+            Err(failure) => {
+                let refused = [Retry::Never, Retry::Restart, Retry::Renew];
+                refused.contains(&retry_of(failure)) || is(failure, &[ProblemCode::TooManyRequests])
+            }
         };
         if is_known {
             self.unheard = false;
@@ -47,7 +54,8 @@ impl Upload {
         }
     }
 
-    /// The same key begins nothing a second time, but is answered with what it began.
+    /// The same key begins nothing a second time, but is answered with what it began. A guest whose first answer
+    /// was lost is another guest now: what he began nobody can reach, and the server's sweep takes it.
     fn ask_what_began(&mut self, now: Millis) -> Action {
         let (request, key) = (Box::new(self.create_request(None)), self.create_key());
         self.call(now, CallKind::Create, Call::Create { request, key })
@@ -88,6 +96,10 @@ impl Upload {
             (retry, _, State::Closing { tries }) if retry != Retry::Restart => {
                 *tries += 1;
                 self.link.failed(now, failure);
+                let wait = self.link.down().map_or(Millis(0), |down| down.until.since(now));
+                if wait > CANCEL_WAIT_MAX {
+                    self.end(End::Cancelled);
+                }
             }
             _ => self.end(End::Cancelled),
         }

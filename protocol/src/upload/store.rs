@@ -101,7 +101,10 @@ impl Upload {
                 }
                 self.retry_later(now, failure);
             }
-            Retry::Never if !is(&failure, &[ProblemCode::TooLarge]) => self.refuse(failure),
+            // The key was another file's of that name: this one was picked again since.
+            Retry::Never if !is(&failure, &[ProblemCode::TooLarge, ProblemCode::KeyReused]) => {
+                self.refuse(failure);
+            }
             Retry::Never | Retry::Restart | Retry::Reconcile | Retry::AfterStatus => {
                 self.stores = false;
                 (self.unheard, self.begun) = (false, self.begun + 1);

@@ -4,7 +4,7 @@ use longhaul_protocol::upload::{
     Action, Answer, CANCEL_TRIES, Call, End, Input, Phase, SourceError, Ticket,
 };
 use longhaul_protocol::wire::Holding;
-use longhaul_protocol::{Digest, ProblemCode};
+use longhaul_protocol::{Digest, Millis, ProblemCode};
 
 use super::bench::{Bench, ID, call, calls, held, lost, refusal};
 
@@ -88,6 +88,15 @@ fn what_may_have_been_begun_is_asked_for_some_times_and_not_at_all_where_it_was_
     });
     assert_eq!(calls(&refused.tell(Input::Cancel)), []);
     assert_eq!(refused.upload.phase(), Phase::Ended(End::Cancelled));
+}
+
+#[test]
+fn nobody_watches_a_cancel_for_as_long_as_a_server_asks_to_wait() {
+    let mut bench = unheard(|bench, _| drop(bench.tell(Input::Pause)));
+    let (ticket, _) = call(&bench.tell(Input::Cancel));
+    let busy = refusal(ProblemCode::Unavailable, Some(Millis(86_400_000)));
+    bench.tell(Input::Answer { ticket, result: Err(busy) });
+    assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
 }
 
 /// A sender whose seal of a file of one chunk was under way as it was given up; the server refuses the

@@ -122,6 +122,16 @@ fn a_final_refusal_ends_it() {
 }
 
 #[test]
+fn a_file_of_other_bytes_under_the_key_of_one_that_was_sent_goes_the_usual_way() {
+    let (mut bench, ticket, _) = storing();
+    bench.tell(stored(ticket, Err(lost())));
+    let (ticket, ..) = stores(&bench.wait(1000)).remove(0);
+    let actions = bench.tell(stored(ticket, Err(refusal(ProblemCode::KeyReused, None))));
+    let (_, asked) = call(&actions);
+    assert!(matches!(asked, Call::Create { key, .. } if key == "key-1"));
+}
+
+#[test]
 fn the_answer_of_another_file_is_not_believed() {
     let (mut bench, ticket, _) = storing();
     bench.tell(stored(ticket, Ok(Digest::of(b"another"))));

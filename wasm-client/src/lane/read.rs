@@ -53,12 +53,15 @@ pub(super) async fn proof(nonce: Nonce, slice: &Blob) -> Result<Digest, SourceEr
     Ok(hash_by_wasm(nonce.hasher(), &Uint8Array::new(&bytes)))
 }
 
-/// Whether the slice can still be read to its end: what the browser sends of a file that is gone or shorter
-/// ends like a lost connection.
+/// Whether all of the slice can still be read: what the browser sends of a file that is gone, shorter or on a
+/// failing disk ends like a lost connection.
 pub(super) async fn check(slice: &Blob) -> Result<(), SourceError> {
-    let last = slice.slice_with_f64(slice.size() - 1.0).map_err(|error| unreadable(&error))?;
-    let bytes = anew(&last).await?;
-    if bytes.byte_length() == 1 { Ok(()) } else { Err(SourceError::Changed) }
+    let bytes = anew(slice).await?;
+    if float(bytes.byte_length().into()) >= slice.size() {
+        Ok(())
+    } else {
+        Err(SourceError::Changed)
+    }
 }
 
 /// Into the spare buffer, where there is one and the browser fills buffers of others: a new one of
