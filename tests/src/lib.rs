@@ -17,6 +17,7 @@ pub mod api;
 pub mod artefacts;
 pub mod browser;
 pub mod files;
+pub mod liar;
 pub mod log;
 pub mod memory;
 pub mod page;

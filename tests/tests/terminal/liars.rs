@@ -2,31 +2,16 @@
 
 use std::sync::Arc;
 
-use longhaul_protocol::plan::ChunkIndex;
+use longhaul_protocol::Digest;
+use longhaul_protocol::wire::Manifest;
 use longhaul_protocol::wire::ids::FileId;
-use longhaul_protocol::wire::{DigestRun, FileInfo, FileMeta, Manifest};
-use longhaul_protocol::{Digest, Millis, digest};
 use longhaul_tests::files::{Folder, random_bytes};
+use longhaul_tests::liar::{fake, manifest};
 use longhaul_tests::terminal::{Said, run};
 
-use super::{CHUNK, fake};
+use super::CHUNK;
 
 const FILE: FileId = FileId([7; 16]);
-
-fn manifest(bytes: &[u8]) -> Manifest {
-    let digests: Vec<_> = bytes.chunks(CHUNK as usize).map(Digest::of).collect();
-    let file = FileInfo {
-        id: FILE,
-        meta: FileMeta { name: "x".to_owned(), ..FileMeta::default() },
-        size: bytes.len() as u64,
-        root: digest::root(digests.iter().copied()),
-        chunk_size: CHUNK,
-        chunk_count: digests.len() as u64,
-        sealed_at: Millis(1),
-        sha256: None,
-    };
-    Manifest { file, digests: DigestRun { start: ChunkIndex(0), digests }, next: None }
-}
 
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
@@ -72,7 +57,7 @@ async fn a_manifest_that_lies_is_not_believed_and_no_byte_is_asked_for() {
         ("another file", |page| page.file.id = FileId([9; 16])),
     ];
     for (what, lie) in lies {
-        let mut page = manifest(&random_bytes(2 * CHUNK, 3));
+        let mut page = manifest(FILE, CHUNK, &random_bytes(2 * CHUNK, 3));
         lie(&mut page);
         let said = fetched(&page, never).await;
         assert_eq!(said.code, Some(6), "{what}: {said:?}");
@@ -82,7 +67,7 @@ async fn a_manifest_that_lies_is_not_believed_and_no_byte_is_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_ignores_ranges_is_told_and_nothing_is_written() {
     let bytes = random_bytes(2 * CHUNK + 5, 3);
-    let page = manifest(&bytes);
+    let page = manifest(FILE, CHUNK, &bytes);
     let whole = Arc::new(answer("200 OK", "content-type: video/mp4\r\n", &bytes));
     let said = fetched(&page, move |_| whole.to_vec()).await;
     assert_eq!(said.code, Some(6), "{said:?}");
@@ -91,7 +76,7 @@ async fn a_server_that_ignores_ranges_is_told_and_nothing_is_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_bytes_than_the_manifest_says_are_never_kept() {
-    let page = manifest(&random_bytes(CHUNK + 5, 3));
+    let page = manifest(FILE, CHUNK, &random_bytes(CHUNK + 5, 3));
     let other = random_bytes(CHUNK, 4);
     let said = fetched(&page, move |request| {
         let (range, len) = match request.contains("bytes=0-") {

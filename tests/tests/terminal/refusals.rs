@@ -6,7 +6,7 @@ use longhaul_tests::files::Folder;
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::terminal::{longhaul, run, start_as};
 
-use super::fake;
+use longhaul_tests::liar::fake;
 
 const HTML: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 14\r\nconnection: close\r\n\r\n<h1>Hello</h1>";
 const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope";

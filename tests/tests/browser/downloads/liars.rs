@@ -2,16 +2,14 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "it is run on 64-bit machines")]
 
-use longhaul_protocol::plan::ChunkIndex;
+use longhaul_protocol::Digest;
+use longhaul_protocol::wire::Manifest;
 use longhaul_protocol::wire::ids::FileId;
-use longhaul_protocol::wire::{DigestRun, FileInfo, FileMeta, Manifest};
-use longhaul_protocol::{Digest, Millis, digest};
 use longhaul_tests::browser::Browser;
 use longhaul_tests::files::random_bytes;
+use longhaul_tests::liar::{fake, manifest};
 use longhaul_tests::server::{Options, Server};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
 use super::{CHUNK, Downloading, where_files_are_kept};
 
@@ -20,46 +18,12 @@ const FILE: FileId = FileId([7; 16]);
 const OPEN: &str = "access-control-allow-origin: *\r\naccess-control-allow-headers: range\r\n\
                     access-control-expose-headers: content-range\r\n";
 
-fn manifest(bytes: &[u8]) -> Manifest {
-    let digests: Vec<_> = bytes.chunks(CHUNK as usize).map(Digest::of).collect();
-    let file = FileInfo {
-        id: FILE,
-        meta: FileMeta { name: "x".to_owned(), ..FileMeta::default() },
-        size: bytes.len() as u64,
-        root: digest::root(digests.iter().copied()),
-        chunk_size: CHUNK,
-        chunk_count: digests.len() as u64,
-        sealed_at: Millis(1),
-        sha256: None,
-    };
-    Manifest { file, digests: DigestRun { start: ChunkIndex(0), digests }, next: None }
-}
-
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\n{OPEN}{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
     );
     [head.as_bytes(), body].concat()
-}
-
-/// Something that answers the head of each request with these bytes, and is no Longhaul server.
-async fn fake(answer: impl Fn(&str) -> Vec<u8> + Clone + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let answer = answer.clone();
-            tokio::spawn(async move {
-                let mut request = vec![0; 64 * 1024];
-                if let Ok(count) = stream.read(&mut request).await {
-                    let answer = answer(&String::from_utf8_lossy(&request[..count]));
-                    drop(stream.write_all(&answer).await);
-                }
-            });
-        }
-    });
-    origin
 }
 
 /// What a page is told that downloads from a server with that manifest, which answers other requests like
@@ -100,7 +64,7 @@ async fn a_manifest_that_lies_is_not_believed_and_no_byte_is_asked_for() {
     ];
     where_files_are_kept(async |browser| {
         for (what, lie) in lies {
-            let mut page = manifest(&random_bytes(2 * CHUNK, 3));
+            let mut page = manifest(FILE, CHUNK, &random_bytes(2 * CHUNK, 3));
             lie(&mut page);
             let told = told(browser, &page, never).await;
             assert_eq!(told["code"], json!("manifest"), "{what}: {told}");
@@ -113,7 +77,7 @@ async fn a_manifest_that_lies_is_not_believed_and_no_byte_is_asked_for() {
 async fn a_server_that_ignores_ranges_is_told() {
     where_files_are_kept(async |browser| {
         let bytes = random_bytes(2 * CHUNK + 5, 3);
-        let page = manifest(&bytes);
+        let page = manifest(FILE, CHUNK, &bytes);
         let whole = answer("200 OK", "content-type: video/mp4\r\n", &bytes);
         let told = told(browser, &page, move |_| whole.clone()).await;
         assert_eq!(told["code"], json!("range-ignored"), "{told}");
@@ -124,7 +88,7 @@ async fn a_server_that_ignores_ranges_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_bytes_than_the_manifest_says_are_never_kept() {
     where_files_are_kept(async |browser| {
-        let page = manifest(&random_bytes(CHUNK + 5, 3));
+        let page = manifest(FILE, CHUNK, &random_bytes(CHUNK + 5, 3));
         let other = random_bytes(CHUNK, 4);
         let told = told(browser, &page, move |request| {
             let (range, len) = match request.contains("bytes=0-") {
