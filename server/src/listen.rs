@@ -1,22 +1,24 @@
 //! Connections: accepted, served with hyper, and ended in good order.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -123,8 +125,8 @@ pub async fn serve<S: Store>(
         tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => {
-                    connections.spawn(converse(socket, Arc::clone(&app), graceful.watcher()));
+                Ok((socket, peer)) => {
+                    connections.spawn(converse(socket, peer, Arc::clone(&app), graceful.watcher()));
                 }
                 Err(error) => {
                     tracing::warn!("a connection was not accepted: {error}");
@@ -144,12 +146,19 @@ pub async fn serve<S: Store>(
 }
 
 /// Serves one connection to its end.
-async fn converse<S: Store>(socket: TcpStream, app: Arc<App<S>>, watcher: Watcher) {
+async fn converse<S: Store>(
+    socket: TcpStream,
+    peer: SocketAddr,
+    app: Arc<App<S>>,
+    watcher: Watcher,
+) {
     // Answers are small and written at once: to hold one back for more only delays it.
     let _ = socket.set_nodelay(true);
     let limits = app.config.limits;
     bound_idle_answers(&socket, limits.idle_answer_timeout);
-    let service = service_fn(move |request| {
+    let last = Mutex::new(Uri::default());
+    let service = service_fn(|request: Request<Incoming>| {
+        request.uri().clone_into(&mut last.lock().unwrap_or_else(PoisonError::into_inner));
         let app = Arc::clone(&app);
         async move { Ok::<_, Infallible>(handle(&app, request).await) }
     });
@@ -163,9 +172,26 @@ async fn converse<S: Store>(socket: TcpStream, app: Arc<App<S>>, watcher: Watche
         // Never gathered in one buffer: bytes of a map must not be read here (`store/disk/map.rs`).
         .writev(true)
         .serve_connection(TokioIo::new(socket), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!("a connection ended early: {error}");
+    let Err(error) = watcher.watch(connection).await else { return };
+    if is_of_a_map(&error) {
+        let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+        tracing::error!(
+            %peer,
+            // A path may have characters that a terminal would obey.
+            path = %last.path().escape_default(),
+            "a download broke off: the disk did not give what was to be sent, or somebody cut the file \
+             off. Look at the system's log for errors of the disk"
+        );
+    } else {
+        tracing::debug!(%peer, "a connection ended early: {error}");
     }
+}
+
+/// Whether bytes of a map could not be read when they were to be sent (`store/disk/map.rs`): nothing else
+/// that is sent can be such an address.
+fn is_of_a_map(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.and_then(io::Error::raw_os_error) == Some(Errno::FAULT.raw_os_error())
 }
 
 /// Ends the connection when its other side takes no byte of what is to be sent. Only the system

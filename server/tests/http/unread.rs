@@ -1,12 +1,15 @@
 //! Downloads that nobody reads, and what they keep from others.
 
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use longhaul_protocol::wire::{FileInfo, path};
+use longhaul_protocol::wire::{FileInfo, SealRequest, UploadStatus, path};
 use longhaul_protocol::{Digest, ProblemCode, digest};
 use longhaul_server::Config;
 
-use crate::support::{Answer, Connection, MIB_8, Request, Server, bytes, create_request};
+use crate::program::{command, start, terminate};
+use crate::support::{Answer, Connection, MIB_8, Request, Server, bytes, chunk, create_request};
 
 /// More than both systems keep between a server and who does not read, bytes.
 const SIZE: usize = 5 * MIB_8;
@@ -78,4 +81,59 @@ fn who_reads_slowly_is_not_cut_off() {
         came.extend(more);
     }
     assert!(came == whole);
+}
+
+/// The only file of a data folder that is so long.
+fn blob(dir: &Path) -> PathBuf {
+    let folders = std::fs::read_dir(dir.join("blobs")).unwrap();
+    let folders = folders.map(|folder| folder.unwrap().path());
+    let blobs = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut blobs = blobs.map(|blob| blob.unwrap().path());
+    blobs.find(|blob| blob.metadata().unwrap().len() == SIZE as u64).unwrap()
+}
+
+/// The path of a file that was sent to a server elsewhere.
+fn uploaded(address: SocketAddr, whole: &[u8]) -> String {
+    let mut connection = Connection::to(address);
+    let create = Request::new("POST", path::UPLOADS).json(&create_request(whole.len() as u64));
+    let upload: UploadStatus = connection.send(create).ok(201);
+    let chunks = whole.chunks(upload.chunk_size as usize);
+    for (index, bytes) in (0..).zip(chunks.clone()) {
+        let put = chunk(upload.id, index, bytes).body(bytes);
+        assert_eq!(connection.send(put).status, 204);
+    }
+    let root = digest::root(chunks.map(Digest::of));
+    let seal = Request::new("POST", &path::seal(upload.id)).json(&SealRequest { root });
+    path::file(connection.send(seal).ok::<FileInfo>(201).id)
+}
+
+/// A file that is cut off is to a map what a disk is that cannot give a page.
+#[test]
+fn what_the_disk_does_not_give_ends_one_download_and_nothing_else() {
+    let data = tempfile::tempdir().unwrap();
+    let (child, address) = start(command(data.path()));
+    let (whole, small) = (bytes(SIZE), bytes(4096));
+    let (large, other) = (uploaded(address, &whole), uploaded(address, &small));
+    let get = |path: &str| Request::new("GET", path);
+    assert!(Connection::to(address).send(get(&large)).body == whole);
+    let mut reader = Connection::to(address);
+    reader.send_head(&get(&large));
+    assert_eq!(reader.read_head().0, 200);
+    // Until nothing more goes into the sockets, and the next pieces wait.
+    std::thread::sleep(Duration::from_millis(300));
+    let file = std::fs::OpenOptions::new().write(true).open(blob(data.path())).unwrap();
+    file.set_len(0).unwrap();
+    let mut came = 0;
+    while let len @ 1.. = reader.read(MIB_8).len() {
+        came += len;
+    }
+    assert!(came < SIZE, "all of it came after all");
+    assert!(Connection::to(address).send(get(&other)).body == small);
+    let output = terminate(child);
+    assert!(output.status.success(), "{}", output.status);
+    let log = String::from_utf8(output.stderr).unwrap();
+    let told = log.lines().find(|line| line.contains("ERROR")).expect(&log);
+    for what in ["errors of the disk", &large, "peer=127.0.0.1:"] {
+        assert!(told.contains(what), "{told}");
+    }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_server::store::disk::{Config, DiskStore};
-use longhaul_server::store::{ChunkWriter as _, Store as _, StoreError};
+use longhaul_server::store::{ChunkWriter as _, FileReader as _, Store as _, StoreError};
+use longhaul_server::stream::FRAME_BYTES;
 
 mod copies;
 mod disk;
@@ -334,4 +335,16 @@ async fn an_index_that_could_not_be_closed_is_told_and_compared_at_the_next_star
         drop(store);
     }
     assert!(last.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn the_disk_reads_ahead_of_a_stream_and_not_of_a_small_range() {
+    let (_place, faults, store) = faulty();
+    let (_, info) = Sent::new(8 * CHUNK, 1).upload(&store).await;
+    let (_, reader) = store.open(&alice(), info.id).await.unwrap();
+    let read = |offset, len: u64| reader.read_at(offset, len as usize);
+    read(CHUNK, CHUNK).await.unwrap();
+    assert_eq!(faults.ahead.load(Ordering::SeqCst), 0);
+    read(0, FRAME_BYTES).await.unwrap();
+    assert_ne!(faults.ahead.load(Ordering::SeqCst), 0);
 }

@@ -79,6 +79,22 @@ async fn a_file_that_is_deleted_while_it_is_read_counts_until_the_last_reader_is
 }
 
 #[tokio::test]
+async fn a_piece_of_a_deleted_file_counts_for_longer_than_its_reader() {
+    let place = Place::new();
+    let store = open(&place, |config| config.bytes_per_owner_max = Some(4 * CHUNK));
+    let sent = Sent::new(4 * CHUNK, 1);
+    let (_, info) = sent.upload(&store).await;
+    let (_, reader) = store.open(&alice(), info.id).await.unwrap();
+    let piece = reader.read_at(0, 4 * CHUNK as usize).await.unwrap();
+    let second = piece.slice(..1);
+    store.delete(&alice(), info.id).await.unwrap();
+    drop((reader, piece));
+    assert!(ask(&store, &alice(), 1).await.is_err(), "a socket has it still");
+    drop(second);
+    ask(&store, &alice(), 4 * CHUNK).await.unwrap();
+}
+
+#[tokio::test]
 async fn new_uploads_leave_some_of_the_disk_free() {
     let place = Place::new();
     let stat = rustix::fs::statvfs(place.dir.path()).unwrap();

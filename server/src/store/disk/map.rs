@@ -15,13 +15,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memmap2::{Mmap, MmapOptions};
 
+mod count;
 mod kept;
 
 use super::block::PAGE_BYTES;
+use count::{Count, MAPS, Map};
 use kept::{Found, Kept};
 
-/// How much is mapped at once, bytes: what a reader who does not read keeps mapped at most. To take a
-/// map away again interrupts every processor that the server runs on, so it is many pieces.
+/// How much is mapped at once, bytes. To take a map away again interrupts every processor that the server
+/// runs on, so it is many pieces.
 const MAP_WINDOW_BYTES: u64 = 8 << 20;
 /// What a window has beyond its end, bytes, so that no piece that begins in it needs two: the longest
 /// piece there is.
@@ -30,8 +32,18 @@ const PIECE_MAX: usize = 1 << 20;
 pub(super) const MAPPED_MIN: usize = 128 * 1024;
 
 /// The windows of one file that somebody sends from, by where they begin. All who read it share them.
-#[derive(Debug, Default)]
-pub(super) struct Windows(Kept);
+#[derive(Debug)]
+pub(super) struct Windows {
+    kept: Kept,
+    /// Of all files.
+    maps: &'static Count,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self { kept: Kept::default(), maps: &MAPS }
+    }
+}
 
 impl Windows {
     /// Those bytes of the file, if all of them are in memory, so that no page has to be waited for, and
@@ -42,20 +54,22 @@ impl Windows {
         let begin = offset / MAP_WINDOW_BYTES * MAP_WINDOW_BYTES;
         let start = usize::try_from(offset - begin).ok().filter(|_| len <= PIECE_MAX)?;
         let window = self.window(file, begin, len)?;
-        let range = start..start.checked_add(len).filter(|end| *end <= window.len())?;
-        is_resident(&window, range.clone()).then(|| Bytes::from_owner(Piece { window, range }))
+        let range = start..start.checked_add(len).filter(|end| *end <= window.bytes.len())?;
+        is_resident(&window.bytes, range.clone())
+            .then(|| Bytes::from_owner(Piece { window, range }))
     }
 
-    fn window(&self, file: &File, begin: u64, len: usize) -> Option<Arc<Mmap>> {
-        match self.0.find(begin) {
+    fn window(&self, file: &File, begin: u64, len: usize) -> Option<Arc<Map>> {
+        match self.kept.find(begin) {
             Found::Here(window) => return Some(window),
             Found::New if len < MAPPED_MIN => return None,
             Found::Again | Found::New => {}
         }
-        let mapped = mapped(file, begin);
-        let mapped =
-            mapped.inspect_err(|error| tracing::debug!(%error, "a file cannot be mapped")).ok()?;
-        Some(self.0.keep(begin, mapped))
+        let place = self.maps.place()?;
+        let bytes = mapped(file, begin);
+        let bytes =
+            bytes.inspect_err(|error| tracing::debug!(%error, "a file cannot be mapped")).ok()?;
+        Some(self.kept.keep(begin, Map { bytes, _place: place }))
     }
 }
 
@@ -69,13 +83,13 @@ fn mapped(file: &File, begin: u64) -> io::Result<Mmap> {
 
 /// Some bytes of a window.
 struct Piece {
-    window: Arc<Mmap>,
+    window: Arc<Map>,
     range: Range<usize>,
 }
 
 impl AsRef<[u8]> for Piece {
     fn as_ref(&self) -> &[u8] {
-        self.window.get(self.range.clone()).unwrap_or_default()
+        self.window.bytes.get(self.range.clone()).unwrap_or_default()
     }
 }
 
@@ -93,4 +107,30 @@ fn is_resident(window: &Mmap, range: Range<usize>) -> bool {
         libc::mincore(first, range.end - start, pages.as_mut_ptr())
     };
     told == 0 && pages.iter().all(|page| page & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> File {
+        let file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut &file, &vec![7; 2 * MAPPED_MIN]).unwrap();
+        file
+    }
+
+    #[test]
+    fn no_more_is_mapped_at_once_than_there_are_places_for() {
+        static ONE: Count = Count::up_to(1);
+        let windows = || Windows { kept: Kept::default(), maps: &ONE };
+        let (file, first, second) = (file(), windows(), windows());
+        let piece = |windows: &Windows| windows.resident(&file, 0, MAPPED_MIN);
+        let sent = piece(&first).unwrap();
+        assert!(piece(&first).is_some(), "it is mapped already");
+        assert!(piece(&second).is_none());
+        drop(first);
+        assert!(piece(&second).is_none(), "somebody sends from it");
+        drop(sent);
+        assert!(piece(&second).is_some());
+    }
 }

@@ -62,13 +62,14 @@ impl Opened {
         if asked != Moment(files.changes) {
             return;
         }
-        if files.known.len() >= OPENED_MAX {
-            let oldest = files.known.iter().min_by_key(|(_, known)| known.used).map(|(id, _)| *id);
-            oldest.and_then(|id| files.known.remove(&id));
-        }
+        let oldest = files.oldest().filter(|_| files.known.len() >= OPENED_MAX);
+        let oldest = oldest.and_then(|id| files.known.remove(&id));
         let (owner, info, sealed) = (owner.clone(), Arc::clone(info), Arc::clone(sealed));
         let used = files.next_use();
-        files.known.insert(info.id, Known { owner, info, sealed, used });
+        let same = files.known.insert(info.id, Known { owner, info, sealed, used });
+        // What is mapped of a file takes long to take away: closed when nobody waits for the lock.
+        drop(files);
+        drop((oldest, same));
     }
 
     /// One of the owner's; of others' he hears nothing.
@@ -84,14 +85,15 @@ impl Opened {
     pub(super) fn remove(&self, id: FileId) {
         let mut files = lock(&self.0);
         files.changes += 1;
-        files.known.remove(&id);
+        let known = files.known.remove(&id);
+        drop(files);
+        drop(known);
     }
 
     /// More is known of some of them than was, or nobody may have needed them for long.
     pub(super) fn forget(&self) {
         let mut files = lock(&self.0);
         files.changes += 1;
-        // Closed when nobody waits for the lock.
         let known = std::mem::take(&mut files.known);
         drop(files);
         drop(known);
@@ -99,6 +101,10 @@ impl Opened {
 }
 
 impl Files {
+    fn oldest(&self) -> Option<FileId> {
+        self.known.iter().min_by_key(|(_, known)| known.used).map(|(id, _)| *id)
+    }
+
     fn next_use(&mut self) -> u64 {
         self.uses += 1;
         self.uses

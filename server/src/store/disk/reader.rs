@@ -21,6 +21,7 @@ use super::whole::Bodies;
 use super::work::{self, Work};
 use super::{Inner, disk_error};
 use crate::store::{FileReader, Owner, Result, StoreError};
+use crate::stream::FRAME_BYTES;
 
 /// How far the disk reads ahead of a reader, bytes: eight pieces of a download, what a disk of 1 GB/s
 /// gives in 2 ms.
@@ -33,7 +34,7 @@ pub struct DiskReader {
     sealed: Option<Arc<Sealed>>,
     work: Arc<dyn Work>,
     _body: Bodies,
-    _reading: Arc<Reading>,
+    reading: Arc<Reading>,
 }
 
 /// What is open of one.
@@ -80,7 +81,7 @@ impl Inner {
 
     fn reader(&self, sealed: Option<Arc<Sealed>>, reading: Reading) -> DiskReader {
         let (work, reading) = (Arc::clone(&self.config.work), Arc::new(reading));
-        DiskReader { sealed, work, _body: self.wholes.body(), _reading: reading }
+        DiskReader { sealed, work, _body: self.wholes.body(), reading }
     }
 
     /// The rows of its chunks stay for as long as somebody has the marks, so these are taken before
@@ -106,10 +107,24 @@ impl FileReader for DiskReader {
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
         let Some(sealed) = self.sealed.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
         // What costs no wait is done here: handing it to another thread and back costs more.
-        if let Some(bytes) = sealed.at_hand(offset, len) {
-            return Ok(bytes);
-        }
-        work::start(&*self.work, move || sealed.read(offset, len)).outcome().await
+        let bytes = match sealed.at_hand(offset, len) {
+            Some(bytes) => bytes,
+            None => work::start(&*self.work, move || sealed.read(offset, len)).outcome().await?,
+        };
+        Ok(Bytes::from_owner(Held { bytes, _reading: Arc::clone(&self.reading) }))
+    }
+}
+
+/// Bytes of a file on their way to a socket, which may have them for longer than the reader is there.
+struct Held {
+    bytes: Bytes,
+    /// Dropped after them: they may be a map, and until it is gone the disk has all of the file.
+    _reading: Arc<Reading>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -131,8 +146,10 @@ impl Sealed {
 
     fn copied(&self, offset: u64, len: usize) -> Result<Bytes> {
         self.chunks(offset, len).try_for_each(|index| self.verify(index))?;
-        // What follows comes from the disk while this is sent.
-        self.bytes.will_read(offset.saturating_add(len as u64), AHEAD_BYTES);
+        // What follows comes from the disk while this is sent; nothing does but after a whole frame.
+        if len as u64 >= FRAME_BYTES {
+            self.bytes.will_read(offset.saturating_add(len as u64), AHEAD_BYTES);
+        }
         // Reading it brings it into the system's memory, and tells what the disk cannot give.
         let mut bytes = vec![0; len];
         self.bytes.read_exact_at(offset, &mut bytes).map_err(disk_error("reading a file"))?;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(crate) struct Faults {
     pub(crate) done: Mutex<Vec<Done>>,
     /// Reads and writes of blobs, those that failed among them.
     pub(crate) tries: AtomicUsize,
+    /// What was asked of blobs ahead of time, bytes.
+    pub(crate) ahead: AtomicU64,
     pub(crate) blob_sync_fails: AtomicBool,
     pub(crate) blob_sync_panics: AtomicBool,
     pub(crate) blob_reads_fail: AtomicBool,
@@ -155,6 +157,10 @@ impl DiskFile for FaultyFile {
             return Err(io::Error::other("the cable is loose"));
         }
         self.file.read_exact_at(offset, out)
+    }
+
+    fn will_read(&self, _offset: u64, len: u64) {
+        self.faults.ahead.fetch_add(len, Ordering::SeqCst);
     }
 
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

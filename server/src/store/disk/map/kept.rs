@@ -6,15 +6,14 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
-use memmap2::Mmap;
-
+use super::count::Map;
 use crate::store::disk::live::lock;
 
 /// How often those that nobody wants are taken away: it is as long as nobody notices what they cost,
 /// and as short as the memory that they show as the server's is soon gone again.
 const LOOKED_THROUGH_EVERY: Duration = Duration::from_secs(1);
-/// How many windows of one file are remembered: 2 GiB of it. A process may have 65,530 maps by Linux's
-/// default, and 64 files are kept open.
+/// How many windows of one file are remembered: 2 GiB of it. With 64 files kept open that is as many maps
+/// as there may be.
 const WINDOWS_MAX: usize = 256;
 
 type Windows = Mutex<BTreeMap<u64, Window>>;
@@ -26,7 +25,7 @@ pub(super) struct Kept(Arc<Windows>);
 #[derive(Debug, Default)]
 struct Window {
     /// None while it was wanted once only.
-    map: Option<Arc<Mmap>>,
+    map: Option<Arc<Map>>,
     /// Since they were looked through last.
     is_wanted: bool,
 }
@@ -34,7 +33,7 @@ struct Window {
 /// What there is of a window.
 pub(super) enum Found {
     /// It is mapped.
-    Here(Arc<Mmap>),
+    Here(Arc<Map>),
     /// It was wanted a short while ago.
     Again,
     /// It is wanted for the first time.
@@ -59,7 +58,7 @@ impl Kept {
     }
 
     /// What is mapped now; somebody may have been faster.
-    pub(super) fn keep(&self, begin: u64, map: Mmap) -> Arc<Mmap> {
+    pub(super) fn keep(&self, begin: u64, map: Map) -> Arc<Map> {
         let map = Arc::new(map);
         let mut windows = lock(&self.0);
         match windows.get_mut(&begin) {
@@ -130,8 +129,9 @@ impl Janitor {
 mod tests {
     use super::*;
 
-    fn map() -> Mmap {
-        memmap2::MmapMut::map_anon(4096).unwrap().make_read_only().unwrap()
+    fn map() -> Map {
+        let bytes = memmap2::MmapMut::map_anon(4096).unwrap().make_read_only().unwrap();
+        Map { bytes, _place: super::super::count::MAPS.place().unwrap() }
     }
 
     fn is_mapped(kept: &Kept, begin: u64) -> bool {
