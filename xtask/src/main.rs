@@ -27,6 +27,9 @@ cargo xtask <command>
                   the client, the server, all tests, those in a real browser too.
                   Installs Debian's chromium, chromium-driver, curl, wget and aria2 where they are
                   missing and it may.
+  soak            The tests that take minutes each and that `test` leaves out, in every engine that
+                  LONGHAUL_ENGINES names; and the store's, if LONGHAUL_SHARING_DIR names a folder
+                  on XFS or Btrfs.
   bench [NAME…]   Measure the server beside others; target/bench-peers keeps those.
     --help          what can be told to it
   fuzz [TARGET]   Feed the parsers what nobody would think of, from fuzz/corpus, and keep there what
@@ -62,6 +65,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         ("glue", []) => glue::build(),
         ("demo", []) => demo::run_demo(),
         ("test", []) => test::run_tests(),
+        ("soak", []) => test::run_soak(),
         ("bench", rest) => bench::run_bench(rest),
         ("fuzz", rest) => fuzz::run_fuzz(&fuzz::Options::parse(rest)?),
         ("mutants", rest) => mutants::run_mutants(&mutants::Options::parse(rest)?),

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: everything that has to hold, cheapest first.
+//! `cargo xtask test`: everything that has to hold, cheapest first; and `cargo xtask soak`: the tests
+//! that take minutes each, which it leaves out.
 
 use std::process::Command;
 
@@ -15,6 +16,8 @@ const SERVER_VARIABLE: &str = "LONGHAUL_SERVER";
 const GLUE_VARIABLE: &str = "LONGHAUL_GLUE";
 /// Where the end-to-end tests find the built site.
 const DIST_VARIABLE: &str = "LONGHAUL_DIST";
+/// Where one of the store's tests finds a file system that shares what is copied.
+const SHARING_VARIABLE: &str = "LONGHAUL_SHARING_DIR";
 
 /// Stops at the first thing that does not hold.
 pub(crate) fn run_tests() -> Result<(), Error> {
@@ -32,16 +35,45 @@ pub(crate) fn run_tests() -> Result<(), Error> {
     run(&mut clippy(&["--workspace", "--all-targets"]))?;
     run(&mut clippy(&["-p", "longhaul-protocol", "-p", "longhaul-wasm", "--target", WASM_TARGET]))?;
     run(&mut clippy(&["-p", "longhaul-wasm", "--tests", "--target", WASM_TARGET]))?;
-    heading("programs");
-    run(&mut cargo(["build", "--release", "-p", "longhaul-server", "-p", "longhaul-cli"]))?;
+    build_programs()?;
     heading("tests");
-    run_counted(
-        cargo(["test", "--workspace", "--no-fail-fast"])
-            .env(SERVER_VARIABLE, server())
-            .env(CLI_VARIABLE, cli())
-            .env(DIST_VARIABLE, dist())
-            .env(GLUE_VARIABLE, glue::folder()),
-    )
+    run_counted(&mut finding_all(cargo(["test", "--workspace", "--no-fail-fast"])))
+}
+
+/// The tests that are left out there, in every engine that `LONGHAUL_ENGINES` names.
+pub(crate) fn run_soak() -> Result<(), Error> {
+    heading("programs");
+    programs::ensure()?;
+    heading("client");
+    wasm::build(&wasm::Options::default())?;
+    build_programs()?;
+    heading("long tests");
+    let mut browser = cargo(["test", "-p", "longhaul-tests", "--test", "browser"]);
+    browser.args(["--", "--ignored", "--nocapture", "--test-threads", "1"]);
+    run_counted(&mut finding_all(browser))?;
+    heading("the store where the file system shares what is copied");
+    if std::env::var_os(SHARING_VARIABLE).is_none() {
+        println!("left out: {SHARING_VARIABLE} names no folder on XFS or Btrfs");
+        return Ok(());
+    }
+    let mut store = cargo(["test", "-p", "longhaul-server", "--test", "store"]);
+    store.args(["--", "--ignored"]);
+    run_counted(&mut finding_all(store))
+}
+
+fn build_programs() -> Result<(), Error> {
+    heading("programs");
+    run(&mut cargo(["build", "--release", "-p", "longhaul-server", "-p", "longhaul-cli"]))
+}
+
+/// Tests find there what was built for them.
+fn finding_all(mut tests: Command) -> Command {
+    tests
+        .env(SERVER_VARIABLE, server())
+        .env(CLI_VARIABLE, cli())
+        .env(DIST_VARIABLE, dist())
+        .env(GLUE_VARIABLE, glue::folder());
+    tests
 }
 
 fn clippy(scope: &[&str]) -> Command {

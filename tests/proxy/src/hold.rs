@@ -14,9 +14,9 @@ pub enum Hold {
     Nothing,
     /// So many.
     AfterChunks(usize),
-    /// None, but their bodies are taken in: a sender that leaves is noticed at once, as by a server,
+    /// So many, but the bodies of all are taken in: a sender that leaves is noticed at once, as by a server,
     /// and not only when what it left in the sockets has been read.
-    AllButBodies,
+    ButBodiesAfter(usize),
 }
 
 /// Where chunks wait.
@@ -31,12 +31,11 @@ impl Gate {
     pub(crate) fn new(hold: Hold) -> Self {
         let permits = match hold {
             Hold::Nothing => NO_END_OF_CHUNKS,
-            Hold::AfterChunks(count) => count,
-            Hold::AllButBodies => 0,
+            Hold::AfterChunks(count) | Hold::ButBodiesAfter(count) => count,
         };
         Self {
             chunks: Semaphore::new(permits),
-            takes_bodies: hold == Hold::AllButBodies,
+            takes_bodies: matches!(hold, Hold::ButBodiesAfter(_)),
             on_the_way: AtomicUsize::new(0),
         }
     }

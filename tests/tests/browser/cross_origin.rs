@@ -54,6 +54,7 @@ async fn a_page_of_any_other_origin_gets_nowhere() {
 /// `trunk serve` beside a server, as the README has it. Only where `trunk` is installed: nothing
 /// else here needs it, and building it takes minutes.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "compiles the client once more, which takes minutes: cargo xtask soak"]
 async fn a_page_of_trunk_serve_uploads_to_a_server_beside_it() {
     let probe = Command::new("trunk").arg("--version").stdout(Stdio::null()).status().await;
     if probe.is_err() {

@@ -49,7 +49,7 @@ async fn two_elements_of_a_page_share_its_lanes() {
         let first = folder.random("first.bin", 80 * MIB, 81);
         let second = folder.random("second.bin", 80 * MIB, 82);
         let server = Server::start(Options::demo()).await;
-        let proxy = Proxy::start(server.addr(), Hold::AllButBodies).await;
+        let proxy = Proxy::start(server.addr(), Hold::ButBodiesAfter(0)).await;
         let page = Page::open(browser, &proxy.origin()).await;
         page.pick(&first).await;
         on_the_way(&proxy, LANES_MAX).await;

@@ -59,7 +59,7 @@ async fn a_folder_goes_on_after_a_kill_and_no_file_is_there_twice() {
     let trip = folder.path().join("trip");
     (0..20).for_each(|n| put(&trip, &format!("small/{n:02}"), 1000 + n, n));
     put(&trip, "x large", 6 * CHUNK, 77);
-    let proxy = Proxy::start(server.addr(), Hold::AfterChunks(23)).await;
+    let proxy = Proxy::start(server.addr(), Hold::ButBodiesAfter(23)).await;
     let args = ["send", trip.to_str().unwrap(), "--to", &proxy.origin()].map(str::to_owned);
     let running = start(&args);
     until("the large one halfway", PATIENCE, async || {

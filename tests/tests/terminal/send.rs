@@ -27,7 +27,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let server = server().await;
-        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(PASS)).await;
+        let proxy = Proxy::start(server.addr(), Hold::ButBodiesAfter(PASS)).await;
         let folder = Folder::new();
         let file = folder.random("film.mp4", CHUNKS * CHUNK - 77, 11);
         Self { server, proxy, _folder: folder, file }

@@ -48,7 +48,7 @@ async fn what_comes_through_a_pipe_is_sent_under_its_name_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_what_has_come_is_there_and_sending_it_goes_on() {
     let (server, folder) = (server().await, Folder::new());
-    let proxy = Proxy::start(server.addr(), Hold::AfterChunks(3)).await;
+    let proxy = Proxy::start(server.addr(), Hold::ButBodiesAfter(3)).await;
     let path = folder.path().join("film.mp4");
     let (running, mut writer) = piped(&path, &proxy.origin());
     let bytes = random_bytes(28 * CHUNK, 32);

@@ -24,9 +24,20 @@ const PIECE_SHA256: &str = r#"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: cargo xtask soak"]
 async fn two_gibibytes_take_less_than_150_mebibytes_of_a_pages_memory() {
+    takes_less_than_its_share(2 * GIB, 81).await;
+}
+
+/// More than the buffers and all that a browser has on its way: a page that keeps it is caught.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_hundred_mebibytes_take_less_than_150_of_a_pages_memory() {
+    takes_less_than_its_share(320 * MIB, 82).await;
+}
+
+async fn takes_less_than_its_share(len: u64, seed: u64) {
     where_files_are_kept(async |browser| {
-        let (server, file) = stored_in(None, 2 * GIB, 81).await;
+        let (server, file) = stored_in(None, len, seed).await;
         browser.open(&server.origin()).await;
         sleep(Duration::from_secs(2)).await;
         let (rests, begun) = (browser.memory(), Instant::now());
@@ -34,16 +45,13 @@ async fn two_gibibytes_take_less_than_150_mebibytes_of_a_pages_memory() {
         let mut peak = rests;
         while download.last("complete").await.is_none() {
             peak = peak.max(browser.memory());
-            assert!(
-                begun.elapsed() < Duration::from_secs(300),
-                "{:?}",
-                download.last("state").await
-            );
+            let state = download.last("state").await;
+            assert!(begun.elapsed() < Duration::from_secs(300), "{state:?}");
             sleep(Duration::from_millis(100)).await;
         }
         let took = begun.elapsed();
-        println!("{:?}: {rests} before, at most {peak}; {took:?}", browser.engine());
-        let bytes = random_bytes(2 * GIB, 81);
+        println!("{:?}, {len} bytes: {rests} before, at most {peak}; {took:?}", browser.engine());
+        let bytes = random_bytes(len, seed);
         for (at, piece) in (0..).step_by(PIECE as usize).zip(bytes.chunks(PIECE as usize)) {
             let told = browser.run_async(PIECE_SHA256, &[json!(at), json!(at + PIECE)]).await;
             assert_eq!(told, json!(Digest::of(piece).to_base64()), "from byte {at} on");
