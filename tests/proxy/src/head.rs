@@ -19,6 +19,8 @@ pub struct Seen {
     pub path: String,
     /// For a chunk: which; the first for a file that is sent in one request.
     pub chunk: Option<ChunkIndex>,
+    /// Its `Range`, word for word.
+    pub range: Option<String>,
 }
 
 /// The head of a request, as it came.
@@ -60,6 +62,7 @@ impl Head {
             at: SystemTime::now(),
             connection,
             chunk: index.filter(|_| method == "POST").map(ChunkIndex),
+            range: self.header("range").map(str::to_owned),
             method,
             path,
         }

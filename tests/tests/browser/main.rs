@@ -35,4 +35,5 @@ mod source;
 mod stage;
 mod tabs;
 mod tokens;
+mod video;
 mod workers;
