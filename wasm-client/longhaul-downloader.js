@@ -65,7 +65,7 @@ export class Downloader extends EventTarget {
   constructor({ token, rateMax, lanes } = {}) {
     super();
     [this.#token, this.#rateMax, this.#lanes] = [token, rateMax, lanes];
-    addEventListener("online", () => this.#entries.forEach((entry) => entry.worker?.postMessage(["online"])));
+    addEventListener("online", () => this.#entries.forEach((entry) => this.#order(entry, "online")));
   }
 
   // Begins with a file by its address, or goes on with it, and returns its number. options: `root`, which the
@@ -81,28 +81,29 @@ export class Downloader extends EventTarget {
   pause(id) {
     const entry = this.#entries.get(id);
     if (!entry || RESTS.has(entry.state)) return;
-    if (entry.worker && entry.state !== "queued") entry.worker.postMessage(["pause"]);
-    else this.#rests(entry, { state: "paused", message: "", retryAt: null });
+    this.#order(entry, "pause");
+    // Its worker has nothing to say to it: there is none, or it waits for its turn or its beginning.
+    if (entry.state === "queued") this.#rests(entry, { state: "paused", message: "", retryAt: null });
   }
 
   resume(id) {
     const entry = this.#entries.get(id);
     if (!entry || ["queued", "done", "cancelled"].includes(entry.state)) return;
     if (RESTS.has(entry.state)) this.#queue(entry);
-    else entry.worker?.postMessage(["resume"]);
+    else this.#order(entry, "resume");
   }
 
   // Gives it up, and removes what there is of it.
   cancel(id) {
     const entry = this.#entries.get(id);
     if (!entry || ["done", "cancelled"].includes(entry.state)) return;
-    if (entry.worker) entry.worker.postMessage(["cancel"]);
-    else this.#start(entry, ["cancel"]);
+    if (!entry.worker) this.#start(entry);
+    this.#order(entry, "cancel");
   }
 
   setRateMax(bytesPerSecond) {
     this.#rateMax = bytesPerSecond;
-    this.#entries.forEach((entry) => entry.worker?.postMessage(["setRateMax", bytesPerSecond]));
+    this.#entries.forEach((entry) => this.#order(entry, "setRateMax", bytesPerSecond));
   }
 
   // Turns.
@@ -112,7 +113,7 @@ export class Downloader extends EventTarget {
     this.#tell(entry, "state", { state: "queued", message: "", retryAt: null });
     const turn = () => new Promise((release) => {
       entry.release = release;
-      if (entry.worker) entry.worker.postMessage(["resume"]);
+      if (entry.worker) this.#order(entry, "resume");
       else this.#start(entry);
     });
     navigator.locks.request(TURN, { signal: entry.waiting.signal }, turn).catch(() => {});
@@ -127,9 +128,9 @@ export class Downloader extends EventTarget {
 
   // Its worker.
 
-  async #start(entry, ...orders) {
+  async #start(entry) {
     const worker = new Worker(startable(WORKER), { type: "module", name: "longhaul download" });
-    entry.worker = worker;
+    [entry.worker, entry.orders] = [worker, []];
     worker.onmessage = ({ data: [kind, detail, file] }) => this.#heard(entry, kind, detail, file);
     // It has ended by itself, or never began.
     worker.onerror = (event) => {
@@ -138,9 +139,17 @@ export class Downloader extends EventTarget {
     };
     const { url, root, handle } = entry;
     const authorization = await this.#authorization();
+    if (entry.worker !== worker) return;
     const options = { url, root, handle, authorization, page: location.href, lanes: this.#lanes, rateMax: this.#rateMax };
     worker.postMessage(["begin", options]);
-    for (const order of orders) worker.postMessage(order);
+    for (const order of entry.orders) worker.postMessage(order);
+    entry.orders = undefined;
+  }
+
+  // What is ordered of a worker that has not been told what it is for waits until it is.
+  #order(entry, ...order) {
+    if (entry.orders) entry.orders.push(order);
+    else entry.worker?.postMessage(order);
   }
 
   #heard(entry, kind, detail, file) {
@@ -166,7 +175,7 @@ export class Downloader extends EventTarget {
 
   #end(entry) {
     entry.worker?.terminate();
-    entry.worker = undefined;
+    entry.worker = entry.orders = undefined;
   }
 
   #tell(entry, kind, detail) {

@@ -63,6 +63,7 @@ const STATES = {
 };
 const RESTS = ["idle", "unable"];
 const MOVES = ["opening", "downloading", "checking", "renewing", "waiting"];
+const OVER = ["done", "cancelled"];
 const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
 const BUTTONS = ["start", "pause", "resume", "cancel", "link", "clear"];
 
@@ -81,6 +82,9 @@ class LonghaulDownload extends HTMLElement {
   #saved;
   #token;
   #started;
+  #asks = false;
+  // The address of what was begun, whatever the attribute says by now.
+  #begun;
   #leaving = (event) => this.#left(event);
 
   constructor() {
@@ -113,16 +117,12 @@ class LonghaulDownload extends HTMLElement {
   }
 
   connectedCallback() {
-    addEventListener("beforeunload", this.#leaving);
     this.#look();
     this.#show();
   }
 
-  disconnectedCallback() {
-    removeEventListener("beforeunload", this.#leaving);
-  }
-
-  attributeChangedCallback() {
+  attributeChangedCallback(name) {
+    if (name === "href" && this.isConnected && this.#state === "idle") this.#look();
     this.#show();
   }
 
@@ -131,7 +131,8 @@ class LonghaulDownload extends HTMLElement {
     this.#why = await hindrance();
     if (this.#state === "idle" && this.#why) this.#state = "unable";
     const { href } = this;
-    if (href && this.#state === "idle" && (await isBegun(href))) this.#part("start").textContent = "Go on downloading";
+    const isHere = Boolean(href) && (await isBegun(href));
+    if (this.#state === "idle") this.#part("start").textContent = isHere ? "Go on downloading" : "Download and verify";
     this.#show();
   }
 
@@ -150,23 +151,27 @@ class LonghaulDownload extends HTMLElement {
 
   // What is pressed.
 
+  // Pressed twice it begins once.
   async #start() {
-    const place = await this.#place();
+    if (this.#asks) return;
+    this.#asks = true;
+    const { href } = this;
+    const place = await this.#place(href).finally(() => (this.#asks = false));
     if (!place) return;
-    this.#handle = place.handle;
+    [this.#begun, this.#handle] = [href, place.handle];
     this.#error = "";
+    addEventListener("beforeunload", this.#leaving);
     this.#started = performance.now();
     this.#downloader = new Downloader({ token: this.#token });
     for (const kind of ["state", "file", "progress", "complete", "error"]) {
       this.#downloader.addEventListener(kind, ({ detail }) => this.#heard(kind, detail));
     }
-    this.#id = this.#downloader.add(this.href, { root: this.getAttribute("root") ?? undefined, ...place });
+    this.#id = this.#downloader.add(href, { root: this.getAttribute("root") ?? undefined, ...place });
   }
 
   // Where it is to go: into a file that was picked, else to the browser's own storage; nothing if the person
   // has thought better of it.
-  async #place() {
-    const { href } = this;
+  async #place(href) {
     const kept = await placeOf(href);
     if (kept && (await kept.requestPermission?.({ mode: "readwrite" })) === "granted") return { handle: kept };
     if (this.hasAttribute("no-picker") || !window.showSaveFilePicker) return {};
@@ -184,7 +189,7 @@ class LonghaulDownload extends HTMLElement {
 
   #clear() {
     URL.revokeObjectURL(this.#saved);
-    if (this.#saved) remove(this.href);
+    if (this.#saved) remove(this.#begun);
     this.#state = "idle";
     this.#progress = this.#saved = undefined;
     this.#part("start").textContent = "Download and verify";
@@ -221,20 +226,23 @@ class LonghaulDownload extends HTMLElement {
     this.#state = state === "cancelled" ? "idle" : state;
     if (state === "cancelled") {
       this.#progress = undefined;
-      forgetPlace(this.href);
+      forgetPlace(this.#begun);
       this.#part("start").textContent = "Download and verify";
     }
     if (state !== "failed") this.#error = "";
+    if (OVER.includes(state)) removeEventListener("beforeunload", this.#leaving);
     this.#root.querySelector(".quiet").textContent = [this.#name, STATES[this.#state].words].filter(Boolean).join(": ");
     this.#show();
     // The button that had it may be gone.
     if (hadFocus && !this.#root.activeElement) this.#root.querySelector("button:not([hidden])")?.focus();
   }
 
+  // A file that is opened in the browser by this link is of the page's origin: without a type of its own it is
+  // saved and never shown, or a page that somebody has uploaded would be one of this site.
   #completed({ blob, isPicked }) {
-    forgetPlace(this.href);
+    forgetPlace(this.#begun);
     if (isPicked) return;
-    this.#saved = URL.createObjectURL(blob);
+    this.#saved = URL.createObjectURL(blob.slice(0, blob.size, "application/octet-stream"));
     this.#show();
     this.#part("link").click();
   }

@@ -16,6 +16,7 @@
 //! | any of these but `Finishing` | `Pause` | `Paused` |
 //! | any of these | a refusal that is final, a manifest that lies, a target that fails | `Ended(Failed)` |
 //! | `Paused`, `Ended(Failed)` | `Resume` | `Opening`, or `Moving` once there is a target |
+//! | any but `Ended(Done)`, `Ended(Cancelled)` | `Lost`: what was held is only claimed | `Opening`, or as it rests |
 //! | any but `Finishing`, `Ended(Done)` | `Cancel`: the target goes; `Leave`: it stays | `Ended(Cancelled)` |
 //!
 //! A refused token leaves the state as it is: nothing new is begun until there is a fresh one, and if
@@ -223,6 +224,7 @@ impl Download {
             (_, Input::Lanes { lanes }) => self.config.lanes = lanes,
             (_, Input::RateMax { bytes_per_second }) => self.limit_rate(bytes_per_second),
             (State::Ended(End::Done(_) | End::Cancelled), _) => {}
+            (_, Input::Lost) => self.lose_target(),
             (State::Paused | State::Ended(_), Input::Resume) => self.reopen(),
             (_, Input::Resume | Input::Online) => self.link.try_now(),
             // It is over in a moment, and cannot be taken back halfway.
@@ -288,6 +290,15 @@ impl Download {
         if self.save_at.is_some() {
             self.save_at = Some(Millis(0));
         }
+    }
+
+    /// Going on is starting: what was held is a hint of where to look in the target that is made anew.
+    fn lose_target(&mut self) {
+        let state = if self.is_at_rest() { self.state.clone() } else { State::Opening };
+        self.stop(state);
+        self.config.resume = self.record();
+        (self.claimed, self.taken, self.held) = Default::default();
+        (self.held_bytes, self.reused_bytes, self.is_prepared) = (0, 0, false);
     }
 
     fn changed(&mut self, now: Millis) {

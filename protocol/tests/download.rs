@@ -21,7 +21,7 @@ mod download {
     mod runs;
 }
 
-use download::bench::{Bench, chunk_digest, fetches, lost, manifest, refusal};
+use download::bench::{Bench, checks, chunk_digest, fetches, lost, manifest, refusal};
 
 const CHUNK: u64 = CHUNK_LEN_DEFAULT;
 
@@ -230,6 +230,37 @@ fn a_target_that_is_full_ends_the_download_and_keeps_what_was_written() {
 }
 
 #[test]
+fn what_was_written_to_a_target_that_is_lost_is_looked_for_and_only_what_is_missing_fetched() {
+    let (mut bench, begun) = Bench::fetching(9);
+    for fetch in &begun[..2] {
+        let ticket = bench.writes(fetch);
+        bench.tell(Input::Written { ticket, result: Ok(()) });
+    }
+    let full = Err(TargetError::Full("x".to_owned()));
+    let third = bench.writes(&begun[2]);
+    bench.tell(Input::Written { ticket: third, result: full });
+    assert_eq!(bench.tell(Input::Lost), [], "it rests, and has nothing to do for it later");
+    assert_eq!(bench.download.next_timeout(), None);
+    assert_eq!(bench.download.progress(bench.now).acknowledged, 0);
+    let actions = bench.tell(Input::Resume);
+    let [Action::Prepare { ticket, keep: true, .. }] = actions[..] else { panic!("{actions:?}") };
+    let actions = bench.tell(Input::Prepared { ticket, result: Ok(()) });
+    let looked: Vec<_> = checks(&actions).into_iter().map(|(_, chunk)| chunk.0).collect();
+    assert_eq!(looked, [0, 1]);
+    assert!(fetches(&actions).iter().all(|fetch| fetch.chunk.0 > 1), "{actions:?}");
+}
+
+#[test]
+fn a_target_that_is_lost_while_it_is_written_is_made_anew_at_once() {
+    let (mut bench, begun) = Bench::fetching(3);
+    let ticket = bench.writes(&begun[0]);
+    bench.tell(Input::Written { ticket, result: Ok(()) });
+    let actions = bench.tell(Input::Lost);
+    let is_prepared = |action: &Action| matches!(action, Action::Prepare { keep: true, .. });
+    assert!(actions.iter().any(is_prepared), "{actions:?}");
+}
+
+#[test]
 fn a_target_that_never_answers_ends_the_download() {
     let (mut bench, begun) = Bench::fetching(1);
     bench.writes(&begun[0]);
@@ -247,14 +278,14 @@ fn what_an_earlier_session_wrote_is_looked_at_before_it_is_believed_and_not_fetc
     let mut bench = Bench::with(6, |config| config.resume = Some(record("0-3", 6)));
     let (keep, actions) = bench.prepared();
     assert!(keep);
-    let checks = download::bench::checks(&actions);
-    assert_eq!(checks.len(), CHECKS_MAX);
+    let looked = checks(&actions);
+    assert_eq!(looked.len(), CHECKS_MAX);
     let missing: Vec<_> = fetches(&actions).iter().map(|fetch| fetch.chunk.0).collect();
     assert_eq!(missing, [4, 5], "beside the checks");
-    let (ticket, chunk) = checks[0];
+    let (ticket, chunk) = looked[0];
     let actions = bench.tell(Input::Checked { ticket, result: Ok(chunk_digest(chunk.0)) });
     assert!(fetches(&actions).is_empty(), "it is there: {actions:?}");
-    let (ticket, chunk) = checks[1];
+    let (ticket, chunk) = looked[1];
     let actions = bench.tell(Input::Checked { ticket, result: Ok(Digest::of(b"torn")) });
     assert_eq!(fetches(&actions)[0].chunk, chunk, "it is not what it should be");
     assert_eq!(bench.download.progress(bench.now).reused, CHUNK);
@@ -271,7 +302,7 @@ fn what_an_earlier_session_wrote_of_another_file_is_of_no_use() {
         let (keep, actions) = bench.prepared();
         assert!(!keep);
         assert_eq!(fetches(&actions)[0].chunk, ChunkIndex(0));
-        assert!(download::bench::checks(&actions).is_empty());
+        assert!(checks(&actions).is_empty());
     }
 }
 
@@ -279,8 +310,8 @@ fn what_an_earlier_session_wrote_of_another_file_is_of_no_use() {
 fn a_record_that_claims_chunks_that_the_file_does_not_have_is_no_harm() {
     let mut bench = Bench::with(2, |config| config.resume = Some(record("1-900", 2)));
     let (_, actions) = bench.prepared();
-    let checks = download::bench::checks(&actions);
-    assert_eq!(checks.iter().map(|(_, chunk)| chunk.0).collect::<Vec<_>>(), [1]);
+    let looked = checks(&actions);
+    assert_eq!(looked.iter().map(|(_, chunk)| chunk.0).collect::<Vec<_>>(), [1]);
 }
 
 #[test]

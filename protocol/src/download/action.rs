@@ -156,6 +156,9 @@ pub enum Input {
         /// What came of it.
         result: Result<(), TargetError>,
     },
+    /// What was written to the target is not in it, or may not be: it is prepared anew, and looked through.
+    /// Goes before [`Input::Resume`] if it was at rest.
+    Lost,
     /// There is a fresh token, or there is none to be had.
     Renewed {
         /// The attempt.

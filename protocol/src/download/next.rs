@@ -100,12 +100,21 @@ impl Download {
 
     pub(super) fn save(&mut self, now: Millis) -> Option<Action> {
         self.save_at.filter(|at| *at <= now)?;
+        let record = self.record()?;
+        (self.save_at, self.saved_at) = (None, Some(now));
+        Some(Action::Save(record))
+    }
+
+    /// What is held, or is said to be and was not looked at.
+    pub(super) fn record(&self) -> Option<Record> {
+        if !self.is_prepared {
+            return self.config.resume.clone();
+        }
         let file = self.file()?;
         let (root, size, chunk_size) = (file.root, file.size, file.chunk_size);
-        (self.save_at, self.saved_at) = (None, Some(now));
         let mut held = self.held.clone();
         held.union_with(&self.claimed);
-        Some(Action::Save(Record { root, size, chunk_size, held }))
+        Some(Record { root, size, chunk_size, held })
     }
 
     // Time.

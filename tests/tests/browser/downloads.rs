@@ -5,6 +5,8 @@ mod faults;
 mod going_on;
 mod liars;
 mod memory;
+mod picked;
+mod room;
 
 use std::time::Duration;
 
@@ -29,6 +31,9 @@ pub(crate) const CHUNK: u64 = CHUNK_LEN_SHORT;
 /// Begins with the file at that address, and keeps what is told of it.
 const BEGIN: &str = r#"
     const [url, options, of] = args;
+    // A picker cannot be driven in a browser without a screen; what it gives is a handle too.
+    const root = await navigator.storage?.getDirectory?.();
+    if (of.picked) of.handle = await root.getFileHandle(of.picked, { create: true });
     const { Downloader } = await import(new URL('/longhaul-downloader.js', location.href));
     window.told = [];
     window.downloader = new Downloader(options);
@@ -70,6 +75,13 @@ impl<'a> Downloading<'a> {
 
     pub(crate) async fn begin_with(browser: &'a Browser, url: &str, options: &Value) -> Self {
         browser.run_async(BEGIN, &[json!(url), options.clone(), json!({})]).await;
+        Self { browser }
+    }
+
+    /// Into a file that was picked.
+    pub(crate) async fn begin_into_picked(browser: &'a Browser, url: &str) -> Self {
+        let of = json!({ "picked": "picked.bin" });
+        browser.run_async(BEGIN, &[json!(url), json!({}), of]).await;
         Self { browser }
     }
 

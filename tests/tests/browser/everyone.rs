@@ -45,7 +45,7 @@ async fn upload_as_guest(api: &Api, whole: Bytes) -> FileInfo {
 async fn a_file_that_another_owner_has_here_is_proved_and_no_chunk_body_is_sent() {
     in_every_engine(async |browser| {
         let folder = Folder::new();
-        let file = folder.random("his.bin", 100 * MIB + 1, 21);
+        let file = folder.random("his.bin", 40 * MIB + 1, 21);
         let mut server = Server::start(options(&["--allow-anonymous"])).await;
         let hers = upload_as_guest(&server.api(), std::fs::read(&file).unwrap().into()).await;
         server.kill().await;
@@ -59,7 +59,7 @@ async fn a_file_that_another_owner_has_here_is_proved_and_no_chunk_body_is_sent(
         assert_eq!(server.chunk_requests()[sent..], [], "what was proved was sent too");
         assert!(server.requests().iter().any(|request| request.path.ends_with("/proofs")));
 
-        change_unnoticed(&file, 50 * MIB, 1, 22);
+        change_unnoticed(&file, 20 * MIB, 1, 22);
         page.reload().await;
         upload(&page, &server, &file).await;
         assert_eq!(server.chunk_requests()[sent..].len(), 1, "only the chunk that changed");

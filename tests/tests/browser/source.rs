@@ -108,7 +108,7 @@ fn sha256_of(factor: u32) -> Digest {
 async fn a_file_that_is_picked_again_while_it_rests_is_sent_as_it_was_picked_last() {
     in_every_engine(async |browser| {
         let server = Server::start(Options::demo()).await;
-        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(4)).await;
+        let proxy = Proxy::start(server.addr(), Hold::ButBodiesAfter(4)).await;
         let page = Page::open(browser, &proxy.origin()).await;
         browser.run_async(LOOKS_THE_SAME, &[json!(3)]).await;
         holds(&server, 4, HELD).await;

@@ -17,10 +17,10 @@ use longhaul_tests::wait::until;
 
 use super::{CHUNK, PATIENCE, only_file, server};
 
-const CHUNKS: u64 = 120;
+const CHUNKS: u64 = 48;
 const SIZE: u64 = CHUNKS * CHUNK - 77;
 /// On each connection: slow enough that a run can be ended in the middle.
-const SLOW: u64 = 4 * MIB;
+const SLOW: u64 = 2 * MIB;
 
 /// A file there, and a proxy before the server.
 struct Stage {
@@ -309,7 +309,7 @@ async fn a_disk_that_others_fill_meanwhile_has_the_room_that_it_promised() {
     let stage = Stage::new().await;
     let small = stage.folder.path().join("small");
     fs::create_dir(&small).unwrap();
-    let disk = SmallDisk::mount_on(&small, 160 * MIB);
+    let disk = SmallDisk::mount_on(&small, 80 * MIB);
     stage.is_slow(true);
     let target = small.join("x");
     let running = start(["fetch", &stage.url(stage.file.id), "-o", target.to_str().unwrap()]);

@@ -51,6 +51,8 @@ pub(super) struct Driver {
     shown: RefCell<Shown>,
     whole: RefCell<Option<File>>,
     is_over: Cell<bool>,
+    /// How often it was paused: what was asked for before is not wanted any more.
+    pauses: Cell<u64>,
     tell: Teller,
     this: Weak<Self>,
 }
@@ -103,6 +105,7 @@ impl Driver {
                 shown: RefCell::default(),
                 whole: RefCell::default(),
                 is_over: Cell::new(false),
+                pauses: Cell::new(0),
                 tell,
                 this: this.clone(),
             }
@@ -117,25 +120,39 @@ impl Driver {
 
     /// Pauses; what is in a picked file so far is kept though the page may go.
     pub(super) fn pause(&self) {
+        self.pauses.set(self.pauses.get().wrapping_add(1));
         self.input(Input::Pause);
+        self.rest();
+    }
+
+    fn rest(&self) {
         let target = self.target.borrow().clone();
         if let Some(target) = target {
             spawn_local(async move {
-                // What is lost by that is fetched again.
+                // What is lost by that is looked for before it goes on.
                 drop(target.rest().await);
             });
         }
     }
 
-    /// Goes on.
+    /// Goes on, with a target in which all is that was written, or with one that is made anew and looked through.
     pub(super) fn resume(&self) {
-        let target = self.target.borrow().clone().filter(|target| target.is_picked());
+        let target = self.target.borrow().clone();
         let Some(target) = target else { return self.input(Input::Resume) };
-        let this = self.this.clone();
+        let (this, pauses) = (self.this.clone(), self.pauses.get());
         spawn_local(async move {
-            // What fails there fails again at the first write, which is told.
-            drop(target.wake().await);
-            tell(&this, Input::Resume);
+            let is_whole = target.wake().await;
+            if !is_whole {
+                target.abandon().await;
+            }
+            let Some(this) = this.upgrade().filter(|this| this.pauses.get() == pauses) else {
+                return;
+            };
+            if !is_whole {
+                this.target.take();
+                this.input(Input::Lost);
+            }
+            this.input(Input::Resume);
         });
     }
 
@@ -178,6 +195,8 @@ impl Driver {
                 }
                 Phase::Ended(End::Failed(fault)) => {
                     (self.tell)(Event::Error(ErrorDetail::new(fault)), None);
+                    // The person may leave without trying again.
+                    self.rest();
                 }
                 _ => {}
             }
@@ -262,7 +281,7 @@ impl Driver {
         let (storage, picked) = (Rc::clone(&self.storage), self.picked.clone());
         spawn_local(async move {
             let made = match picked {
-                Some(handle) => Target::picked(&name, handle, keep).await,
+                Some(handle) => Target::picked(&name, handle, plan.len(), keep).await,
                 None => match storage.file().await {
                     Ok(handle) => Target::in_place(&name, handle, plan.len(), keep).await,
                     Err(error) => Err(super::target::trouble(&name, &error)),

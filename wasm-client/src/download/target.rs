@@ -2,13 +2,14 @@
 //!
 //! The first is written in place: what is written lasts whatever becomes of the page. The second is not:
 //! a browser writes beside it and puts that in its place when the stream is closed, which is what
-//! [`Target::rest`] does; going on afterwards costs a copy of what is there.
+//! [`Target::rest`] does; going on afterwards costs a copy of what is there. A write or a close that fails, for
+//! want of room say, takes all with it that was not closed before.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use gloo_timers::callback::Timeout;
-use js_sys::{Object, Reflect, Uint8Array};
+use js_sys::{Object, Promise, Reflect, Uint8Array};
 use longhaul_protocol::download::TargetError;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -35,6 +36,10 @@ const FULL: &str = "QuotaExceededError";
 pub(super) struct Target {
     name: String,
     handle: FileSystemFileHandle,
+    /// Of the whole file, bytes.
+    len: u64,
+    /// What was written to it is not there, or cannot be had any more.
+    is_lost: Cell<bool>,
     way: Way,
 }
 
@@ -45,6 +50,8 @@ enum Way {
     Picked {
         /// `None` while it rests.
         writable: RefCell<Option<FileSystemWritableFileStream>>,
+        /// What was opened last is being closed.
+        closing: RefCell<Option<Promise>>,
         /// As it was when the stream was opened: what is written to that cannot be read.
         before: RefCell<Option<File>>,
     },
@@ -60,13 +67,17 @@ impl Target {
     ) -> Result<Self, TargetError> {
         let access = access(&handle).await.map_err(|error| trouble(name, &error))?;
         let way = Way::InPlace(access.clone());
-        let target = Self { name: name.to_owned(), handle, way };
+        let target = Self::new(name, handle, len, way);
         let sized = match keep {
             true => Ok(()),
             false => access.truncate_with_f64(0.0),
         };
         let sized = sized.and_then(|()| access.truncate_with_f64(float(len)));
-        sized.map_err(|error| target.trouble(&error))?;
+        sized.map_err(|error| {
+            // Nobody else may open it before.
+            access.close();
+            target.trouble(&error)
+        })?;
         Ok(target)
     }
 
@@ -75,21 +86,39 @@ impl Target {
     pub(super) async fn picked(
         name: &str,
         handle: FileSystemFileHandle,
+        len: u64,
         keep: bool,
     ) -> Result<Self, TargetError> {
-        let way = Way::Picked { writable: RefCell::default(), before: RefCell::default() };
-        let target = Self { name: name.to_owned(), handle, way };
+        let way = Way::Picked {
+            writable: RefCell::default(),
+            closing: RefCell::default(),
+            before: RefCell::default(),
+        };
+        let target = Self::new(name, handle, len, way);
         target.open(keep).await.map_err(|error| target.trouble(&error))?;
         Ok(target)
     }
 
+    fn new(name: &str, handle: FileSystemFileHandle, len: u64, way: Way) -> Self {
+        Self { name: name.to_owned(), handle, len, is_lost: Cell::new(false), way }
+    }
+
     async fn open(&self, keep: bool) -> Result<(), JsValue> {
-        let Way::Picked { writable, before } = &self.way else { return Ok(()) };
+        let Way::Picked { writable, before, .. } = &self.way else { return Ok(()) };
         let file: File = JsFuture::from(self.handle.get_file()).await?.unchecked_into();
         let options = FileSystemCreateWritableOptions::new();
         options.set_keep_existing_data(keep);
         let stream = self.handle.create_writable_with_options(&options);
-        writable.replace(Some(JsFuture::from(stream).await?.unchecked_into()));
+        let stream: FileSystemWritableFileStream = JsFuture::from(stream).await?.unchecked_into();
+        // What somebody has added to it since is not the file's.
+        if keep && whole(file.size()) > self.len {
+            JsFuture::from(stream.truncate_with_f64(float(self.len))?).await?;
+        }
+        // Asked for twice, the first is it: it may have been written to.
+        if writable.borrow().is_some() {
+            return JsFuture::from(stream.abort()).await.map(drop);
+        }
+        writable.replace(Some(stream));
         before.replace(keep.then_some(file));
         Ok(())
     }
@@ -138,7 +167,7 @@ impl Target {
             }
             Way::Picked { .. } => {
                 let written = self.write_beside(bytes, start).await;
-                written.map_err(|error| self.trouble(&error))
+                written.map_err(|error| self.lost(&error))
             }
         }
     }
@@ -161,20 +190,25 @@ impl Target {
 
     /// What was written to a picked file so far becomes what it has, so that it outlasts the page.
     pub(super) async fn rest(&self) -> Result<(), TargetError> {
-        let Way::Picked { writable, .. } = &self.way else { return Ok(()) };
-        let Some(stream) = writable.take() else { return Ok(()) };
-        let closed = JsFuture::from(stream.close()).await;
-        closed.map(drop).map_err(|error| self.trouble(&error))
+        let Way::Picked { writable, closing, .. } = &self.way else { return Ok(()) };
+        if let Some(stream) = writable.take() {
+            closing.replace(Some(stream.close()));
+        }
+        let closed = closing.borrow().clone();
+        let Some(closed) = closed else { return Ok(()) };
+        JsFuture::from(closed).await.map(drop).map_err(|error| self.lost(&error))
     }
 
-    /// Goes on after a rest, which copies what is there.
-    pub(super) async fn wake(&self) -> Result<(), TargetError> {
-        let rests =
-            matches!(&self.way, Way::Picked { writable, .. } if writable.borrow().is_none());
-        match rests {
-            true => self.open(true).await.map_err(|error| self.trouble(&error)),
-            false => Ok(()),
+    /// Goes on after a rest, which copies what is there; whether all that was written is there.
+    pub(super) async fn wake(&self) -> bool {
+        if let Way::Picked { writable, .. } = &self.way {
+            let rests = writable.borrow().is_none();
+            // What is still being closed is not in the file that is copied.
+            if rests && (self.rest().await.is_err() || self.open(true).await.is_err()) {
+                self.is_lost.set(true);
+            }
         }
+        !self.is_lost.get()
     }
 
     /// Everything in it lasts, and others may read it.
@@ -187,7 +221,12 @@ impl Target {
             Way::Picked { .. } => self.rest().await?,
         }
         let file = JsFuture::from(self.handle.get_file()).await;
-        Ok(file.map_err(|error| self.trouble(&error))?.unchecked_into())
+        let file: File = file.map_err(|error| self.lost(&error))?.unchecked_into();
+        if whole(file.size()) != self.len {
+            self.is_lost.set(true);
+            return Err(self.failed("it is not as long as what was written to it; try again"));
+        }
+        Ok(file)
     }
 
     /// It will not be written any more; a picked file is as it was when it was opened last.
@@ -204,9 +243,10 @@ impl Target {
         }
     }
 
-    /// Whether the user has picked it.
-    pub(super) fn is_picked(&self) -> bool {
-        matches!(self.way, Way::Picked { .. })
+    /// After this nothing of it can be relied on that was written since it was opened.
+    fn lost(&self, error: &JsValue) -> TargetError {
+        self.is_lost.set(true);
+        self.trouble(error)
     }
 
     fn trouble(&self, error: &JsValue) -> TargetError {

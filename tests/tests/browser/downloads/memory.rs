@@ -29,10 +29,10 @@ async fn two_gibibytes_take_less_than_150_mebibytes_of_a_pages_memory() {
     takes_less_than_its_share(2 * GIB, 81).await;
 }
 
-/// More than the buffers and all that a browser has on its way: a page that keeps it is caught.
+/// More than the bound: a page that keeps what comes is caught.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_few_hundred_mebibytes_take_less_than_150_of_a_pages_memory() {
-    takes_less_than_its_share(320 * MIB, 82).await;
+async fn two_hundred_mebibytes_take_less_than_150_of_a_pages_memory() {
+    takes_less_than_its_share(208 * MIB, 82).await;
 }
 
 async fn takes_less_than_its_share(len: u64, seed: u64) {
