@@ -16,6 +16,10 @@ use crate::store::{FileReader, StoreError};
 /// the copy, small enough that a thousand readers take 256 MiB.
 pub const FRAME_BYTES: u64 = 256 * 1024;
 
+/// What of a file goes out before others have a turn, bytes: who reads as fast as it comes would keep a
+/// thread that also tells the others what has come for them.
+const TURN_BYTES: u64 = 1 << 20;
+
 /// A stretch of a body.
 #[derive(Clone, Debug)]
 pub enum Stretch {
@@ -47,6 +51,8 @@ pub struct FileBody<R> {
     first: Option<Bytes>,
     reading: Option<Read>,
     left: u64,
+    /// Since others had their turn, bytes.
+    sent: u64,
     /// No frame lies in two of these, bytes.
     unit: u64,
 }
@@ -56,7 +62,7 @@ impl<R: FileReader> FileBody<R> {
     pub fn new(reader: R, stretches: impl IntoIterator<Item = Stretch>) -> Self {
         let stretches: VecDeque<_> = stretches.into_iter().collect();
         let left = stretches.iter().map(Stretch::len).sum();
-        Self { reader, stretches, first: None, reading: None, left, unit: u64::MAX }
+        Self { reader, stretches, first: None, reading: None, left, sent: 0, unit: u64::MAX }
     }
 
     /// The same in frames of which none lies in two chunks: what has come of a file need not wait for
@@ -96,8 +102,18 @@ impl<R: FileReader> FileBody<R> {
             self.stretches.push_front(Stretch::File(end..range.end));
         }
         let len = usize::try_from(end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        self.sent += len as u64;
+        let is_turn_over = self.sent > TURN_BYTES;
+        if is_turn_over {
+            self.sent = len as u64;
+        }
         let reader = self.reader.clone();
-        Some(Box::pin(async move { reader.read_at(range.start, len).await }))
+        Some(Box::pin(async move {
+            if is_turn_over {
+                tokio::task::yield_now().await;
+            }
+            reader.read_at(range.start, len).await
+        }))
     }
 }
 
@@ -147,5 +163,43 @@ impl<R: FileReader> Body for FileBody<R> {
 impl<R> std::fmt::Debug for FileBody<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "FileBody({} bytes left)", self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    /// Has every byte at hand.
+    #[derive(Clone)]
+    struct Zeroes;
+
+    impl FileReader for Zeroes {
+        async fn read_at(&self, _offset: u64, len: usize) -> Result<Bytes, StoreError> {
+            Ok(vec![0; len].into())
+        }
+    }
+
+    #[tokio::test]
+    async fn others_have_a_turn_while_a_file_goes_out_as_fast_as_it_can() {
+        let turns = Arc::new(AtomicU64::new(0));
+        let other = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                tokio::task::yield_now().await;
+                other.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let len = 16 * TURN_BYTES;
+        let body = FileBody::new(Zeroes, [Stretch::File(0..len)]).begun().await.unwrap();
+        let sent = body.collect().await.unwrap().to_bytes();
+        assert_eq!(sent.len() as u64, len);
+        assert!(turns.load(Ordering::Relaxed) >= 14, "{turns:?}");
+        other.abort();
     }
 }

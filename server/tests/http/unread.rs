@@ -132,8 +132,8 @@ fn what_the_disk_does_not_give_ends_one_download_and_nothing_else() {
     let output = terminate(child);
     assert!(output.status.success(), "{}", output.status);
     let log = String::from_utf8(output.stderr).unwrap();
-    let told = log.lines().find(|line| line.contains("ERROR")).expect(&log);
-    for what in ["errors of the disk", &large, "peer=127.0.0.1:"] {
+    let told = log.lines().find(|line| line.contains("a download broke off")).expect(&log);
+    for what in ["ERROR", "errors of the disk", &large, "peer=127.0.0.1:"] {
         assert!(told.contains(what), "{told}");
     }
 }

@@ -348,3 +348,27 @@ async fn the_disk_reads_ahead_of_a_stream_and_not_of_a_small_range() {
     read(0, FRAME_BYTES).await.unwrap();
     assert_ne!(faults.ahead.load(Ordering::SeqCst), 0);
 }
+
+/// Tokio has 512 threads for what blocks.
+#[tokio::test]
+async fn a_small_range_does_not_wait_for_streams_that_wait_for_the_disk() {
+    let (_place, faults, store) = faulty();
+    let sent = Sent::new(8 * CHUNK, 1);
+    let (_, info) = sent.upload(&store).await;
+    let (_, reader) = store.open(&alice(), info.id).await.unwrap();
+    faults.streams_wait.store(true, Ordering::SeqCst);
+    let frame = || (reader.clone(), FRAME_BYTES as usize);
+    let streams = std::iter::repeat_with(frame).take(600);
+    let streams: Vec<_> = streams
+        .map(|(reader, len)| tokio::spawn(async move { reader.read_at(0, len).await }))
+        .collect();
+    // Until they all have asked.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let small = reader.read_at(6 * CHUNK, 100);
+    let small = tokio::time::timeout(Duration::from_secs(20), small).await;
+    faults.streams_wait.store(false, Ordering::SeqCst);
+    assert_eq!(small.expect("it waits").unwrap(), sent.chunk(6)[..100]);
+    for stream in streams {
+        stream.await.unwrap().unwrap();
+    }
+}

@@ -13,6 +13,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+#[cfg(target_os = "linux")]
+use memmap2::Advice;
 use memmap2::{Mmap, MmapOptions};
 
 mod count;
@@ -51,12 +53,22 @@ impl Windows {
     ///
     /// The caller knows that nobody changes the file, and hands what comes to a socket and nobody else.
     pub(super) fn resident(&self, file: &File, offset: u64, len: usize) -> Option<Bytes> {
+        let piece = self.piece(file, offset, len)?;
+        is_resident(&piece.window.bytes, piece.range.clone()).then(|| Bytes::from_owner(piece))
+    }
+
+    /// The same, of what comes from the disk first. `None` also if the disk does not give it.
+    pub(super) fn fetched(&self, file: &File, offset: u64, len: usize) -> Option<Bytes> {
+        let piece = self.piece(file, offset, len)?;
+        is_fetched(&piece.window.bytes, piece.range.clone()).then(|| Bytes::from_owner(piece))
+    }
+
+    fn piece(&self, file: &File, offset: u64, len: usize) -> Option<Piece> {
         let begin = offset / MAP_WINDOW_BYTES * MAP_WINDOW_BYTES;
         let start = usize::try_from(offset - begin).ok().filter(|_| len <= PIECE_MAX)?;
         let window = self.window(file, begin, len)?;
         let range = start..start.checked_add(len).filter(|end| *end <= window.bytes.len())?;
-        is_resident(&window.bytes, range.clone())
-            .then(|| Bytes::from_owner(Piece { window, range }))
+        Some(Piece { window, range })
     }
 
     fn window(&self, file: &File, begin: u64, len: usize) -> Option<Arc<Map>> {
@@ -91,6 +103,19 @@ impl AsRef<[u8]> for Piece {
     fn as_ref(&self) -> &[u8] {
         self.window.bytes.get(self.range.clone()).unwrap_or_default()
     }
+}
+
+/// Waits until all of them are in memory and in the map; whether they are. A page that the disk does not
+/// give is an error of this call, and no signal.
+#[cfg(target_os = "linux")]
+fn is_fetched(window: &Mmap, range: Range<usize>) -> bool {
+    let fetched = window.advise_range(Advice::PopulateRead, range.start, range.end - range.start);
+    fetched.inspect_err(|error| tracing::debug!(%error, "not brought into a map")).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_fetched(_window: &Mmap, _range: Range<usize>) -> bool {
+    false
 }
 
 /// Whether no page of them would have to come from the disk. Where the system does not tell, it says so
@@ -132,5 +157,15 @@ mod tests {
         assert!(piece(&second).is_none(), "somebody sends from it");
         drop(sent);
         assert!(piece(&second).is_some());
+    }
+
+    /// Whoever reads such a page himself is ended by a signal.
+    #[test]
+    fn what_the_disk_does_not_give_is_not_fetched() {
+        let (file, windows) = (file(), Windows::default());
+        assert!(windows.fetched(&file, 4096, MAPPED_MIN).is_some());
+        file.set_len(MAPPED_MIN as u64).unwrap();
+        assert!(windows.fetched(&file, 4096, MAPPED_MIN).is_none());
+        assert!(windows.fetched(&file, 0, MAPPED_MIN).is_some());
     }
 }

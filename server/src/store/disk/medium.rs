@@ -103,6 +103,13 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// The same, and what is not in memory comes from the disk first, which blocks. `None` also if the disk
+    /// does not give it: to read it tells why.
+    fn fetched(&self, offset: u64, len: usize) -> Option<Bytes> {
+        let _ = (offset, len);
+        None
+    }
+
     /// Some bytes are about to be read. Only a hint.
     fn will_read(&self, offset: u64, len: u64) {
         let _ = (offset, len);

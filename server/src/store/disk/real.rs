@@ -178,6 +178,10 @@ impl DiskFile for RealFile {
         mapped.or_else(|| if len < MAPPED_MIN { self.copied(offset, len) } else { None })
     }
 
+    fn fetched(&self, offset: u64, len: usize) -> Option<Bytes> {
+        (len >= MAPPED_MIN).then(|| self.windows.fetched(&self.file, offset, len))?
+    }
+
     #[cfg(target_os = "linux")]
     fn will_read(&self, offset: u64, len: u64) {
         use rustix::fs::Advice;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use longhaul_server::store::disk::medium::{Disk, DiskFile, OpenHow};
 use longhaul_server::store::disk::{DiskStore, RealDisk};
+use longhaul_server::stream::FRAME_BYTES;
 
 use crate::store::fixture::*;
 
@@ -31,6 +32,8 @@ pub(crate) struct Faults {
     pub(crate) blob_sync_fails: AtomicBool,
     pub(crate) blob_sync_panics: AtomicBool,
     pub(crate) blob_reads_fail: AtomicBool,
+    /// Reads of whole frames.
+    pub(crate) streams_wait: AtomicBool,
     pub(crate) blob_writes_fail: AtomicBool,
     pub(crate) index_sync_fails: AtomicBool,
     pub(crate) cannot_reserve: AtomicBool,
@@ -153,6 +156,9 @@ impl DiskFile for FaultyFile {
 
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.tries();
+        while out.len() as u64 >= FRAME_BYTES && self.faults.streams_wait.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         if !self.is_index && self.faults.blob_reads_fail.load(Ordering::SeqCst) {
             return Err(io::Error::other("the cable is loose"));
         }
