@@ -16,6 +16,8 @@ const SIZE_MIN = 256 * 1024;
 // As long as a server tells who comes back that an upload expired, milliseconds.
 const KEPT_FOR = 14 * 24 * 3600 * 1000;
 const LOCK_PREFIX = "longhaul-file:";
+// Who remembered a file last: one that was picked again while its upload was still being given up has another.
+const newest = new Map();
 
 // What makes a file that is picked again the same, in one tab or another.
 export function keyOf(endpoint, { name, size, lastModified }) {
@@ -32,6 +34,7 @@ export class Kept {
   // `handle` is a promise of the file's handle, or of none.
   constructor(endpoint, file, handle) {
     this.key = keyOf(endpoint, file);
+    newest.set(this.key, this);
     const until = new Promise((resolve) => { this.#release = resolve; });
     navigator.locks.request(LOCK_PREFIX + this.key, () => until).catch(() => {});
     this.#written = this.#write(file, handle);
@@ -52,6 +55,8 @@ export class Kept {
     this.release();
     // A write that is late must not come after.
     await this.#written;
+    if (newest.get(this.key) !== this) return;
+    newest.delete(this.key);
     await forget(this.key);
   }
 }

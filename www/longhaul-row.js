@@ -33,7 +33,7 @@ const STATES = {
   waiting: { buttons: ["resume", "pause", "cancel"], words: "Waiting" },
   renewing: { buttons: ["pause", "cancel"], words: "Waiting for a new permission" },
   paused: { buttons: ["resume", "cancel"], words: "Paused" },
-  cancelling: { buttons: [], words: "Cancelling" },
+  cancelling: { buttons: ["cancel"], words: "Cancelling" },
   done: { buttons: ["clear"], words: "Done" },
   failed: { buttons: ["resume", "cancel"], words: "Failed" },
   cancelled: { buttons: ["clear"], words: "Cancelled" },

@@ -23,7 +23,8 @@ pub const CHUNK_LEN_MAX: u64 = 64 * 1024 * 1024;
 pub const CHUNK_COUNT_MAX: u64 = 1 << 20;
 /// What a sender's chunk buffers may take together, bytes, read-ahead included.
 pub const BUFFERS_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// The most chunks sent at once: HTTP/1.1 gives six connections per origin, one stays free.
+/// The most bodies on their way at once: HTTP/1.1 gives six connections per origin, and one stays for calls and for
+/// answers that are awaited.
 pub const LANES_MAX: u64 = 5;
 
 /// The lowest rate that a sender may be held to, bytes a second: below it a body may stand still for longer

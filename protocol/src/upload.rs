@@ -22,7 +22,7 @@
 //! | any but `Closing`, `Ended(Done)`, `Ended(Cancelled)` | `Cancel` | `Closing` |
 //! | any but `Ended(Done)`, `Ended(Cancelled)` | `Leave` | `Ended(Cancelled)`, and nothing is deleted |
 //! | `Closing` | a small file that was stored, or a status that tells of our own seal | `Ended(Done)` |
-//! | | the answer, enough tries, or no token to ask with | `Ended(Cancelled)` |
+//! | | the answer, enough tries, no token to ask with, or `Cancel` after a try | `Ended(Cancelled)` |
 //!
 //! A refused token leaves the state as it is: nothing new is begun until there is a fresh one, and
 //! if there is none the upload fails.
@@ -79,6 +79,7 @@ use crate::wire::ids::UploadId;
 
 use ahead::Ahead;
 use buffers::{Buffer, Buffers};
+use failed::Damage;
 use ledger::Ledger;
 use link::Link;
 use pace::Pace;
@@ -175,6 +176,8 @@ pub struct Upload {
     ledger: Ledger,
     buffers: Buffers,
     seek: Seek,
+    /// Whether nothing may be begun yet.
+    looks: bool,
     /// Whether a small file is tried in one request.
     stores: bool,
     /// How many files share this device's lanes and buffers.
@@ -194,7 +197,7 @@ pub struct Upload {
     /// are left alone.
     yielded: LiteMap<ChunkIndex, Millis>,
     /// How often a chunk was refused as damaged; emptied as they arrive.
-    damaged: LiteMap<ChunkIndex, u32>,
+    damaged: LiteMap<ChunkIndex, Damage>,
     /// How many reads and proofs in a row got no answer.
     silences: u32,
     /// Whether a root was refused already: the second time is final.
@@ -225,6 +228,7 @@ impl Upload {
             ledger: Ledger::new(plan.clone().unwrap_or(Plan::EMPTY)),
             buffers: Buffers::new(plan.as_ref().map_or(0, |plan| plan.buffers())),
             seek: if config.seeks { Seek::Open } else { Seek::Over },
+            looks: false,
             stores: true,
             sharing: 1,
             lanes_max: 1,
@@ -293,21 +297,27 @@ impl Upload {
             (_, Input::Renewed { ticket, is_fresh }) => self.on_renewed(ticket, is_fresh),
             (_, Input::Sharing { files }) => self.share_with(now, files),
             (_, Input::RateMax { bytes_per_second }) => self.limit_rate(bytes_per_second),
-            (State::Opening | State::Moving, Input::Pause) => self.stop(State::Paused),
+            (State::Opening | State::Moving, Input::Pause) => self.pause(),
+            (State::Paused | State::Ended(End::Failed(_)), Input::Look) => {
+                self.reopen();
+                self.looks = true;
+            }
+            (State::Opening, Input::Look) => self.looks = true,
             (State::Paused | State::Ended(End::Failed(_)), Input::Resume) => self.reopen(),
             (State::Paused | State::Ended(End::Failed(_)), Input::Picked) => {
                 self.ledger.doubt_all();
             }
-            (State::Opening | State::Moving, Input::Resume) => self.link.try_now(),
+            (State::Opening | State::Moving, Input::Resume) => {
+                self.looks = false;
+                self.link.try_now();
+            }
             (_, Input::Online) => self.link.came_online(),
-            (
-                State::Ended(End::Done(_) | End::Cancelled) | State::Closing { .. },
-                Input::Cancel,
-            ) => {}
+            (State::Ended(End::Done(_) | End::Cancelled), Input::Cancel) => {}
+            (State::Closing { tries }, Input::Cancel) => self.cancel_again(*tries),
             (_, Input::Cancel) => self.cancel(),
             (State::Ended(End::Done(_) | End::Cancelled), Input::Leave) => {}
             (_, Input::Leave) => self.stop(State::Ended(End::Cancelled)),
-            (_, Input::Pause | Input::Resume | Input::Picked) => {}
+            (_, Input::Pause | Input::Look | Input::Resume | Input::Picked) => {}
         }
     }
 
@@ -360,7 +370,7 @@ impl Upload {
         }
         self.tuner.disturbed();
         self.buffers.set_count(share(self.ledger.plan().buffers(), files));
-        let beyond = self.buffers.sending_count().saturating_sub(self.lanes());
+        let beyond = self.buffers.leaving_count().saturating_sub(self.lanes());
         for (buffer, chunk) in self.buffers.stop_least(beyond.min(newcomers * self.lanes())) {
             let until = self.link.superseded_until(now);
             self.yielded.insert(chunk, until);
@@ -402,8 +412,17 @@ impl Upload {
         Buffers::new(share(plan.buffers(), self.sharing))
     }
 
+    /// What was found by looking only may be another by the time that it is looked for again.
+    fn pause(&mut self) {
+        self.stop(State::Paused);
+        if std::mem::take(&mut self.looks) && self.config.seeks {
+            (self.id, self.seek) = (None, Seek::Open);
+        }
+    }
+
     fn reopen(&mut self) {
         self.state = State::Opening;
+        self.looks = false;
         self.link.try_now();
         self.damaged.clear();
         self.silences = 0;

@@ -18,7 +18,9 @@ use longhaul_protocol::{Digest, Millis, Problem, ProblemCode, digest};
 mod upload {
     pub mod bench;
     mod cancel;
+    mod lanes;
     mod liars;
+    mod look;
     mod rate;
     mod sharing;
     mod store;

@@ -12,6 +12,7 @@ use longhaul_protocol::upload::{
 use longhaul_protocol::wire::header::{
     AUTHORIZATION, CHUNK_TRY, ChunkHeaders, StoreHeaders, write_rate_max,
 };
+use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::path;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
@@ -37,6 +38,8 @@ pub(crate) struct Driver {
     name: String,
     /// Random, for this file and session: what names of tries are made of.
     key: String,
+    /// What is noted of the file for after a reload, if it is of this upload.
+    noted: Cell<Option<UploadId>>,
     /// As it was picked last.
     file: RefCell<File>,
     fingerprint: Fingerprint,
@@ -87,6 +90,7 @@ impl Driver {
             upload: parts.upload,
             name: parts.config.meta.name.clone(),
             key: parts.config.key.clone(),
+            noted: Cell::new(parts.config.resume),
             file: RefCell::new(parts.file),
             fingerprint: parts.fingerprint,
             machine: RefCell::new(Upload::new(parts.config)),
@@ -112,7 +116,11 @@ impl Driver {
             Admitted::Input(input) => self.handle(input),
             Admitted::Ask { waits } => {
                 self.ask_for_lock(waits);
-                (self.happened)(self.upload);
+                // Who waits for a tab to end does not begin before it; who may begin spends no time on asking.
+                match waits {
+                    true => self.handle(Input::Look),
+                    false => (self.happened)(self.upload),
+                }
             }
             Admitted::Nothing => (self.happened)(self.upload),
         }
@@ -169,7 +177,7 @@ impl Driver {
         let answered = self.lock.borrow_mut().answer(asked);
         match answered {
             Answered::Input(input) => self.input(input),
-            Answered::Taken => (self.happened)(self.upload),
+            Answered::Taken => self.handle(Input::Pause),
             Answered::Freed => (self.freed)(self.upload),
             Answered::Nothing => {}
         }
@@ -265,8 +273,15 @@ impl Driver {
                     tell(&this, Input::Renewed { ticket, is_fresh });
                 });
             }
-            Action::Save(record) => persist::save(&self.fingerprint, &record),
-            Action::Forget => persist::forget(&self.fingerprint),
+            Action::Save(record) => {
+                self.noted.set(Some(record.id));
+                persist::save(&self.fingerprint, &record);
+            }
+            Action::Forget => {
+                if let Some(upload) = self.noted.take() {
+                    persist::forget(&self.fingerprint, upload);
+                }
+            }
         }
     }
 

@@ -157,6 +157,7 @@ impl Journal {
             Input::Moved { .. } | Input::Sharing { .. } | Input::RateMax { .. } => None,
             Input::Pause => Some((Level::Debug, "told to pause".to_owned())),
             Input::Picked => Some((Level::Info, "the file was picked again".to_owned())),
+            Input::Look => Some((Level::Debug, "told to look".to_owned())),
             Input::Resume => Some((Level::Debug, "told to go on".to_owned())),
             Input::Cancel | Input::Leave => Some((Level::Debug, "told to give it up".to_owned())),
         }

@@ -7,6 +7,7 @@ use std::cell::Cell;
 
 use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::upload::Record;
+use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::json::{FromJson as _, ToJson as _};
 use longhaul_protocol::{Digest, Millis};
 use wasm_bindgen::JsValue;
@@ -111,9 +112,10 @@ pub(crate) fn save_guest(guest: &Guest, token: &str) {
     }
 }
 
-/// Forgets.
-pub(crate) fn forget(fingerprint: &Fingerprint) {
-    if let Some(storage) = storage() {
+/// Forgets that upload; what is noted of another of the same file stays.
+pub(crate) fn forget(fingerprint: &Fingerprint, upload: UploadId) {
+    let Some(storage) = storage() else { return };
+    if read(&storage, &fingerprint.0).is_some_and(|record| record.id == upload) {
         remove(&storage, &fingerprint.0);
     }
 }

@@ -352,8 +352,12 @@ impl Uploader {
     }
 
     fn online(&self) {
-        let moving = self.page.moving_of(self.line);
-        moving.into_iter().for_each(|upload| self.tell(upload, Input::Online));
+        let is_asking = |(upload, driver): &(&u32, &Rc<Driver>)| {
+            self.page.moves(**upload) || driver.phase() == Phase::Cancelling
+        };
+        let asking: Vec<u32> =
+            self.drivers.borrow().iter().filter(is_asking).map(|(upload, _)| *upload).collect();
+        asking.into_iter().for_each(|upload| self.tell(upload, Input::Online));
     }
 }
 

@@ -209,6 +209,9 @@ pub enum Input {
     },
     /// The user pauses.
     Pause,
+    /// Somebody else on this device may be sending the file, which is being found out: what can be done without
+    /// beginning anything is done until [`Input::Resume`], or [`Input::Pause`] if somebody is.
+    Look,
     /// The user goes on, or tries again after a failure.
     Resume,
     /// The user picked the file again while it rests: what there is of it is compared with it before it

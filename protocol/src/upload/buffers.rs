@@ -46,10 +46,19 @@ pub(super) struct Sending {
     pub(super) replace: Option<Digest>,
     /// Where in the chunk the body starts.
     pub(super) offset: u64,
+    /// How long the body is, bytes.
+    pub(super) body: u64,
     /// Bytes of the body that the network has taken.
     pub(super) moved: u64,
     /// When it last took any.
     pub(super) moved_at: Millis,
+}
+
+impl Sending {
+    /// Whether the network has taken all of the body, and only the answer is waited for.
+    fn has_left(&self) -> bool {
+        self.moved >= self.body
+    }
 }
 
 impl Buffer {
@@ -130,6 +139,14 @@ impl Buffers {
             .find(|(_, slot)| matches!(slot, Buffer::Reading { ticket, .. } if *ticket == wanted))
     }
 
+    /// The digest of what lies in a buffer, whole.
+    pub(super) fn digest(&self, wanted: BufferId) -> Option<Digest> {
+        self.iter().find(|(id, _)| *id == wanted).and_then(|(_, buffer)| match *buffer {
+            Buffer::Full { digest, .. } => Some(digest),
+            _ => None,
+        })
+    }
+
     /// The buffer that is being sent under this ticket.
     pub(super) fn sent_as(&mut self, wanted: Ticket) -> Option<(BufferId, &mut Buffer)> {
         self.iter_mut().find(|(_, buffer)| buffer.sending().is_some_and(|s| s.ticket == wanted))
@@ -181,7 +198,12 @@ impl Buffers {
     }
 
     pub(super) fn sending_count(&self) -> u64 {
-        self.slots.iter().filter(|buffer| buffer.sending().is_some()).count() as u64
+        self.slots.iter().filter_map(Buffer::sending).count() as u64
+    }
+
+    /// How many bodies the network has not taken yet.
+    pub(super) fn leaving_count(&self) -> u64 {
+        self.slots.iter().filter_map(Buffer::sending).filter(|it| !it.has_left()).count() as u64
     }
 
     /// Stops so many sends, those of which the least has gone, and names them.

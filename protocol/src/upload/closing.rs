@@ -39,6 +39,13 @@ impl Upload {
         self.calling = begins;
     }
 
+    /// Who says it again after a try failed does not want to wait for the next: what the server holds expires.
+    pub(super) fn cancel_again(&mut self, tries: u32) {
+        if tries > 0 {
+            self.end(End::Cancelled);
+        }
+    }
+
     pub(super) fn close(&mut self, now: Millis, tries: u32) -> Option<Action> {
         if self.is_calling() || self.is_storing() || self.is_held_up() {
             return None;

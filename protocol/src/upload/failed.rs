@@ -2,9 +2,19 @@
 
 use super::buffers::Stage;
 use super::{BufferId, CallKind, Failure, Fault, State, Ticket, Upload};
+use crate::digest::Digest;
 use crate::plan::ChunkIndex;
 use crate::problem::{ProblemCode, Retry};
 use crate::time::Millis;
+
+/// What is known of a chunk that was refused as damaged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Damage {
+    /// What was hashed, as it was sent last.
+    pub(super) digest: Digest,
+    /// How often it was refused.
+    times: u32,
+}
 
 /// A send that failed.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +92,8 @@ impl Upload {
         }
     }
 
-    /// The bytes that arrived were not those that were hashed: read them once more.
+    /// The bytes that arrived were not those that were hashed: read them once more. If they are others then,
+    /// the file was written to, and not the way to the server has damaged them.
     pub(super) fn on_damaged(
         &mut self,
         now: Millis,
@@ -90,10 +101,12 @@ impl Upload {
         chunk: ChunkIndex,
         failure: Failure,
     ) {
+        let hashed = self.buffers.digest(buffer);
         self.free(buffer);
-        let times = self.damaged.entry(chunk).or_default();
-        *times += 1;
-        match *times {
+        let Some(digest) = hashed else { return self.retry_later(now, failure) };
+        let times = self.damaged.get(&chunk).map_or(1, |damage| damage.times + 1);
+        self.damaged.insert(chunk, Damage { digest, times });
+        match times {
             times if times > self.link.policy().damaged_max => {
                 self.fail(Fault::Damaged { chunk, times });
             }

@@ -141,6 +141,10 @@ impl Upload {
             Ok(digest) => {
                 self.silences = 0;
                 self.ahead.was_read(now.since(since));
+                if self.damaged.get(&chunk).is_some_and(|damage| damage.digest != digest) {
+                    self.ledger.doubt_all();
+                    return self.fail(Fault::Source(SourceError::Changed));
+                }
                 if let Some(is_same) = self.ledger.check(chunk, digest) {
                     return self.on_checked(id, is_same);
                 }
@@ -187,9 +191,7 @@ impl Upload {
                 *buffer = Buffer::Empty;
                 self.token.accepted_by(ticket);
                 self.outbox.push_back(Action::Free { buffer: id });
-                let body = self.ledger.plan().chunk_bytes(chunk).saturating_sub(sending.offset);
-                let rest = body.saturating_sub(sending.moved);
-                self.moved(now, rest);
+                self.moved(now, sending.body.saturating_sub(sending.moved));
                 self.chunk_arrived(now, chunk, digest);
             }
             Err(failure) => {

@@ -25,7 +25,9 @@ impl Upload {
         }
         let next = match self.id {
             _ if self.seeks() => self.seek(now),
-            _ if self.is_calling() => None,
+
+            None if self.looks => self.read_first(now),
+            _ if self.looks || self.is_calling() => None,
             Some(id) => Some(self.call(now, CallKind::Status, Call::Status(id))),
             None => self.begin(now),
         };
@@ -102,7 +104,7 @@ impl Upload {
     }
 
     fn send_next(&mut self, now: Millis) -> Option<Action> {
-        let is_free = self.buffers.sending_count() < self.lanes() && self.pace.until().is_none();
+        let is_free = self.has_free_lane() && self.pace.until().is_none();
         let upload = self.id.filter(|_| is_free && !self.is_doubted())?;
         let ticket = Ticket(self.next_ticket);
         let (yielded, ledger) = (&self.yielded, &self.ledger);
@@ -111,19 +113,26 @@ impl Upload {
             Buffer::Full { chunk, digest, stage } if !yielded.contains_key(chunk) => {
                 let Stage::Cleared { replace } = *stage else { return None };
                 let offset = ledger.offset(*chunk, *digest);
-                *stage =
-                    Stage::Sending(Sending { ticket, replace, offset, moved: 0, moved_at: now });
+                let body = ledger.plan().chunk_bytes(*chunk).saturating_sub(offset);
+                let begun = Sending { ticket, replace, offset, body, moved: 0, moved_at: now };
+                *stage = Stage::Sending(begun);
                 let headers = ChunkHeaders { index: *chunk, offset, digest: *digest, replace };
-                Some((headers, Action::Send { ticket, buffer, upload, headers, rate_max }))
+                Some((body, Action::Send { ticket, buffer, upload, headers, rate_max }))
             }
             _ => None,
         };
-        let (ChunkHeaders { index, offset, .. }, action) =
-            self.buffers.iter_mut().find_map(cleared)?;
-        let body = ledger.plan().chunk_bytes(index).saturating_sub(offset);
+        let (body, action) = self.buffers.iter_mut().find_map(cleared)?;
         self.pace.begins(now, body, self.sharing);
         self.next_ticket += 1;
         Some(action)
+    }
+
+    /// Whether a body may leave. A lane whose body has left waits for its answer on the connection that is
+    /// there for calls, while there is none under way: a round trip each chunk would go by unused otherwise.
+    fn has_free_lane(&self) -> bool {
+        let waiting = u64::from(self.sharing <= 1 && !self.is_calling());
+        let lanes = self.lanes();
+        self.buffers.leaving_count() < lanes && self.buffers.sending_count() < lanes + waiting
     }
 
     /// Whether the first chunk is on its way out, and nothing is to be read beside it.

@@ -42,7 +42,8 @@ impl Upload {
         }
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        let sending = Sending { ticket, replace: None, offset: 0, moved: 0, moved_at: now };
+        let body = self.config.size;
+        let sending = Sending { ticket, replace: None, offset: 0, body, moved: 0, moved_at: now };
         for (_, slot) in self.buffers.iter_mut().filter(|(id, _)| *id == buffer) {
             *slot = Buffer::Full { chunk: ChunkIndex(0), digest, stage: Stage::Sending(sending) };
         }

@@ -37,8 +37,8 @@ impl Upload {
         self.link.tick(now);
         self.pace.tick(now);
         self.ahead.tick(now);
-        let (sending, chunk_len) = (self.buffers.sending_count(), self.ledger.plan().chunk_len());
-        self.tuner.tick(now, sending, self.lanes_most(), chunk_len);
+        let (leaving, chunk_len) = (self.buffers.leaving_count(), self.ledger.plan().chunk_len());
+        self.tuner.tick(now, leaving, self.lanes_most(), chunk_len);
         if self.calling.is_some_and(|calling| calling.until <= now) {
             self.call_timed_out(now);
         }

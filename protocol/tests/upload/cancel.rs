@@ -147,3 +147,15 @@ fn what_another_tab_goes_on_with_is_left_without_a_word_to_the_server() {
         assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
     }
 }
+
+#[test]
+fn who_gives_up_once_more_after_a_try_failed_waits_no_longer() {
+    let (mut bench, _) = Bench::sending(9);
+    let (ticket, _) = call(&bench.tell(Input::Cancel));
+    bench.tell(Input::Cancel);
+    assert_eq!(bench.upload.phase(), Phase::Cancelling, "the first try is under way");
+    bench.tell(Input::Answer { ticket, result: Err(lost()) });
+    let actions = bench.tell(Input::Cancel);
+    assert_eq!(bench.upload.phase(), Phase::Ended(End::Cancelled));
+    assert!(actions.contains(&Action::Forget));
+}

@@ -1,9 +1,10 @@
 //! Files that are read once more before they are sealed.
 
-use longhaul_protocol::Digest;
 use longhaul_protocol::upload::{Action, Call, End, Fault, Input, Phase, SourceError};
+use longhaul_protocol::wire::Holding;
+use longhaul_protocol::{Digest, ProblemCode};
 
-use super::bench::{Bench, call, calls, reads};
+use super::bench::{Bench, call, calls, reads, refusal};
 
 #[test]
 fn every_chunk_is_read_once_more_and_only_then_is_the_file_sealed() {
@@ -43,4 +44,23 @@ fn what_was_read_once_more_is_not_read_a_third_time_after_an_outage() {
     let actions = bench.actions();
     assert_eq!(reads(&actions), 0);
     assert!(matches!(call(&actions).1, Call::Seal(..)));
+}
+
+#[test]
+fn a_chunk_that_was_refused_as_damaged_and_is_another_now_is_a_file_that_has_changed() {
+    let (mut bench, sent) = Bench::sending(9);
+    let (ticket, chunk) = sent[1];
+    let damaged = Err(refusal(ProblemCode::DigestMismatch, None));
+    bench.tell(Input::Sent { ticket, result: damaged });
+    let asked = bench.wait(2000);
+    bench.answer(call(&asked).0, Holding::default());
+    let start = bench.plan.range(chunk).start;
+    let again = bench.actions().into_iter().find_map(|action| match action {
+        Action::Read { ticket, range, .. } if range.start == start => Some(ticket),
+        _ => None,
+    });
+    let ticket = again.expect("it is read again");
+    bench.tell(Input::Read { ticket, result: Ok(Digest::of(b"written to")) });
+    let changed = End::Failed(Fault::Source(SourceError::Changed));
+    assert_eq!(bench.upload.phase(), Phase::Ended(changed));
 }

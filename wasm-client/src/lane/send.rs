@@ -145,7 +145,8 @@ fn on_moved(
 ) -> Closure<dyn FnMut(ProgressEvent)> {
     let next = Cell::new(Millis(0));
     let moved = Closure::new(move |event: ProgressEvent| {
-        if clock::now() < next.get() {
+        let has_left = event.loaded() >= event.total();
+        if clock::now() < next.get() && !has_left {
             return;
         }
         next.set(clock::now() + MOVED_INTERVAL);

@@ -20,8 +20,10 @@ fn fingerprint(name: &str) -> Fingerprint {
 fn a_record_is_read_back_until_it_is_forgotten() {
     let (fingerprint, kept) = (fingerprint("kept"), record(clock::since_1970() + HOUR));
     save(&fingerprint, &kept);
-    assert_eq!(load(&fingerprint), Some(kept));
-    forget(&fingerprint);
+    assert_eq!(load(&fingerprint).as_ref(), Some(&kept));
+    forget(&fingerprint, UploadId([8; 16]));
+    assert_eq!(load(&fingerprint).as_ref(), Some(&kept), "it is of another upload of that file");
+    forget(&fingerprint, kept.id);
     assert_eq!(load(&fingerprint), None);
 }
 
@@ -57,7 +59,7 @@ fn what_is_over_is_swept_and_what_is_not_ours_is_not() {
     assert!(!is_there(&over.0) && !is_there("longhaul:no-record"));
     assert!(is_there(&alive.0) && is_there("somebody"));
     assert_eq!(load_guest(&guest).as_deref(), Some("token"));
-    forget(&alive);
+    forget(&alive, UploadId([7; 16]));
     storage.clear().unwrap();
 }
 

@@ -98,8 +98,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "directory sync removed: a new blob",
         "crash::after",
         CREATE,
-        "        self.disk.sync_dir(&self.layout.dir_of(blob)).map_err(making)?;\n",
-        "        if !@M {\n            self.disk.sync_dir(&self.layout.dir_of(blob)).map_err(making)?;\n        }\n",
+        "        if made.is_some() {\n",
+        "        if made.is_some() && !@M {\n",
+    ),
+    mutant(
+        "directory sync removed: a new blob",
+        "crash::after",
+        CREATE,
+        "live.name_blob(|| disk.sync_dir(&dir).map_err(disk_error(\"making a blob\")))",
+        "live.name_blob(|| if @M { Ok(()) } else { disk.sync_dir(&dir).map_err(disk_error(\"making a blob\")) })",
     ),
     mutant(
         "directory sync removed: an unlinked blob",

@@ -1,6 +1,7 @@
-//! Begins uploads: the row first, then the file at its full length, then the names, then the
-//! answer. After a crash in between there is a row without chunks and without a blob, which is
-//! what an upload looks like to which nothing was sent; its blob is made when it is needed.
+//! Begins uploads: the row first, then the file at its full length, then the answer, and the file's name is
+//! synced meanwhile, at the latest before its first chunk is held. After a crash in between there is a row
+//! without chunks and without a blob, which is what an upload looks like to which nothing was sent; its blob
+//! is made when it is needed.
 
 use std::io;
 use std::sync::{Arc, Once};
@@ -15,6 +16,7 @@ use super::live::Live;
 use super::medium::{DiskFile, OpenHow};
 use super::row::UploadRow;
 use super::space::Bounds;
+use super::work;
 use super::{Inner, disk_error};
 use crate::store::{NewUpload, Owner, Result, StoreError};
 
@@ -45,13 +47,27 @@ impl Inner {
             Created::Before(before) => self.load(owner, before),
             Created::New(room) => {
                 let live = self.load(owner, id)?;
-                self.make_blob(BlobId(id), row.len).inspect_err(|_| self.take_back(&live))?;
+                self.reserve_blob(BlobId(id), row.len).inspect_err(|_| self.take_back(&live))?;
                 room.keep();
                 tracing::info!(upload = %id, bytes = row.len, "upload begun");
-                live.set_named();
+                self.name_blob_soon(&live);
                 Ok(live)
             }
         }
+    }
+
+    /// Syncs the blob's name while the answer is on its way. What fails is told to who sends the first chunk, for
+    /// which it is tried again. An only chunk comes as soon as this could begin.
+    fn name_blob_soon(&self, live: &Arc<Live>) {
+        if live.plan.chunk_count() <= 1 {
+            return;
+        }
+        // The store may be closed meanwhile.
+        let (disk, dir) = (Arc::clone(&self.disk), self.layout.dir_of(live.blob_id()));
+        let live = Arc::clone(live);
+        let sync =
+            move || live.name_blob(|| disk.sync_dir(&dir).map_err(disk_error("making a blob")));
+        drop(work::start(&*self.config.work, sync));
     }
 
     /// Room for the index is kept out of what is free for uploads.
@@ -86,14 +102,26 @@ impl Inner {
         }
     }
 
-    /// Makes a blob at its full length, with its room reserved and its name durable. Where the file
-    /// system cannot reserve, a full disk shows while chunks are written.
+    /// Makes a blob at its full length, with its room reserved and its name durable.
     fn make_blob(&self, blob: BlobId, len: u64) -> Result<Option<Arc<dyn DiskFile>>> {
+        let made = self.reserve_blob(blob, len)?;
+        if made.is_some() {
+            let synced = self.disk.sync_dir(&self.layout.dir_of(blob));
+            synced.map_err(disk_error("making a blob"))?;
+        }
+        Ok(made)
+    }
+
+    /// Makes a blob at its full length, with its room reserved. Where the file system cannot reserve, a full disk
+    /// shows while chunks are written.
+    fn reserve_blob(&self, blob: BlobId, len: u64) -> Result<Option<Arc<dyn DiskFile>>> {
         if len == 0 {
             return Ok(None);
         }
-        let making = disk_error("making a blob");
-        let file = self.disk.open(&self.layout.blob(blob), OpenHow::Create).map_err(&making)?;
+        let file = self
+            .disk
+            .open(&self.layout.blob(blob), OpenHow::Create)
+            .map_err(disk_error("making a blob"))?;
         match file.preallocate(len) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
@@ -106,7 +134,6 @@ impl Inner {
             }
             Err(error) => return Err(no_space(len, error)),
         }
-        self.disk.sync_dir(&self.layout.dir_of(blob)).map_err(making)?;
         Ok(Some(file))
     }
 

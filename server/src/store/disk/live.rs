@@ -181,9 +181,14 @@ impl Live {
         lock(&self.blob).is_closed = true;
     }
 
-    /// The blob has just been made, its name synced.
-    pub(super) fn set_named(&self) {
-        lock(&self.blob).is_named = true;
+    /// Syncs the blob's name, unless that is done or it is never opened again.
+    pub(super) fn name_blob(&self, sync: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut blob = lock(&self.blob);
+        if !blob.is_named && !blob.is_closed {
+            sync()?;
+            blob.is_named = true;
+        }
+        Ok(())
     }
 
     /// Whether memory knows nothing that the index does not.

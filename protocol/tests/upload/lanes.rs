@@ -1,0 +1,53 @@
+//! When a lane takes its next chunk.
+
+use longhaul_protocol::plan::CHUNK_LEN_SHORT;
+use longhaul_protocol::upload::{Action, Input, Ticket};
+
+use super::bench::{Bench, Sent, call, sends};
+
+/// The network took all of a body.
+fn left(ticket: Ticket) -> Input {
+    Input::Moved { ticket, bytes: CHUNK_LEN_SHORT }
+}
+
+fn arrived(ticket: Ticket) -> Input {
+    Input::Sent { ticket, result: Ok(()) }
+}
+
+fn begun(bench: &mut Bench, input: Input) -> Vec<Sent> {
+    sends(&bench.tell(input))
+}
+
+#[test]
+fn a_lane_sends_on_while_the_answer_to_its_last_chunk_is_on_its_way() {
+    let (mut bench, sent) = Bench::sending(20);
+    let all_but_one = Input::Moved { ticket: sent[0].0, bytes: CHUNK_LEN_SHORT - 1 };
+    assert_eq!(begun(&mut bench, all_but_one), []);
+    assert_eq!(begun(&mut bench, left(sent[0].0)).len(), 1);
+    assert_eq!(begun(&mut bench, left(sent[1].0)), [], "one connection is there for this, not two");
+    assert_eq!(begun(&mut bench, arrived(sent[0].0)).len(), 1, "the second lane's turn");
+}
+
+#[test]
+fn a_call_has_the_connection_that_lanes_wait_on() {
+    let (mut bench, sent) = Bench::sending(20);
+    let freed = bench.tell(arrived(sent[0].0));
+    assert_eq!(sends(&freed).len(), 1);
+    bench.read_all(&freed);
+    let actions = bench.actions();
+    let offer = call(&actions).0;
+    assert_eq!(begun(&mut bench, left(sent[1].0)), []);
+    bench.offered(offer);
+    let actions = bench.actions();
+    assert_eq!(sends(&actions).len(), 1, "{actions:?}");
+}
+
+#[test]
+fn files_that_move_together_keep_to_their_lanes() {
+    let (mut bench, sent) = Bench::sending(20);
+    let stopped = bench.tell(Input::Sharing { files: 2 });
+    let stops = stopped.iter().filter(|it| matches!(it, Action::Stop { .. })).count();
+    for (ticket, _) in &sent[stops..] {
+        assert_eq!(begun(&mut bench, left(*ticket)), []);
+    }
+}
