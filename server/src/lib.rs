@@ -22,6 +22,7 @@ pub mod route;
 pub mod store;
 pub mod stream;
 pub mod token;
+pub mod told;
 pub mod tries;
 pub mod wanted;
 

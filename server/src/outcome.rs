@@ -8,15 +8,15 @@ use std::sync::Arc;
 use http::{HeaderName, Method};
 use longhaul_protocol::name::NameError;
 use longhaul_protocol::problem::Facts;
+use longhaul_protocol::wire::FileMeta;
 use longhaul_protocol::wire::header::HeaderError;
-use longhaul_protocol::wire::{FileInfo, FileMeta};
 use longhaul_protocol::{Problem, ProblemCode};
 use serde::Serialize;
 
 use crate::access::Challenge;
-use crate::precondition::Validators;
 use crate::respond::Body;
 use crate::store::StoreError;
+use crate::told::Told;
 use crate::wanted::Wanted;
 
 /// What every verb returns.
@@ -60,10 +60,8 @@ pub enum Outcome {
 /// A sealed file on its way out.
 #[derive(Debug)]
 pub struct Download {
-    /// The file.
-    pub info: Arc<FileInfo>,
-    /// What identifies its state.
-    pub validators: Validators,
+    /// The file, and what is told of it.
+    pub told: Arc<Told>,
     /// Which bytes.
     pub serving: Serving,
     /// Whether the caller goes on with what he has of it, and has been told the rest then.

@@ -135,12 +135,12 @@ fn empty(status: StatusCode) -> Response<Body> {
 }
 
 /// Sets a header to what it always is.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.insert(name, HeaderValue::from_static(value));
 }
 
 /// Sets a header; a value that no header can have is left out rather than sent mangled.
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+pub(crate) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
         Ok(value) => drop(headers.insert(name, value)),
         Err(_) => tracing::error!("no header `{name}` can have the value {value:?}"),

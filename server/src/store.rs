@@ -15,6 +15,8 @@ use longhaul_protocol::wire::proof::{Challenge, Proof};
 use longhaul_protocol::wire::{DifferingChunk, DigestRun, FileInfo, FileMeta, Holding};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan};
 
+use crate::told::Told;
+
 /// Who a row belongs to: `local` on loopback, the subject of a token, or a guest. See
 /// [`crate::owner`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -325,7 +327,7 @@ pub trait Store: Send + Sync + 'static {
         &self,
         owner: &Owner,
         id: FileId,
-    ) -> impl Future<Output = Result<(Arc<FileInfo>, Self::Reader)>> + Send;
+    ) -> impl Future<Output = Result<(Arc<Told>, Self::Reader)>> + Send;
 
     /// An upload, open for reading while it is still coming.
     fn growing(
@@ -396,6 +398,12 @@ pub enum Growing<R> {
 
 /// Reads the bytes of a file.
 pub trait FileReader: Clone + Send + Sync + 'static {
+    /// The same as [`FileReader::read_at`], if nobody has to wait for it.
+    fn at_hand(&self, offset: u64, len: usize) -> Option<Bytes> {
+        let _ = (offset, len);
+        None
+    }
+
     /// `len` bytes from `offset` on; the caller stays within the file.
     fn read_at(&self, offset: u64, len: usize) -> impl Future<Output = Result<Bytes>> + Send;
 }

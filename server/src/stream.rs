@@ -43,13 +43,18 @@ impl Stretch {
 
 type Read = Pin<Box<dyn Future<Output = Result<Bytes, StoreError>> + Send>>;
 
+enum Next {
+    Here(Bytes),
+    Coming(Read),
+}
+
 /// Stretches of a file, one after the other.
 pub struct FileBody<R> {
     reader: R,
     stretches: VecDeque<Stretch>,
     /// Read before the head was sent.
     first: Option<Bytes>,
-    reading: Option<Read>,
+    coming: Option<Read>,
     left: u64,
     /// Since others had their turn, bytes.
     sent: u64,
@@ -62,7 +67,7 @@ impl<R: FileReader> FileBody<R> {
     pub fn new(reader: R, stretches: impl IntoIterator<Item = Stretch>) -> Self {
         let stretches: VecDeque<_> = stretches.into_iter().collect();
         let left = stretches.iter().map(Stretch::len).sum();
-        Self { reader, stretches, first: None, reading: None, left, sent: 0, unit: u64::MAX }
+        Self { reader, stretches, first: None, coming: None, left, sent: 0, unit: u64::MAX }
     }
 
     /// The same in frames of which none lies in two chunks: what has come of a file need not wait for
@@ -78,9 +83,11 @@ impl<R: FileReader> FileBody<R> {
     /// # Errors
     /// Those of [`FileReader::read_at`].
     pub async fn begun(mut self) -> Result<Self, StoreError> {
-        if let Some(read) = self.next_read() {
-            self.first = Some(read.await?);
-        }
+        self.first = match self.next() {
+            Some(Next::Here(bytes)) => Some(bytes),
+            Some(Next::Coming(read)) => Some(read.await?),
+            None => None,
+        };
         Ok(self)
     }
 
@@ -90,10 +97,10 @@ impl<R: FileReader> FileBody<R> {
         self.left
     }
 
-    /// The next read, unless everything was read.
-    fn next_read(&mut self) -> Option<Read> {
+    /// The next bytes, unless everything was read.
+    fn next(&mut self) -> Option<Next> {
         let range = match self.stretches.pop_front()? {
-            Stretch::Text(text) => return Some(Box::pin(async move { Ok(text) })),
+            Stretch::Text(text) => return Some(Next::Here(text)),
             Stretch::File(range) => range,
         };
         let unit_end = (range.start / self.unit).saturating_add(1).saturating_mul(self.unit);
@@ -102,18 +109,40 @@ impl<R: FileReader> FileBody<R> {
             self.stretches.push_front(Stretch::File(end..range.end));
         }
         let len = usize::try_from(end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        self.sent += len as u64;
-        let is_turn_over = self.sent > TURN_BYTES;
-        if is_turn_over {
-            self.sent = len as u64;
+        Some(self.read(range.start, len))
+    }
+
+    fn read(&mut self, offset: u64, len: usize) -> Next {
+        let is_turn_over = self.sent >= TURN_BYTES;
+        self.sent = if is_turn_over { 0 } else { self.sent } + len as u64;
+        let at_hand = if is_turn_over { None } else { self.reader.at_hand(offset, len) };
+        if let Some(bytes) = at_hand {
+            return Next::Here(bytes);
         }
         let reader = self.reader.clone();
-        Some(Box::pin(async move {
+        Next::Coming(Box::pin(async move {
             if is_turn_over {
                 tokio::task::yield_now().await;
+                if let Some(bytes) = reader.at_hand(offset, len) {
+                    return Ok(bytes);
+                }
             }
-            reader.read_at(range.start, len).await
+            reader.read_at(offset, len).await
         }))
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+        let next = self.coming.take().map(Next::Coming).or_else(|| self.next());
+        let mut coming = match next {
+            None => return Poll::Ready(None),
+            Some(Next::Here(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+            Some(Next::Coming(read)) => read,
+        };
+        let read = coming.as_mut().poll(cx);
+        if read.is_pending() {
+            self.coming = Some(coming);
+        }
+        read.map(Some)
     }
 }
 
@@ -132,12 +161,7 @@ impl<R: FileReader> Body for FileBody<R> {
             self.left = self.left.saturating_sub(first.len() as u64);
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        if self.reading.is_none() {
-            self.reading = self.next_read();
-        }
-        let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
-        let read = ready!(reading.as_mut().poll(cx));
-        self.reading = None;
+        let Some(read) = ready!(self.poll_next(cx)) else { return Poll::Ready(None) };
         Poll::Ready(Some(match read {
             Ok(bytes) => {
                 self.left = self.left.saturating_sub(bytes.len() as u64);

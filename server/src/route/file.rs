@@ -15,33 +15,32 @@ use longhaul_protocol::wire::ids::FileId;
 use super::Call;
 use crate::multipart;
 use crate::outcome::{Answer, Beside, Download, Outcome, Refusal, Serving};
-use crate::precondition::{Validators, Verdict, judge};
+use crate::precondition::{Verdict, judge};
 use crate::respond::Body;
 use crate::store::Store;
 use crate::stream::{FileBody, Stretch};
+use crate::told::Told;
 use crate::wanted::Wanted;
 
 pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: FileId) -> Answer {
-    let (info, reader) = call.app.store.open(&call.owner, id).await?;
-    let headers = &call.head.headers;
-    let validators = Validators::of(&info);
-    let range = match judge(headers, &validators, SystemTime::now()) {
+    let (told, reader) = call.app.store.open(&call.owner, id).await?;
+    let range = match judge(&call.head.headers, &told.validators, SystemTime::now()) {
         Verdict::NotModified => {
             let bytes = (Serving::NotModified, 0, Body::default());
-            return Ok(download(call, info, validators, bytes));
+            return Ok(download(call, told, bytes));
         }
         Verdict::Failed(header) => return Err(Refusal::condition(&header)),
         Verdict::Serve { range } => range,
     };
-    let selection = if range { selected(call, info.size) } else { Selection::Whole };
-    let (serving, stretches) = chosen(&info, selection)?;
+    let selection = if range { selected(call, told.size) } else { Selection::Whole };
+    let (serving, stretches) = chosen(&told, selection)?;
     let file = FileBody::new(reader, stretches);
     // Section 9.3.2: HEAD tells the length and sends nothing.
     let is_head = call.head.method == Method::HEAD;
     let file = if is_head { file } else { file.begun().await? };
     let len = file.left();
     let body = if is_head { Body::default() } else { file.boxed_unsync() };
-    Ok(download(call, info, validators, (serving, len, body)))
+    Ok(download(call, told, (serving, len, body)))
 }
 
 /// Section 14.2: `Range` counts for `GET` only. Section 5.3: two lines of it are no list of ranges,
@@ -83,14 +82,12 @@ fn total(stretches: &[Stretch]) -> u64 {
 
 fn download<S>(
     call: &Call<'_, S>,
-    info: Arc<FileInfo>,
-    validators: Validators,
+    told: Arc<Told>,
     (serving, len, body): (Serving, u64, Body),
 ) -> Outcome {
     let headers = &call.head.headers;
     Outcome::File(Download {
-        info,
-        validators,
+        told,
         serving,
         is_resumed: headers.contains_key(IF_RANGE),
         wanted: Wanted::of(headers),

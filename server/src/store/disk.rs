@@ -58,6 +58,7 @@ use super::{
     Capabilities, ChunkBegin, Growing, NewUpload, Offered, Owner, Page, Result, Store, StoreError,
     Upload,
 };
+use crate::told::Told;
 use block::Blocks;
 pub use block::WRITE_BYTES;
 pub use config::{Clock, Config, DISK_FREE_MIN, INDEX_SPARE, Ids, Reuse};
@@ -231,7 +232,7 @@ impl Store for DiskStore {
         self.0.cancel(owner, id).await
     }
 
-    async fn open(&self, owner: &Owner, id: FileId) -> Result<(Arc<FileInfo>, DiskReader)> {
+    async fn open(&self, owner: &Owner, id: FileId) -> Result<(Arc<Told>, DiskReader)> {
         if let Some(opened) = self.0.open_again(owner, id) {
             return Ok(opened);
         }

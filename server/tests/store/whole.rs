@@ -81,7 +81,7 @@ fn open(place: &Place, gate: &Gate) -> DiskStore {
 }
 
 async fn info(store: &DiskStore, file: FileId) -> FileInfo {
-    (*store.open(&alice(), file).await.unwrap().0).clone()
+    (**store.open(&alice(), file).await.unwrap().0).clone()
 }
 
 /// The digest, once it is there.

@@ -165,6 +165,10 @@ async fn a_status_waits_for_no_slow_sync_and_calls_pending_what_is() {
 async fn a_download_that_cannot_be_read_is_refused_and_served_when_it_can() {
     let mut begun = Begun::new().await;
     let info = begun.goes_on().await;
+    // Nor will the next server read it by itself, to know the digest of the whole.
+    let hashed =
+        async || begun.api.files().await.iter().all(|it| it.sha256.is_some()).then_some(());
+    until("hashed", PATIENCE, hashed).await;
     // A server that has not read it yet.
     begun.server.kill().await;
     begun.server.restart().await;

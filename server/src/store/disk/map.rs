@@ -19,6 +19,7 @@ use memmap2::{Mmap, MmapOptions};
 
 mod count;
 mod kept;
+mod seen;
 
 use super::block::PAGE_BYTES;
 use count::{Count, MAPS, Map};
@@ -54,7 +55,7 @@ impl Windows {
     /// The caller knows that nobody changes the file, and hands what comes to a socket and nobody else.
     pub(super) fn resident(&self, file: &File, offset: u64, len: usize) -> Option<Bytes> {
         let piece = self.piece(file, offset, len)?;
-        is_resident(&piece.window.bytes, piece.range.clone()).then(|| Bytes::from_owner(piece))
+        piece.is_resident().then(|| Bytes::from_owner(piece))
     }
 
     /// The same, of what comes from the disk first. `None` also if the disk does not give it.
@@ -81,7 +82,7 @@ impl Windows {
         let bytes = mapped(file, begin);
         let bytes =
             bytes.inspect_err(|error| tracing::debug!(%error, "a file cannot be mapped")).ok()?;
-        Some(self.kept.keep(begin, Map { bytes, _place: place }))
+        Some(self.kept.keep(begin, Map::new(bytes, place)))
     }
 }
 
@@ -97,6 +98,15 @@ fn mapped(file: &File, begin: u64) -> io::Result<Mmap> {
 struct Piece {
     window: Arc<Map>,
     range: Range<usize>,
+}
+
+impl Piece {
+    /// The blocks that it lies in may lack pages that it does not have.
+    fn is_resident(&self) -> bool {
+        let Map { bytes, seen, .. } = &*self.window;
+        let is_seen = seen.has(&self.range, bytes.len(), |block| is_resident(bytes, block));
+        is_seen || is_resident(bytes, self.range.clone())
+    }
 }
 
 impl AsRef<[u8]> for Piece {

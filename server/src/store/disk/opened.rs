@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::FileId;
 
 use super::live::lock;
 use super::reader::Sealed;
 use crate::store::Owner;
+use crate::told::Told;
 
 /// How many files nobody reads just now are kept open: a page full of pictures. Each has a descriptor,
 /// of which a process often has 1024, and a KiB of memory.
@@ -35,7 +35,7 @@ struct Files {
 #[derive(Debug)]
 struct Known {
     owner: Owner,
-    info: Arc<FileInfo>,
+    told: Arc<Told>,
     sealed: Arc<Sealed>,
     used: u64,
 }
@@ -55,7 +55,7 @@ impl Opened {
         &self,
         asked: Moment,
         owner: &Owner,
-        info: &Arc<FileInfo>,
+        told: &Arc<Told>,
         sealed: &Arc<Sealed>,
     ) {
         let mut files = lock(&self.0);
@@ -64,21 +64,21 @@ impl Opened {
         }
         let oldest = files.oldest().filter(|_| files.known.len() >= OPENED_MAX);
         let oldest = oldest.and_then(|id| files.known.remove(&id));
-        let (owner, info, sealed) = (owner.clone(), Arc::clone(info), Arc::clone(sealed));
+        let (owner, told, sealed) = (owner.clone(), Arc::clone(told), Arc::clone(sealed));
         let used = files.next_use();
-        let same = files.known.insert(info.id, Known { owner, info, sealed, used });
+        let same = files.known.insert(told.id, Known { owner, told, sealed, used });
         // What is mapped of a file takes long to take away: closed when nobody waits for the lock.
         drop(files);
         drop((oldest, same));
     }
 
     /// One of the owner's; of others' he hears nothing.
-    pub(super) fn get(&self, owner: &Owner, id: FileId) -> Option<(Arc<FileInfo>, Arc<Sealed>)> {
+    pub(super) fn get(&self, owner: &Owner, id: FileId) -> Option<(Arc<Told>, Arc<Sealed>)> {
         let mut files = lock(&self.0);
         let used = files.next_use();
         let known = files.known.get_mut(&id).filter(|known| known.owner == *owner)?;
         known.used = used;
-        Some((Arc::clone(&known.info), Arc::clone(&known.sealed)))
+        Some((Arc::clone(&known.told), Arc::clone(&known.sealed)))
     }
 
     /// It is deleted.

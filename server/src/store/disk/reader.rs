@@ -6,7 +6,6 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use longhaul_protocol::digest::Hasher;
-use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::FileId;
 use longhaul_protocol::{ChunkIndex, Digest, Plan};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -23,6 +22,7 @@ use super::work::{self, Work};
 use super::{Inner, disk_error};
 use crate::store::{FileReader, Owner, Result, StoreError};
 use crate::stream::FRAME_BYTES;
+use crate::told::Told;
 
 /// How much the disk is asked for at once for a reader of a stream, bytes: sixteen pieces of it, what a disk
 /// of 1 GB/s gives in 4 ms.
@@ -59,18 +59,18 @@ impl Inner {
         self: &Arc<Self>,
         owner: &Owner,
         id: FileId,
-    ) -> Result<(Arc<FileInfo>, DiskReader)> {
+    ) -> Result<(Arc<Told>, DiskReader)> {
         let (reading, asked) = (self.space.reading(id), self.opened.moment());
         let row = self.index.file(owner, id)?;
-        let info = Arc::new(row.info(id)?);
+        let told = Arc::new(Told::of(row.info(id)?));
         let sealed = match row.len {
             0 => None,
             _ => Some(Arc::new(self.open_sealed(owner, id, &row)?)),
         };
         if let Some(sealed) = &sealed {
-            self.opened.insert(asked, owner, &info, sealed);
+            self.opened.insert(asked, owner, &told, sealed);
         }
-        Ok((info, self.reader(sealed, reading)))
+        Ok((told, self.reader(sealed, reading)))
     }
 
     /// A file that was read lately, without a look at the index.
@@ -78,10 +78,10 @@ impl Inner {
         self: &Arc<Self>,
         owner: &Owner,
         id: FileId,
-    ) -> Option<(Arc<FileInfo>, DiskReader)> {
+    ) -> Option<(Arc<Told>, DiskReader)> {
         let reading = self.space.reading(id);
-        let (info, sealed) = self.opened.get(owner, id)?;
-        Some((info, self.reader(Some(sealed), reading)))
+        let (told, sealed) = self.opened.get(owner, id)?;
+        Some((told, self.reader(Some(sealed), reading)))
     }
 
     fn reader(&self, sealed: Option<Arc<Sealed>>, reading: Reading) -> DiskReader {
@@ -109,18 +109,17 @@ impl Inner {
 }
 
 impl FileReader for DiskReader {
+    /// To hand what costs no wait to another thread and back costs more.
+    fn at_hand(&self, offset: u64, len: usize) -> Option<Bytes> {
+        let sealed = self.sealed.as_ref().filter(|_| len > 0)?;
+        sealed.at_hand(offset, len).map(|bytes| self.held(bytes))
+    }
+
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
         let Some(sealed) = self.sealed.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
-        // What costs no wait is done here: handing it to another thread and back costs more.
-        let bytes = match sealed.at_hand(offset, len) {
-            Some(bytes) => bytes,
-            None => {
-                let turn = turn(len).await?;
-                let read = move || (sealed.read(offset, len), turn).0;
-                work::start(&*self.work, read).outcome().await?
-            }
-        };
-        Ok(Bytes::from_owner(Held { bytes, _reading: Arc::clone(&self.reading) }))
+        let turn = turn(len).await?;
+        let read = move || (sealed.read(offset, len), turn).0;
+        Ok(self.held(work::start(&*self.work, read).outcome().await?))
     }
 }
 
@@ -148,6 +147,10 @@ impl AsRef<[u8]> for Held {
 }
 
 impl DiskReader {
+    fn held(&self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Held { bytes, _reading: Arc::clone(&self.reading) })
+    }
+
     /// The same in memory of ours, for who looks at the bytes: a page of a map that the disk cannot give ends
     /// the process that reads it.
     pub(super) async fn read_copied(&self, offset: u64, len: usize) -> Result<Bytes> {

@@ -73,7 +73,7 @@ pub(super) async fn file(store: &DiskStore, owner: &Owner, id: FileId) -> Result
     if info.sha256.is_some_and(|told| told != whole.finish()) {
         return wrong("its SHA-256 is another");
     }
-    Ok((*info).clone())
+    Ok((**info).clone())
 }
 
 /// Everything that is listed now.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::Mmap;
 
+use super::seen::Seen;
+
 /// The maps of the process at once, all files together: a quarter of the 65,530 that Linux lets it have
 /// by default (`vm.max_map_count`), and 128 GiB of files. What is not mapped beyond is read and copied.
 const MAPS_MAX: usize = 16_384;
@@ -27,8 +29,16 @@ pub(super) struct Place(&'static Count);
 #[derive(Debug)]
 pub(super) struct Map {
     pub(super) bytes: Mmap,
+    /// What of it was in memory lately.
+    pub(super) seen: Seen,
     /// Dropped after it: until then the system counts it.
-    pub(super) _place: Place,
+    _place: Place,
+}
+
+impl Map {
+    pub(super) fn new(bytes: Mmap, place: Place) -> Self {
+        Self { bytes, seen: Seen::default(), _place: place }
+    }
 }
 
 impl Count {

@@ -68,9 +68,10 @@ impl Kept {
     }
 }
 
-/// Takes away what nobody has wanted since it was asked last; whether anything is left.
+/// Forgets what was seen in memory, and takes away what nobody has wanted since it was asked last; whether anything is left.
 fn look_through(windows: &Windows) -> bool {
     let mut windows = lock(windows);
+    windows.values().filter_map(|window| window.map.as_ref()).for_each(|map| map.seen.forget());
     let unwanted = windows.extract_if(.., |_, window| {
         let is_sent = window.map.as_ref().is_some_and(|map| Arc::strong_count(map) > 1);
         !std::mem::take(&mut window.is_wanted) && !is_sent
@@ -131,7 +132,7 @@ mod tests {
 
     fn map() -> Map {
         let bytes = memmap2::MmapMut::map_anon(4096).unwrap().make_read_only().unwrap();
-        Map { bytes, _place: super::super::count::MAPS.place().unwrap() }
+        Map::new(bytes, super::super::count::MAPS.place().unwrap())
     }
 
     fn is_mapped(kept: &Kept, begin: u64) -> bool {
@@ -171,6 +172,17 @@ mod tests {
         assert!(matches!(kept.find(u64::MAX), Found::New));
         kept.keep(u64::MAX, map());
         assert!(!is_mapped(&kept, u64::MAX), "it goes with its last piece");
+    }
+
+    #[test]
+    fn what_was_seen_in_memory_is_forgotten_at_each_look() {
+        let kept = Kept::default();
+        kept.find(0);
+        let sent = kept.keep(0, map());
+        let has = |is_there| sent.seen.has(&(0..1), 4096, |_| is_there);
+        assert!(has(true) && has(false), "it was seen");
+        look_through(&kept.0);
+        assert!(!has(false));
     }
 
     #[test]
