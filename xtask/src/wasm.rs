@@ -21,9 +21,10 @@ const NAME: &str = "longhaul";
 /// uploads loads nothing of what downloads.
 const PARTS: [(&str, &str); 2] = [("upload", NAME), ("download", "longhaul-fetch")];
 /// Scripts that belong to the client and not to any page.
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 4] = [
     "wasm-client/longhaul-lane.js",
     "wasm-client/longhaul-downloader.js",
+    "wasm-client/longhaul-downloader.d.ts",
     "wasm-client/longhaul-download-worker.js",
 ];
 

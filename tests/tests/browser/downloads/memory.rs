@@ -1,11 +1,15 @@
-//! A page's memory does not grow with what it downloads.
+//! A page's memory does not grow with what it downloads: by what its processes take of the machine, and in Chromium
+//! by what the browser says that the page's JavaScript and wasm have.
 
 #![allow(clippy::cast_possible_truncation, reason = "it is run on 64-bit machines")]
 
 use std::time::{Duration, Instant};
 
 use longhaul_protocol::Digest;
+use longhaul_tests::artefacts;
+use longhaul_tests::browser::{Browser, Engine};
 use longhaul_tests::files::{GIB, MIB, random_bytes};
+use longhaul_tests::site::Site;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -16,6 +20,15 @@ use super::{Downloading, address, stored_in, where_files_are_kept};
 const PAGE_MAX: u64 = 150 * MIB;
 /// How much of it is hashed at once to compare it.
 const PIECE: u64 = 64 * MIB;
+
+/// What JavaScript and wasm of the page and its worker may have, buffers included: these are 64 MiB at most.
+const SCRIPTS_MAX: u64 = 150 * MIB;
+/// Only a page that nobody else's can look into is told of its memory.
+const ISOLATED: [(&str, &str); 2] = [
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-embedder-policy", "require-corp"),
+];
+const MEASURE: &str = "return (await performance.measureUserAgentSpecificMemory()).bytes";
 
 const PIECE_SHA256: &str = r#"
     const [start, end] = args;
@@ -59,4 +72,38 @@ async fn takes_less_than_its_share(len: u64, seed: u64) {
         assert!(peak.pages < rests.pages + PAGE_MAX, "{peak} against {rests}");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_mebibytes_take_less_than_150_of_a_pages_scripts() {
+    scripts_take_less_than_their_share(208 * MIB, 83).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: cargo xtask soak"]
+async fn two_gibibytes_take_less_than_150_mebibytes_of_a_pages_scripts() {
+    scripts_take_less_than_their_share(2 * GIB, 84).await;
+}
+
+/// Only Chromium tells a page.
+async fn scripts_take_less_than_their_share(len: u64, seed: u64) {
+    if !Engine::wanted().contains(&Engine::Chromium) {
+        return;
+    }
+    let browser = Browser::start(Engine::Chromium).await;
+    let (server, file) = stored_in(None, len, seed).await;
+    let site = Site::start(&artefacts::dist(), &ISOLATED, Some(server.addr())).await;
+    browser.open(&site.origin()).await;
+    let download = Downloading::begin(&browser, &address(&site.origin(), &file)).await;
+    let (mut most, mut looks) = (0, 0);
+    while download.last("complete").await.is_none() {
+        most = most.max(browser.run_async(MEASURE, &[]).await.as_u64().unwrap());
+        looks += 1;
+        let state = download.last("state").await;
+        assert!(state.as_ref().is_none_or(|state| state["state"] != json!("failed")), "{state:?}");
+    }
+    println!("{len} bytes: at most {} MiB, looked at {looks} times", most / MIB);
+    assert!(looks > 3 && most > 0, "nobody looked");
+    assert!(most < SCRIPTS_MAX, "{most} bytes");
+    browser.close().await;
 }
