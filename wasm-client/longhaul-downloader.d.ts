@@ -5,7 +5,7 @@ export interface DownloaderOptions {
   token?: string | (() => string | undefined | Promise<string | undefined>);
   /** What a download may take, bytes a second; as much as comes if left out. `setRateMax` changes it. */
   rateMax?: number;
-  /** How many pieces are fetched at once, at most 5, which it is if left out. */
+  /** How many chunks are fetched at once, at most 5; 5 if left out. */
   lanes?: number;
 }
 
@@ -57,6 +57,8 @@ export interface DownloadedFile {
   name: string;
   size: number;
   root: string;
+  chunkSize: number;
+  chunkCount: number;
   sha256?: string | null;
 }
 

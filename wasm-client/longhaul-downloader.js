@@ -180,7 +180,7 @@ export class Downloader extends EventTarget {
 
   #tell(entry, kind, detail) {
     if (kind === "state") entry.state = detail.state;
-    this.dispatchEvent(new CustomEvent(kind, { detail: { id: entry.id, ...detail } }));
+    this.dispatchEvent(new CustomEvent(kind, { detail: { ...detail, id: entry.id } }));
   }
 
   // Who asks.

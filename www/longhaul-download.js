@@ -19,6 +19,7 @@ import { forgetPlace, keepPlace, placeOf } from "./longhaul-places.js";
 import { pace, share } from "./longhaul-row.js";
 import { STYLE } from "./longhaul-style.js";
 
+const START = "Download and verify";
 const FRAME = document.createElement("template");
 FRAME.innerHTML = `
 <div part="row">
@@ -26,7 +27,7 @@ FRAME.innerHTML = `
   <div class="foot">
     <span part="status"></span>
     <span class="buttons">
-      <button type="button" part="start">Download and verify</button>
+      <button type="button" part="start">${START}</button>
       <button type="button" part="pause" hidden>Pause</button>
       <button type="button" part="resume" hidden>Resume</button>
       <button type="button" part="cancel" hidden>Cancel</button>
@@ -132,7 +133,7 @@ class LonghaulDownload extends HTMLElement {
     if (this.#state === "idle" && this.#why) this.#state = "unable";
     const { href } = this;
     const isHere = Boolean(href) && (await isBegun(href));
-    if (this.#state === "idle") this.#part("start").textContent = isHere ? "Go on downloading" : "Download and verify";
+    if (this.#state === "idle") this.#part("start").textContent = isHere ? "Go on downloading" : START;
     this.#show();
   }
 
@@ -192,7 +193,7 @@ class LonghaulDownload extends HTMLElement {
     if (this.#saved) remove(this.#begun);
     this.#state = "idle";
     this.#progress = this.#saved = undefined;
-    this.#part("start").textContent = "Download and verify";
+    this.#part("start").textContent = START;
     this.#show();
     this.#part("start").focus();
   }
@@ -227,7 +228,7 @@ class LonghaulDownload extends HTMLElement {
     if (state === "cancelled") {
       this.#progress = undefined;
       forgetPlace(this.#begun);
-      this.#part("start").textContent = "Download and verify";
+      this.#part("start").textContent = START;
     }
     if (state !== "failed") this.#error = "";
     if (OVER.includes(state)) removeEventListener("beforeunload", this.#leaving);

@@ -16,8 +16,8 @@ const SIZE_MIN = 256 * 1024;
 // As long as a server tells who comes back that an upload expired, milliseconds.
 const KEPT_FOR = 14 * 24 * 3600 * 1000;
 const LOCK_PREFIX = "longhaul-file:";
-// Who remembered a file last: one that was picked again while its upload was still being given up has another.
-const newest = new Map();
+// Who remembers a file: two that look the same may be uploaded at once.
+const keepers = new Map();
 
 // What makes a file that is picked again the same, in one tab or another.
 export function keyOf(endpoint, { name, size, lastModified }) {
@@ -34,7 +34,7 @@ export class Kept {
   // `handle` is a promise of the file's handle, or of none.
   constructor(endpoint, file, handle) {
     this.key = keyOf(endpoint, file);
-    newest.set(this.key, this);
+    keepers.set(this.key, (keepers.get(this.key) ?? new Set()).add(this));
     const until = new Promise((resolve) => { this.#release = resolve; });
     navigator.locks.request(LOCK_PREFIX + this.key, () => until).catch(() => {});
     this.#written = this.#write(file, handle);
@@ -49,14 +49,15 @@ export class Kept {
   // This tab is no longer about it.
   release() {
     this.#release();
+    keepers.get(this.key)?.delete(this);
   }
 
   async forget() {
     this.release();
     // A write that is late must not come after.
     await this.#written;
-    if (newest.get(this.key) !== this) return;
-    newest.delete(this.key);
+    if (keepers.get(this.key)?.size) return;
+    keepers.delete(this.key);
     await forget(this.key);
   }
 }

@@ -17,8 +17,10 @@
 //! | `Opening` | an answer that it is sealed already, with the file's own root | `Ended(Done)` |
 //! | | the answer to the one request of a small file | `Ended(Done)` |
 //! | any of these two | `Pause` | `Paused` |
+//! | `Opening` after `Look` | `Pause`: what was found is looked for again | `Paused` |
 //! | `Paused`, `Ended(Failed)` | `Resume` | `Opening` |
-//! | any but `Ended` | a refusal that is final, a source that cannot be read | `Ended(Failed)` |
+//! | `Paused`, `Ended(Failed)` | `Look` | `Opening`, in which nothing is begun before `Resume` |
+//! | any but `Ended` | a refusal that is final, a source that cannot be read or has changed | `Ended(Failed)` |
 //! | any but `Closing`, `Ended(Done)`, `Ended(Cancelled)` | `Cancel` | `Closing` |
 //! | any but `Ended(Done)`, `Ended(Cancelled)` | `Leave` | `Ended(Cancelled)`, and nothing is deleted |
 //! | `Closing` | a small file that was stored, or a status that tells of our own seal | `Ended(Done)` |
@@ -54,7 +56,9 @@ mod next;
 pub(crate) mod pace;
 mod proof;
 pub(crate) mod renew;
+mod rest;
 mod seek;
+mod share;
 mod store;
 mod timeouts;
 mod tuner;
@@ -78,7 +82,7 @@ use crate::wire::FileMeta;
 use crate::wire::ids::UploadId;
 
 use ahead::Ahead;
-use buffers::{Buffer, Buffers};
+use buffers::Buffers;
 use failed::Damage;
 use ledger::Ledger;
 use link::Link;
@@ -176,7 +180,7 @@ pub struct Upload {
     ledger: Ledger,
     buffers: Buffers,
     seek: Seek,
-    /// Whether nothing may be begun yet.
+    /// Whether another tab may have the file: until that is known nothing is begun.
     looks: bool,
     /// Whether a small file is tried in one request.
     stores: bool,
@@ -196,7 +200,7 @@ pub struct Upload {
     /// Chunks that another sender took over or another file's needed the lane of, and until when they
     /// are left alone.
     yielded: LiteMap<ChunkIndex, Millis>,
-    /// How often a chunk was refused as damaged; emptied as they arrive.
+    /// Chunks that were refused as damaged, what was sent of them and how often; emptied as they arrive.
     damaged: LiteMap<ChunkIndex, Damage>,
     /// How many reads and proofs in a row got no answer.
     silences: u32,
@@ -359,25 +363,6 @@ impl Upload {
         }
     }
 
-    /// As many sends are stopped as the files that come have lanes, which could not begin before they
-    /// ended; the rest beyond this file's share end as they would have. What was stopped is left alone
-    /// for a while, because much of it is still on its way; then the server is asked how much came.
-    fn share_with(&mut self, now: Millis, files: u64) {
-        let newcomers = files.saturating_sub(self.sharing);
-        self.sharing = files;
-        if matches!(self.state, State::Closing { .. }) {
-            return;
-        }
-        self.tuner.disturbed();
-        self.buffers.set_count(share(self.ledger.plan().buffers(), files));
-        let beyond = self.buffers.leaving_count().saturating_sub(self.lanes());
-        for (buffer, chunk) in self.buffers.stop_least(beyond.min(newcomers * self.lanes())) {
-            let until = self.link.superseded_until(now);
-            self.yielded.insert(chunk, until);
-            self.outbox.push_back(Action::Stop { buffer });
-        }
-    }
-
     /// Bodies on their way were begun at another rate: they go on at this one from where they are.
     fn limit_rate(&mut self, bytes_per_second: Option<u64>) {
         // What is waited for while an upload is given up is its only request.
@@ -390,79 +375,6 @@ impl Upload {
             self.ask_again();
         }
         self.outbox.extend(stopped.into_iter().map(|(buffer, _)| Action::Stop { buffer }));
-    }
-
-    /// This file's share of the lanes.
-    fn lanes(&self) -> u64 {
-        self.tuner.lanes(self.lanes_most())
-    }
-
-    fn lanes_most(&self) -> u64 {
-        self.lanes_of(self.lanes_max)
-    }
-
-    /// The same of a server that lets an upload use so many.
-    fn lanes_of(&self, server_max: u64) -> u64 {
-        let most = self.config.lanes.unwrap_or(u64::MAX).min(server_max);
-        share(self.ledger.plan().lanes().min(most), self.sharing)
-    }
-
-    /// This file's share of the buffers.
-    fn new_buffers(&self, plan: Plan) -> Buffers {
-        Buffers::new(share(plan.buffers(), self.sharing))
-    }
-
-    /// What was found by looking only may be another by the time that it is looked for again.
-    fn pause(&mut self) {
-        self.stop(State::Paused);
-        if std::mem::take(&mut self.looks) && self.config.seeks {
-            (self.id, self.seek) = (None, Seek::Open);
-        }
-    }
-
-    fn reopen(&mut self) {
-        self.state = State::Opening;
-        self.looks = false;
-        self.link.try_now();
-        self.damaged.clear();
-        self.silences = 0;
-        self.token.trust();
-    }
-
-    fn fail(&mut self, fault: Fault) {
-        self.stop(State::Ended(End::Failed(fault)));
-    }
-
-    fn end(&mut self, end: End) {
-        self.stop(State::Ended(end));
-        self.outbox.push_back(Action::Forget);
-        self.save_at = None;
-    }
-
-    /// Leaves off everything that goes on.
-    fn stop(&mut self, state: State) {
-        if let Some(Calling { ticket, .. }) = self.calling.take() {
-            self.outbox.push_back(Action::HangUp { ticket });
-        }
-        self.free_all();
-        self.link.try_now();
-        self.meter.reset();
-        self.tuner.disturbed();
-        self.state = state;
-    }
-
-    fn free(&mut self, wanted: BufferId) {
-        for (id, buffer) in self.buffers.iter_mut().filter(|(id, _)| *id == wanted) {
-            *buffer = Buffer::Empty;
-            self.outbox.push_back(Action::Free { buffer: id });
-        }
-    }
-
-    fn free_all(&mut self) {
-        for (id, buffer) in self.buffers.iter_mut().filter(|(_, slot)| **slot != Buffer::Empty) {
-            *buffer = Buffer::Empty;
-            self.outbox.push_back(Action::Free { buffer: id });
-        }
     }
 
     fn changed(&mut self, now: Millis) {
@@ -502,11 +414,6 @@ impl Upload {
             _ => Phase::Uploading,
         }
     }
-}
-
-/// What one of `sharing` files gets of what there is; none goes without.
-fn share(whole: u64, sharing: u64) -> u64 {
-    (whole / sharing.max(1)).max(1)
 }
 
 /// The plan that a sender reads by until the server has chosen one.

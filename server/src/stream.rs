@@ -204,6 +204,10 @@ mod tests {
     struct Zeroes;
 
     impl FileReader for Zeroes {
+        fn at_hand(&self, _offset: u64, len: usize) -> Option<Bytes> {
+            Some(vec![0; len].into())
+        }
+
         async fn read_at(&self, _offset: u64, len: usize) -> Result<Bytes, StoreError> {
             Ok(vec![0; len].into())
         }

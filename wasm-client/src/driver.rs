@@ -111,12 +111,16 @@ impl Driver {
     /// uploader that something happened.
     pub(crate) fn input(&self, input: Input) {
         self.journal.borrow_mut().input(self.upload, &input);
+        // Who gives up what is being given up needs no lock again for it.
+        if input == Input::Cancel && self.phase() == Phase::Cancelling {
+            return self.handle(input);
+        }
         let admitted = self.lock.borrow_mut().admit(input);
         match admitted {
             Admitted::Input(input) => self.handle(input),
             Admitted::Ask { waits } => {
                 self.ask_for_lock(waits);
-                // Who waits for a tab to end does not begin before it; who may begin spends no time on asking.
+                // Until the lock is had nothing is begun; asking the server and reading the first chunk need not wait.
                 match waits {
                     true => self.handle(Input::Look),
                     false => (self.happened)(self.upload),

@@ -82,6 +82,7 @@ impl<L> TabLock<L> {
                 Admitted::Ask { waits }
             }
             (Self::Asked(_) | Self::Elsewhere, Input::Resume) => Admitted::Nothing,
+            (Self::Asked(asked), Input::Cancel) if **asked == Input::Cancel => Admitted::Nothing,
             (Self::Asked(_) | Self::Elsewhere, Input::Cancel) => {
                 *self = Self::Open;
                 Admitted::Input(Input::Leave)
@@ -201,6 +202,7 @@ mod tests {
         assert_eq!(lock.answer(Asked::Taken), Answered::Input(Input::Leave));
         assert!(!lock.is_claiming());
         let mut lock = asked_to(Input::Cancel);
+        assert_eq!(lock.admit(Input::Cancel), Admitted::Nothing, "it is asked for already");
         assert_eq!(lock.answer(Asked::Held(Rc::new(()))), Answered::Input(Input::Cancel));
     }
 

@@ -62,7 +62,7 @@ pub(crate) fn run_soak() -> Result<(), Error> {
 }
 
 fn build_programs() -> Result<(), Error> {
-    heading("programs");
+    heading("server and terminal");
     run(&mut cargo(["build", "--release", "-p", "longhaul-server", "-p", "longhaul-cli"]))
 }
 

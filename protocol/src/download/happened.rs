@@ -40,8 +40,14 @@ impl Download {
         }
     }
 
+    /// Whether the target that is made under this ticket is waited for.
+    #[must_use]
+    pub fn prepares(&self, ticket: Ticket) -> bool {
+        self.state == State::Preparing(ticket)
+    }
+
     pub(super) fn on_prepared(&mut self, ticket: Ticket, result: Result<(), TargetError>) {
-        if self.state != State::Preparing(ticket) {
+        if !self.prepares(ticket) {
             return;
         }
         match result {

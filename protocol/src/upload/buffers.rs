@@ -206,15 +206,23 @@ impl Buffers {
         self.slots.iter().filter_map(Buffer::sending).filter(|it| !it.has_left()).count() as u64
     }
 
-    /// Stops so many sends, those of which the least has gone, and names them.
+    /// Whether a digest is still to be offered.
+    pub(super) fn any_hashed(&self) -> bool {
+        self.slots.iter().any(|buffer| hashed(buffer).is_some())
+    }
+
+    /// Stops so many sends, those of which the least has gone, and names them; those of which all has, last.
     pub(super) fn stop_least(&mut self, count: u64) -> Vec<(BufferId, ChunkIndex)> {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let mut sending: Vec<_> = self
             .iter_mut()
-            .filter_map(|(id, buffer)| Some((buffer.sending()?.moved, id, buffer)))
+            .filter_map(|(id, buffer)| {
+                let sending = buffer.sending()?;
+                Some(((sending.has_left(), sending.moved, id), buffer))
+            })
             .collect();
-        sending.sort_unstable_by_key(|(moved, id, _)| (*moved, *id));
-        let stop = |(_, id, buffer): (u64, BufferId, &mut Buffer)| {
+        sending.sort_unstable_by_key(|(order, _)| *order);
+        let stop = |((.., id), buffer): ((bool, u64, BufferId), &mut Buffer)| {
             buffer.stop_sending();
             Some((id, buffer.chunk()?))
         };

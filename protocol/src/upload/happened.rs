@@ -3,7 +3,7 @@
 use super::buffers::{Buffer, Stage};
 use super::failed::FailedSend;
 use super::ledger::Ledger;
-use super::next::{BEGUN_EARLY_MIN, EARLY_AFTER};
+use super::next::{BEGUN_EARLY_MIN, NEAR};
 use super::{
     Action, Answer, BufferId, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket,
     Upload,
@@ -34,7 +34,7 @@ impl Upload {
         }
         match (calling.kind, result) {
             (CallKind::List, Ok(Answer::Uploads(uploads))) => {
-                if now.since(calling.since) < EARLY_AFTER && self.config.size > BEGUN_EARLY_MIN {
+                if now.since(calling.since) < NEAR && self.config.size > BEGUN_EARLY_MIN {
                     self.ahead.first_alone(now);
                 }
                 self.on_listed(&uploads);

@@ -14,6 +14,9 @@ use crate::wire::{CreateRequest, DigestRun, PROTOCOL_VERSION, SealRequest};
 /// How long the server has to be asked for before more than the first chunk is read: one that is near has
 /// answered by then, and reading would only delay the chunk that it is asked for.
 pub(super) const EARLY_AFTER: Millis = Millis(50);
+/// The same for a long file, whose first chunk a page that has just been clicked at takes longer to read and whose
+/// room a server longer to reserve; and how soon a server answers that is near.
+pub(super) const NEAR: Millis = Millis(150);
 /// From more than this on a file is begun before its first chunk is read, bytes: the server takes longer to
 /// reserve its room than a disk to read a chunk.
 pub(super) const BEGUN_EARLY_MIN: u64 = SHORT_FILE_MAX;
@@ -25,7 +28,6 @@ impl Upload {
         }
         let next = match self.id {
             _ if self.seeks() => self.seek(now),
-
             None if self.looks => self.read_first(now),
             _ if self.looks || self.is_calling() => None,
             Some(id) => Some(self.call(now, CallKind::Status, Call::Status(id))),
@@ -52,7 +54,8 @@ impl Upload {
         let is_due = begins && is_idle && self.buffers.has_read(ChunkIndex(0));
         let calling = self.calling.filter(|_| is_due)?;
         let chunk = self.ledger.next_to_send(&self.buffers.chunks())?;
-        Some((calling.since + EARLY_AFTER, chunk))
+        let is_long = self.config.size > BEGUN_EARLY_MIN;
+        Some((calling.since + if is_long { NEAR } else { EARLY_AFTER }, chunk))
     }
 
     /// Reads the first chunk, unless that is done or under way.
@@ -128,9 +131,10 @@ impl Upload {
     }
 
     /// Whether a body may leave. A lane whose body has left waits for its answer on the connection that is
-    /// there for calls, while there is none under way: a round trip each chunk would go by unused otherwise.
+    /// there for calls, while none is wanted: a round trip each chunk would go by unused otherwise.
     fn has_free_lane(&self) -> bool {
-        let waiting = u64::from(self.sharing <= 1 && !self.is_calling());
+        let is_spare = self.sharing <= 1 && !self.is_calling() && !self.buffers.any_hashed();
+        let waiting = u64::from(is_spare);
         let lanes = self.lanes();
         self.buffers.leaving_count() < lanes && self.buffers.sending_count() < lanes + waiting
     }
@@ -189,7 +193,9 @@ impl Upload {
     }
 
     fn call_next(&mut self, now: Millis) -> Option<Action> {
-        let id = self.id.filter(|_| !self.is_calling())?;
+        // A browser would keep it until a connection is free, and it has only so long.
+        let is_connected = self.buffers.sending_count() <= LANES_MAX;
+        let id = self.id.filter(|_| is_connected && !self.is_calling())?;
         let is_ready = self.buffers.all_empty() && self.is_verified();
         if let Some(root) = self.ledger.root().filter(|_| is_ready) {
             return Some(self.call(now, CallKind::Seal, Call::Seal(id, SealRequest { root })));

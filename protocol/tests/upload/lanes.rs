@@ -3,7 +3,7 @@
 use longhaul_protocol::plan::CHUNK_LEN_SHORT;
 use longhaul_protocol::upload::{Action, Input, Ticket};
 
-use super::bench::{Bench, Sent, call, sends};
+use super::bench::{Bench, Sent, call, calls, sends};
 
 /// The network took all of a body.
 fn left(ticket: Ticket) -> Input {
@@ -43,11 +43,35 @@ fn a_call_has_the_connection_that_lanes_wait_on() {
 }
 
 #[test]
+fn an_offer_goes_before_another_body_takes_its_connection() {
+    let (mut bench, sent) = Bench::sending(20);
+    let freed = bench.tell(arrived(sent[0].0));
+    bench.read_all(&freed);
+    bench.upload.handle(bench.now, left(sent[1].0));
+    let actions = bench.actions();
+    assert_eq!((calls(&actions).len(), sends(&actions).len()), (1, 0), "{actions:?}");
+}
+
+#[test]
+fn an_offer_waits_while_six_are_under_way() {
+    let (mut bench, sent) = Bench::sending(20);
+    assert_eq!(begun(&mut bench, left(sent[0].0)).len(), 1, "nothing is to be offered");
+    let freed = bench.tell(arrived(sent[1].0));
+    bench.read_all(&freed);
+    let six = bench.actions();
+    assert_eq!(calls(&six), [], "it would wait in the browser for one of six");
+    let actions = bench.tell(arrived(sent[0].0));
+    assert_eq!((calls(&actions).len(), sends(&actions).len()), (1, 0), "{actions:?}");
+}
+
+#[test]
 fn files_that_move_together_keep_to_their_lanes() {
     let (mut bench, sent) = Bench::sending(20);
     let stopped = bench.tell(Input::Sharing { files: 2 });
     let stops = stopped.iter().filter(|it| matches!(it, Action::Stop { .. })).count();
-    for (ticket, _) in &sent[stops..] {
+    let (first, rest) = sent[stops..].split_first().expect("some go on");
+    assert_eq!(begun(&mut bench, arrived(first.0)), [], "two lanes are its share");
+    for (ticket, _) in rest {
         assert_eq!(begun(&mut bench, left(*ticket)), []);
     }
 }

@@ -29,3 +29,17 @@ fn what_was_found_while_another_tab_had_the_file_is_looked_for_again() {
     assert_eq!(bench.upload.id(), None, "that tab may have sealed it or given it up");
     assert_eq!(call(&bench.tell(Input::Resume)).1, Call::List);
 }
+
+#[test]
+fn who_looks_after_a_pause_keeps_the_upload_that_is_his() {
+    let mut bench = Bench::seeking(9);
+    let actions = bench.actions();
+    bench.read_all(&actions);
+    let (create, _) = call(&bench.listed(call(&actions).0));
+    bench.answer(create, held("0-3"));
+    for input in [Input::Pause, Input::Look, Input::Pause] {
+        bench.tell(input);
+    }
+    let (_, asked) = call(&bench.tell(Input::Cancel));
+    assert_eq!(asked, Call::Cancel(ID), "nobody else gives it up");
+}

@@ -187,7 +187,8 @@ async fn a_file_comes_with_the_bytes_that_the_server_has() {
             let download = Downloading::begin(browser, &address(&server.origin(), &file)).await;
             download.comes_to(&["done"]).await;
             assert_eq!(Some(download.sha256().await), file.sha256);
-            assert_eq!(download.last("file").await.unwrap()["name"], json!("stored.bin"));
+            let told = download.last("file").await.unwrap();
+            assert_eq!((&told["name"], &told["id"]), (&json!("stored.bin"), &json!(1)));
             server.assert_no_fault();
         }
     })

@@ -279,7 +279,11 @@ impl Driver {
         let name = self.machine.borrow().file().map(|file| clean(&file.meta.name));
         let (name, this) = (name.unwrap_or_default(), self.this.clone());
         let (storage, picked) = (Rc::clone(&self.storage), self.picked.clone());
+        let before = self.target.take();
         spawn_local(async move {
+            if let Some(before) = before {
+                before.abandon().await;
+            }
             let made = match picked {
                 Some(handle) => Target::picked(&name, handle, plan.len(), keep).await,
                 None => match storage.file().await {
@@ -287,7 +291,14 @@ impl Driver {
                     Err(error) => Err(super::target::trouble(&name, &error)),
                 },
             };
-            let Some(this) = this.upgrade() else { return };
+            let waiting = this.upgrade();
+            let Some(this) = waiting.filter(|this| this.machine.borrow().prepares(ticket)) else {
+                // Left open, it would be in the way of the next.
+                if let Ok(target) = made {
+                    target.abandon().await;
+                }
+                return;
+            };
             let result = made.map(|target| drop(this.target.replace(Some(Rc::new(target)))));
             this.input(Input::Prepared { ticket, result });
         });

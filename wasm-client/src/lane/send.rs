@@ -145,6 +145,7 @@ fn on_moved(
 ) -> Closure<dyn FnMut(ProgressEvent)> {
     let next = Cell::new(Millis(0));
     let moved = Closure::new(move |event: ProgressEvent| {
+        // Told at once: the lane takes its next chunk then.
         let has_left = event.loaded() >= event.total();
         if clock::now() < next.get() && !has_left {
             return;

@@ -105,8 +105,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "directory sync removed: a new blob",
         "crash::after",
         CREATE,
-        "live.name_blob(|| disk.sync_dir(&dir).map_err(disk_error(\"making a blob\")))",
-        "live.name_blob(|| if @M { Ok(()) } else { disk.sync_dir(&dir).map_err(disk_error(\"making a blob\")) })",
+        "            _ => live.name_blob(|| place.sync_name()),\n",
+        "            _ => live.name_blob(|| if @M { Ok(()) } else { place.sync_name() }),\n",
     ),
     mutant(
         "directory sync removed: an unlinked blob",

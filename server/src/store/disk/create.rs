@@ -1,9 +1,10 @@
-//! Begins uploads: the row first, then the file at its full length, then the answer, and the file's name is
-//! synced meanwhile, at the latest before its first chunk is held. After a crash in between there is a row
-//! without chunks and without a blob, which is what an upload looks like to which nothing was sent; its blob
-//! is made when it is needed.
+//! Begins uploads: the row first, which counts the room as taken, then the file at its full length, then the
+//! answer. The file's name is synced meanwhile, at the latest before its first chunk is held, and a long file
+//! is made meanwhile too. After a crash in between there is a row without chunks and without a blob, which is
+//! what an upload looks like to which nothing was sent; its blob is made when it is needed.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use longhaul_protocol::Plan;
@@ -13,12 +14,17 @@ use longhaul_protocol::wire::ids::UploadId;
 use super::index::Created;
 use super::layout::BlobId;
 use super::live::Live;
-use super::medium::{DiskFile, OpenHow};
+use super::medium::{Disk, DiskFile, OpenHow};
 use super::row::UploadRow;
 use super::space::Bounds;
 use super::work;
 use super::{Inner, disk_error};
 use crate::store::{NewUpload, Owner, Result, StoreError};
+
+/// The longest file that is made before the answer, bytes: a file system reserves it in a millisecond, and 100 GiB
+/// in thirty. A longer one is counted against what is free all the same; but if a quota that the file system
+/// tells nobody of is smaller, its first chunk is told so, and not its creation.
+const MADE_AT_ONCE_MAX: u64 = 4 << 30;
 
 /// Told once, not with every upload.
 static CANNOT_RESERVE: Once = Once::new();
@@ -47,27 +53,35 @@ impl Inner {
             Created::Before(before) => self.load(owner, before),
             Created::New(room) => {
                 let live = self.load(owner, id)?;
-                self.reserve_blob(BlobId(id), row.len).inspect_err(|_| self.take_back(&live))?;
+                let place = self.place(live.blob_id());
+                if row.len <= MADE_AT_ONCE_MAX {
+                    place.reserve(row.len).inspect_err(|_| self.take_back(&live))?;
+                }
                 room.keep();
                 tracing::info!(upload = %id, bytes = row.len, "upload begun");
-                self.name_blob_soon(&live);
+                self.make_blob_soon(&live, place);
                 Ok(live)
             }
         }
     }
 
-    /// Syncs the blob's name while the answer is on its way. What fails is told to who sends the first chunk, for
-    /// which it is tried again. An only chunk comes as soon as this could begin.
-    fn name_blob_soon(&self, live: &Arc<Live>) {
+    /// Does what is left while the answer is on its way. What fails is told to who sends the first chunk, for which
+    /// it is tried again. An only chunk comes as soon as this could begin.
+    fn make_blob_soon(&self, live: &Arc<Live>, place: Place) {
         if live.plan.chunk_count() <= 1 {
             return;
         }
-        // The store may be closed meanwhile.
-        let (disk, dir) = (Arc::clone(&self.disk), self.layout.dir_of(live.blob_id()));
         let live = Arc::clone(live);
-        let sync =
-            move || live.name_blob(|| disk.sync_dir(&dir).map_err(disk_error("making a blob")));
-        drop(work::start(&*self.config.work, sync));
+        let rest = move || match live.plan.len() {
+            len if len > MADE_AT_ONCE_MAX => live.name_blob(|| place.make(len).map(drop)),
+            _ => live.name_blob(|| place.sync_name()),
+        };
+        drop(work::start(&*self.config.work, rest));
+    }
+
+    fn place(&self, blob: BlobId) -> Place {
+        let (path, dir) = (self.layout.blob(blob), self.layout.dir_of(blob));
+        Place { disk: Arc::clone(&self.disk), path, dir }
     }
 
     /// Room for the index is kept out of what is free for uploads.
@@ -102,26 +116,59 @@ impl Inner {
         }
     }
 
-    /// Makes a blob at its full length, with its room reserved and its name durable.
-    fn make_blob(&self, blob: BlobId, len: u64) -> Result<Option<Arc<dyn DiskFile>>> {
-        let made = self.reserve_blob(blob, len)?;
+    /// The blob of an upload, open for writing.
+    pub(super) fn blob(&self, live: &Live) -> Result<Arc<dyn DiskFile>> {
+        live.blob(|is_named| self.open_blob(live, is_named))
+    }
+
+    /// As long as nothing is held in it nobody knows how far the upload's creation came before a crash,
+    /// so it is done once more, which changes nothing that was done. Later a blob is never made
+    /// anew: what is held would be zeroes.
+    fn open_blob(&self, live: &Live, is_named: bool) -> Result<Arc<dyn DiskFile>> {
+        let damaged = || StoreError::Damaged(format!("the blob {} is missing or short", live.id));
+        let nothing_held = !live.state().chunks.has_own();
+        if nothing_held && !is_named {
+            return self.place(live.blob_id()).make(live.plan.len())?.ok_or_else(damaged);
+        }
+        match self.disk.open(&self.layout.blob(live.blob_id()), OpenHow::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(damaged()),
+            Ok(file) if file.size().map_err(disk_error("opening a blob"))? < live.plan.len() => {
+                Err(damaged())
+            }
+            other => other.map_err(disk_error("opening a blob")),
+        }
+    }
+}
+
+/// Where a blob is made; it can be while the store is being closed.
+struct Place {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    dir: PathBuf,
+}
+
+impl Place {
+    /// Makes the blob at its full length, with its room reserved and its name durable.
+    fn make(&self, len: u64) -> Result<Option<Arc<dyn DiskFile>>> {
+        let made = self.reserve(len)?;
         if made.is_some() {
-            let synced = self.disk.sync_dir(&self.layout.dir_of(blob));
-            synced.map_err(disk_error("making a blob"))?;
+            self.sync_name()?;
         }
         Ok(made)
     }
 
-    /// Makes a blob at its full length, with its room reserved. Where the file system cannot reserve, a full disk
+    fn sync_name(&self) -> Result<()> {
+        self.disk.sync_dir(&self.dir).map_err(disk_error("making a blob"))
+    }
+
+    /// Makes the blob at its full length, with its room reserved. Where the file system cannot reserve, a full disk
     /// shows while chunks are written.
-    fn reserve_blob(&self, blob: BlobId, len: u64) -> Result<Option<Arc<dyn DiskFile>>> {
+    fn reserve(&self, len: u64) -> Result<Option<Arc<dyn DiskFile>>> {
         if len == 0 {
             return Ok(None);
         }
-        let file = self
-            .disk
-            .open(&self.layout.blob(blob), OpenHow::Create)
-            .map_err(disk_error("making a blob"))?;
+        let opened = self.disk.open(&self.path, OpenHow::Create);
+        let file = opened.map_err(disk_error("making a blob"))?;
         match file.preallocate(len) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
@@ -135,29 +182,6 @@ impl Inner {
             Err(error) => return Err(no_space(len, error)),
         }
         Ok(Some(file))
-    }
-
-    /// The blob of an upload, open for writing.
-    pub(super) fn blob(&self, live: &Live) -> Result<Arc<dyn DiskFile>> {
-        live.blob(|is_named| self.open_blob(live, is_named))
-    }
-
-    /// As long as nothing is held in it nobody knows how far the upload's creation came before a crash,
-    /// so it is done once more, which changes nothing that was done. Later a blob is never made
-    /// anew: what is held would be zeroes.
-    fn open_blob(&self, live: &Live, is_named: bool) -> Result<Arc<dyn DiskFile>> {
-        let damaged = || StoreError::Damaged(format!("the blob {} is missing or short", live.id));
-        let nothing_held = !live.state().chunks.has_own();
-        if nothing_held && !is_named {
-            return self.make_blob(live.blob_id(), live.plan.len())?.ok_or_else(damaged);
-        }
-        match self.disk.open(&self.layout.blob(live.blob_id()), OpenHow::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(damaged()),
-            Ok(file) if file.size().map_err(disk_error("opening a blob"))? < live.plan.len() => {
-                Err(damaged())
-            }
-            other => other.map_err(disk_error("opening a blob")),
-        }
     }
 }
 

@@ -112,14 +112,14 @@ impl FileReader for DiskReader {
     /// To hand what costs no wait to another thread and back costs more.
     fn at_hand(&self, offset: u64, len: usize) -> Option<Bytes> {
         let sealed = self.sealed.as_ref().filter(|_| len > 0)?;
-        sealed.at_hand(offset, len).map(|bytes| self.held(bytes))
+        sealed.at_hand(offset, len).map(|bytes| self.outgoing(bytes))
     }
 
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
         let Some(sealed) = self.sealed.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
         let turn = turn(len).await?;
         let read = move || (sealed.read(offset, len), turn).0;
-        Ok(self.held(work::start(&*self.work, read).outcome().await?))
+        Ok(self.outgoing(work::start(&*self.work, read).outcome().await?))
     }
 }
 
@@ -134,21 +134,21 @@ async fn turn(len: usize) -> Result<Option<SemaphorePermit<'static>>> {
 }
 
 /// Bytes of a file on their way to a socket, which may have them for longer than the reader is there.
-struct Held {
+struct Outgoing {
     bytes: Bytes,
     /// Dropped after them: they may be a map, and until it is gone the disk has all of the file.
     _reading: Arc<Reading>,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for Outgoing {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 impl DiskReader {
-    fn held(&self, bytes: Bytes) -> Bytes {
-        Bytes::from_owner(Held { bytes, _reading: Arc::clone(&self.reading) })
+    fn outgoing(&self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Outgoing { bytes, _reading: Arc::clone(&self.reading) })
     }
 
     /// The same in memory of ours, for who looks at the bytes: a page of a map that the disk cannot give ends

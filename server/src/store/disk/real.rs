@@ -179,7 +179,10 @@ impl DiskFile for RealFile {
     }
 
     fn fetched(&self, offset: u64, len: usize) -> Option<Bytes> {
-        (len >= MAPPED_MIN).then(|| self.windows.fetched(&self.file, offset, len))?
+        if len < MAPPED_MIN {
+            return None;
+        }
+        self.windows.fetched(&self.file, offset, len)
     }
 
     #[cfg(target_os = "linux")]

@@ -139,7 +139,7 @@ impl Space {
         }
     }
 
-    /// A file is deleted: its bytes come back with its last reader.
+    /// A file is deleted: its bytes come back with its last reader and what a socket still has of it.
     pub(super) fn give_back_file(&self, file: FileId, owner: &str, bytes: u64) {
         let mut promised = lock(&self.promised);
         let need = Need { owner: owner.to_owned(), bytes, index_bytes: 0 };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What is looked at and remembered together, bytes: the pages of one piece of a stream.
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// A bit for each block of a window.
+/// A bit for each block of a window: 36 of 64, 8 MiB and the longest piece beyond.
 #[derive(Debug, Default)]
 pub(super) struct Seen(AtomicU64);
 
@@ -27,10 +27,14 @@ impl Seen {
                 return false;
             };
             let start = block * BLOCK_BYTES;
-            let is_seen = self.0.load(Ordering::Relaxed) & bit != 0;
-            is_seen
-                || look(start..len.min(start + BLOCK_BYTES))
-                    && self.0.fetch_or(bit, Ordering::Relaxed) | bit != 0
+            if self.0.load(Ordering::Relaxed) & bit != 0 {
+                return true;
+            }
+            let is_there = look(start..len.min(start + BLOCK_BYTES));
+            if is_there {
+                self.0.fetch_or(bit, Ordering::Relaxed);
+            }
+            is_there
         })
     }
 
