@@ -17,7 +17,7 @@ impl Upload {
         }
         self.tuner.disturbed();
         self.buffers.set_count(share(self.ledger.plan().buffers(), files));
-        let beyond = self.buffers.leaving_count().saturating_sub(self.lanes());
+        let beyond = self.buffers.sending_count().saturating_sub(self.lanes());
         for (buffer, chunk) in self.buffers.stop_least(beyond.min(newcomers * self.lanes())) {
             let until = self.link.superseded_until(now);
             self.yielded.insert(chunk, until);

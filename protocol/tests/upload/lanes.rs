@@ -65,6 +65,16 @@ fn an_offer_waits_while_six_are_under_way() {
 }
 
 #[test]
+fn a_file_that_comes_has_its_lanes_although_every_body_has_left() {
+    let (mut bench, sent) = Bench::sending(20);
+    sent.iter().for_each(|(ticket, _)| bench.upload.handle(bench.now, left(*ticket)));
+    bench.actions();
+    let stopped = bench.tell(Input::Sharing { files: 2 });
+    let stops = stopped.iter().filter(|it| matches!(it, Action::Stop { .. })).count();
+    assert_eq!(stops, 2, "six connections are all there are: {stopped:?}");
+}
+
+#[test]
 fn files_that_move_together_keep_to_their_lanes() {
     let (mut bench, sent) = Bench::sending(20);
     let stopped = bench.tell(Input::Sharing { files: 2 });

@@ -22,13 +22,13 @@ const ANOTHER: &str = r#"
     first.before(another);
 "#;
 
-/// Waits until so many chunks of all elements are on their way, for longer than it takes to begin one
-/// more.
-async fn on_the_way(proxy: &Proxy, chunks: u64) {
-    let what = format!("{chunks} chunks are on their way");
-    wait::until(&what, SOON, async || {
+/// Waits until as many chunks of all elements are on their way as there are lanes, for longer than it takes to
+/// begin one more; or one more, where the system has taken all of a body that the proxy has not.
+async fn on_the_way(proxy: &Proxy) {
+    let allowed = LANES_MAX..=LANES_MAX + 1;
+    wait::until(&format!("{allowed:?} chunks are on their way"), SOON, async || {
         for _ in 0..10 {
-            if proxy.chunks_on_the_way() as u64 != chunks {
+            if !allowed.contains(&(proxy.chunks_on_the_way() as u64)) {
                 return None;
             }
             sleep(Duration::from_millis(100)).await;
@@ -52,10 +52,10 @@ async fn two_elements_of_a_page_share_its_lanes() {
         let proxy = Proxy::start(server.addr(), Hold::ButBodiesAfter(0)).await;
         let page = Page::open(browser, &proxy.origin()).await;
         page.pick(&first).await;
-        on_the_way(&proxy, LANES_MAX).await;
+        on_the_way(&proxy).await;
         browser.run(ANOTHER, &[json!({})]).await;
         page.pick(&second).await;
-        on_the_way(&proxy, LANES_MAX).await;
+        on_the_way(&proxy).await;
         proxy.release();
         wait::until("both files are sealed", UPLOAD, async || {
             (server.api().files().await.len() == 2).then_some(())
