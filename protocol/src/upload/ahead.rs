@@ -7,11 +7,22 @@ use crate::time::Millis;
 /// for a server that is near, shorter than what is felt.
 const ALONE_MAX: Millis = Millis(250);
 
+/// From how long a wait for a body's answer on its connection is left to calls: a page's own requests, those of its
+/// other tabs too, may want the last of six. Where more of a body lies in the system than the line takes in that
+/// time, the browser calls it sent long before it is.
+const AWAITED_MAX: Millis = Millis(1000);
+
+/// From how long a round trip on it is worth to use that connection: a server that is near answers before it
+/// could be, and a browser may keep all of one more body in memory (WebKitGTK).
+const FAR: Millis = Millis(60);
+
 /// How long it takes until a chunk can be sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ahead {
     read: Millis,
     offer: Millis,
+    /// From when a body had left to its answer; `None` until there was one.
+    awaited: Option<Millis>,
     alone_until: Option<Millis>,
 }
 
@@ -45,6 +56,16 @@ impl Ahead {
     /// Asking whether the server has it took so long.
     pub(super) fn was_answered(&mut self, took: Millis) {
         self.offer = eased(self.offer, took);
+    }
+
+    /// A body that had left was answered after so long.
+    pub(super) fn was_awaited(&mut self, took: Millis) {
+        self.awaited = Some(eased(self.awaited.unwrap_or_default(), took));
+    }
+
+    /// Whether another body may leave while an answer is awaited: the way is long, and answers come soon.
+    pub(super) fn may_leave_meanwhile(&self) -> bool {
+        self.offer >= FAR && self.awaited.is_some_and(|awaited| awaited <= AWAITED_MAX)
     }
 
     /// How many chunks to have ready or in the making beside those being sent, from 1 to

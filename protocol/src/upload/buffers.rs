@@ -59,6 +59,11 @@ impl Sending {
     fn has_left(&self) -> bool {
         self.moved >= self.body
     }
+
+    /// For how long.
+    pub(super) fn awaited(&self, now: Millis) -> Millis {
+        if self.has_left() { now.since(self.moved_at) } else { Millis(0) }
+    }
 }
 
 impl Buffer {

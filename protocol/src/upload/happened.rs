@@ -189,6 +189,7 @@ impl Upload {
         match result {
             Ok(()) => {
                 *buffer = Buffer::Empty;
+                self.ahead.was_awaited(sending.awaited(now));
                 self.token.accepted_by(ticket);
                 self.outbox.push_back(Action::Free { buffer: id });
                 self.moved(now, sending.body.saturating_sub(sending.moved));

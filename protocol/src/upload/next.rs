@@ -131,9 +131,10 @@ impl Upload {
     }
 
     /// Whether a body may leave. A lane whose body has left waits for its answer on the connection that is
-    /// there for calls, while none is wanted: a round trip each chunk would go by unused otherwise.
+    /// there for calls, while none is wanted: on a long way a round trip each chunk would go by unused otherwise.
     fn has_free_lane(&self) -> bool {
-        let is_spare = self.sharing <= 1 && !self.is_calling() && !self.buffers.any_hashed();
+        let is_wanted = self.is_calling() || self.buffers.any_hashed();
+        let is_spare = self.sharing <= 1 && !is_wanted && self.ahead.may_leave_meanwhile();
         let waiting = u64::from(is_spare);
         let lanes = self.lanes();
         self.buffers.leaving_count() < lanes && self.buffers.sending_count() < lanes + waiting
