@@ -21,6 +21,8 @@ const FAR: Millis = Millis(60);
 pub(super) struct Ahead {
     read: Millis,
     offer: Millis,
+    /// The least that asking took: what the way alone takes, however busy both ends are.
+    shortest: Option<Millis>,
     /// From when a body had left to its answer; `None` until there was one.
     awaited: Option<Millis>,
     alone_until: Option<Millis>,
@@ -56,6 +58,7 @@ impl Ahead {
     /// Asking whether the server has it took so long.
     pub(super) fn was_answered(&mut self, took: Millis) {
         self.offer = eased(self.offer, took);
+        self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
     }
 
     /// A body that had left was answered after so long.
@@ -65,7 +68,8 @@ impl Ahead {
 
     /// Whether another body may leave while an answer is awaited: the way is long, and answers come soon.
     pub(super) fn may_leave_meanwhile(&self) -> bool {
-        self.offer >= FAR && self.awaited.is_some_and(|awaited| awaited <= AWAITED_MAX)
+        self.shortest.is_some_and(|shortest| shortest >= FAR)
+            && self.awaited.is_some_and(|awaited| awaited <= AWAITED_MAX)
     }
 
     /// How many chunks to have ready or in the making beside those being sent, from 1 to

@@ -67,6 +67,11 @@ impl Bench {
 
     /// As far as `lanes` chunks being sent.
     pub fn sending(chunks: u64) -> (Self, Vec<Sent>) {
+        Self::sending_over(Millis(0), chunks)
+    }
+
+    /// The same to a server whose answer to an offer takes so long.
+    pub fn sending_over(way: Millis, chunks: u64) -> (Self, Vec<Sent>) {
         let mut bench = Self::new(chunks);
         let actions = bench.actions();
         bench.read_all(&actions);
@@ -76,6 +81,7 @@ impl Bench {
         reads.extend(bench.actions());
         bench.read_all(&reads);
         let (offer, _) = call(&bench.actions());
+        bench.now = bench.now + way;
         bench.offered(offer);
         let mut sent = sends(&reads);
         sent.extend(sends(&bench.actions()));

@@ -21,7 +21,7 @@ fn begun(bench: &mut Bench, input: Input) -> Vec<Sent> {
 
 /// A sender to a server that is far, and what it sends just now.
 fn far() -> (Bench, Vec<Sent>) {
-    let (mut bench, mut sent) = Bench::sending(20);
+    let (mut bench, mut sent) = Bench::sending_over(Millis(100), 20);
     let freed = bench.tell(arrived(sent.remove(0).0));
     sent.extend(sends(&freed));
     bench.read_all(&freed);
@@ -63,6 +63,7 @@ fn a_call_has_the_connection_that_lanes_wait_on() {
     let actions = bench.actions();
     let offer = call(&actions).0;
     assert_eq!(begun(&mut bench, left(sent[1].0)), []);
+    bench.now = bench.now + Millis(100);
     bench.offered(offer);
     let actions = bench.actions();
     assert_eq!(sends(&actions).len(), 1, "{actions:?}");
