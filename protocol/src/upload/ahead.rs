@@ -10,7 +10,7 @@ const ALONE_MAX: Millis = Millis(250);
 /// From how long a wait for a body's answer on its connection is left to calls: a page's own requests, those of its
 /// other tabs too, may want the last of six. Where more of a body lies in the system than the line takes in that
 /// time, the browser calls it sent long before it is.
-const AWAITED_MAX: Millis = Millis(1000);
+const AWAITED_MAX: Millis = Millis(4000);
 
 /// From how long a round trip on it is worth to use that connection: a server that is near answers before it
 /// could be, and a browser may keep all of one more body in memory (WebKitGTK).

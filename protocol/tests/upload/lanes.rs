@@ -49,7 +49,7 @@ fn where_the_server_is_near_or_answers_come_late_the_last_connection_is_left_to_
     assert_eq!(begun(&mut near, left(sent[1].0)), []);
     let (mut late, sent) = far();
     late.upload.handle(late.now, left(sent[0].0));
-    late.now = late.now + Millis(2000);
+    late.now = late.now + Millis(5000);
     late.tell(arrived(sent[0].0));
     assert_eq!(begun(&mut late, left(sent[1].0)), []);
 }
