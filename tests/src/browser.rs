@@ -8,22 +8,26 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use fantoccini::error::NewSessionError;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::process::Command;
 
 use crate::artefacts;
 use crate::files::Folder;
 use crate::memory::Memory;
 use crate::process::{Lines, Process};
+use crate::screen::Screen;
 use crate::server::free_port;
 
 /// How long a driver, a display or a browser may take to start on a busy machine.
 const START: Duration = Duration::from_secs(60);
 /// The size of the window, so that screenshots compare.
 const WINDOW: (u32, u32) = (1100, 800);
+/// The size of a screen on which a dialog finds room too.
+const SCREEN: (u32, u32) = (1400, 1000);
 
 /// An engine that the page has to work in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +61,7 @@ impl Engine {
         }
     }
 
-    fn driver(self, profile: &Path, display: &str) -> Command {
+    fn driver(self, profile: &Path, screen: Option<&Screen>) -> Command {
         let program = match self {
             Self::Chromium => "chromedriver",
             Self::Firefox => "geckodriver",
@@ -70,18 +74,23 @@ impl Engine {
             Self::Firefox => command.arg("--port=0").env("HOME", profile),
             Self::WebKit => command
                 .arg(format!("--port={}", free_port()))
-                .env("DISPLAY", display)
                 .env_remove("WEBKIT_DISABLE_COMPOSITING_MODE"),
         };
+        if let Some(screen) = screen {
+            // What its dialogs remember is the profile's too.
+            command.env("DISPLAY", screen.display()).env("HOME", profile);
+        }
         command
     }
 
-    fn capabilities(self, profile: &Path) -> Capabilities {
+    fn capabilities(self, profile: &Path, setup: &Setup) -> Capabilities {
         let capabilities = match self {
-            Self::Chromium => json!({ "goog:chromeOptions": { "args": chromium_args(profile) } }),
+            Self::Chromium => json!({
+                "goog:chromeOptions": { "args": chromium_args(profile, setup) },
+            }),
             Self::Firefox => json!({ "moz:firefoxOptions": {
                 "args": ["-headless"],
-                "prefs": { "devtools.console.stdout.content": true },
+                "prefs": firefox_prefs(setup),
             } }),
             Self::WebKit => json!({ "webkitgtk:browserOptions": {
                 "binary": "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
@@ -92,9 +101,24 @@ impl Engine {
     }
 }
 
-fn chromium_args(profile: &Path) -> Vec<String> {
+/// What a browser is to be beyond what most tests need.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setup {
+    /// Chromium draws on a screen of its own, so that it opens dialogs; else it has none. WebKit has
+    /// one anyway.
+    pub on_screen: bool,
+    /// Firefox's preferences that are numbers.
+    pub prefs: &'static [(&'static str, u64)],
+}
+
+fn firefox_prefs(setup: &Setup) -> Map<String, Value> {
+    let console = ("devtools.console.stdout.content".to_owned(), json!(true));
+    let more = setup.prefs.iter().map(|(name, number)| ((*name).to_owned(), json!(number)));
+    more.chain([console]).collect()
+}
+
+fn chromium_args(profile: &Path, setup: &Setup) -> Vec<String> {
     let args = [
-        "--headless",
         "--no-sandbox",
         "--disable-gpu",
         "--disable-quic",
@@ -110,7 +134,8 @@ fn chromium_args(profile: &Path) -> Vec<String> {
         format!("--user-data-dir={}", profile.display()),
         format!("--window-size={},{}", WINDOW.0, WINDOW.1),
     ];
-    args.map(str::to_owned).into_iter().chain(own).collect()
+    let headless = (!setup.on_screen).then(|| "--headless".to_owned());
+    args.map(str::to_owned).into_iter().chain(own).chain(headless).collect()
 }
 
 /// One browser with an empty profile; it ends with its driver when it is dropped.
@@ -120,7 +145,7 @@ pub struct Browser {
     client: Client,
     driver: Process,
     // Dropped after the processes that use them.
-    _display: Option<Process>,
+    screen: Option<Screen>,
     profile: Folder,
 }
 
@@ -129,9 +154,9 @@ pub struct Browser {
 const DRIVER_TRIES: usize = 5;
 
 /// A driver, and the port it listens on.
-async fn start_driver(engine: Engine, profile: &Path, display: &str) -> (Process, u16) {
+async fn start_driver(engine: Engine, profile: &Path, screen: Option<&Screen>) -> (Process, u16) {
     for _ in 0..DRIVER_TRIES {
-        let mut command = engine.driver(profile, display);
+        let mut command = engine.driver(profile, screen);
         let port = command.as_std().get_args().filter_map(|arg| port_in(arg.to_str()?)).next();
         let mut driver = Process::start("the WebDriver", &mut command);
         let said = match port {
@@ -162,15 +187,26 @@ impl Browser {
     /// # Panics
     /// When one of them does not start; the message names what has to be installed.
     pub async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, &Setup::default()).await
+    }
+
+    /// The same, with what the test needs.
+    ///
+    /// # Panics
+    /// When one of them does not start; the message names what has to be installed.
+    pub async fn start_with(engine: Engine, setup: &Setup) -> Self {
         let profile = Folder::new();
-        let (display, name) = match engine {
-            Engine::WebKit => start_display().await,
-            Engine::Chromium | Engine::Firefox => (None, String::new()),
+        let screen = match engine == Engine::WebKit || setup.on_screen {
+            true => Some(Screen::start(SCREEN).await),
+            false => None,
         };
-        let (driver, port) = start_driver(engine, profile.path(), &name).await;
-        let client = connect(engine, port, profile.path()).await;
+        let (driver, port) = start_driver(engine, profile.path(), screen.as_ref()).await;
+        let client = connect(engine.capabilities(profile.path(), setup), port).await;
+        let client = client.unwrap_or_else(|error| {
+            panic!("{engine:?} does not start (is it installed with its driver?): {error}")
+        });
         client.set_window_size(WINDOW.0, WINDOW.1).await.expect("a window of that size");
-        Self { engine, client, driver, _display: display, profile }
+        Self { engine, client, driver, screen, profile }
     }
 
     /// Which engine it is.
@@ -183,6 +219,15 @@ impl Browser {
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The screen it draws on.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub fn screen(&self) -> &Screen {
+        self.screen.as_ref().expect("a browser that was started on a screen")
     }
 
     /// Goes to an address, and waits until it is loaded.
@@ -224,7 +269,7 @@ impl Browser {
         self.driver.pid()
     }
 
-    /// The home folder of its processes, where it has one of its own: Firefox.
+    /// The home folder of its processes, where it has one of its own: Firefox, and what has a screen.
     #[must_use]
     pub fn home(&self) -> &Path {
         self.profile.path()
@@ -291,29 +336,17 @@ impl WebDriverCompatibleCommand for DevTools {
     }
 }
 
-async fn connect(engine: Engine, port: u16, profile: &Path) -> Client {
+async fn connect(capabilities: Capabilities, port: u16) -> Result<Client, NewSessionError> {
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(START));
     let mut builder = ClientBuilder::new(connector);
-    builder.capabilities(engine.capabilities(profile));
+    builder.capabilities(capabilities);
     let url = format!("http://127.0.0.1:{port}");
     let client = crate::wait::until("a WebDriver that answers", START, async || {
         tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         Some(builder.connect(&url).await)
     });
-    client.await.unwrap_or_else(|error| {
-        panic!("{engine:?} does not start (is it installed with its driver?): {error}")
-    })
-}
-
-/// A virtual display on a number that it chooses and tells.
-async fn start_display() -> (Option<Process>, String) {
-    let screen = format!("{}x{}x24", WINDOW.0, WINDOW.1);
-    let mut command = Command::new("Xvfb");
-    command.args(["-displayfd", "1", "-screen", "0", &screen, "-nolisten", "tcp"]);
-    let mut display = Process::start("Xvfb", &mut command);
-    let number = display.said(0, START, |line| line.trim().parse::<u32>().ok()).await;
-    (Some(display), format!(":{number}"))
+    client.await
 }
 
 /// The port in an argument `--port=<number>`.

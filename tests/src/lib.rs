@@ -3,7 +3,8 @@
 //! The harness of the suites in `tests/`. [`server`] starts, kills and restarts the server and reads
 //! its log; [`browser`] drives an engine and [`page`] the demo page in it; [`proxy`] stands between
 //! the two and spoils what goes through; [`api`] asks the server without a
-//! browser; [`terminal`] runs `longhaul`; [`files`] makes what is uploaded.
+//! browser; [`terminal`] runs `longhaul`; [`screen`] is one, and
+//! a keyboard; [`files`] makes what is uploaded.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,6 +23,7 @@ pub mod log;
 pub mod memory;
 pub mod page;
 pub mod process;
+pub mod screen;
 pub mod server;
 pub mod site;
 pub mod small_disk;

@@ -27,9 +27,10 @@ cargo xtask <command>
                   the client, the server, all tests, those in a real browser too.
                   Installs Debian's chromium, chromium-driver, curl, wget and aria2 where they are
                   missing and it may.
-  soak            The tests that take minutes each and that `test` leaves out, in every engine that
-                  LONGHAUL_ENGINES names; and the store's, if LONGHAUL_SHARING_DIR names a folder
-                  on XFS or Btrfs.
+  soak            The tests that `test` leaves out, because they take minutes each or answer
+                  Chromium's own dialogs by keys, in every engine that LONGHAUL_ENGINES names;
+                  and the store's, if LONGHAUL_SHARING_DIR names a folder on XFS or Btrfs.
+                  Installs Debian's xvfb and xdotool too.
   bench [NAME…]   Measure the server beside others; target/bench-peers keeps those.
     --help          what can be told to it
   fuzz [TARGET]   Feed the parsers what nobody would think of, from fuzz/corpus, and keep there what

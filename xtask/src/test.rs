@@ -1,5 +1,5 @@
-//! `cargo xtask test`: everything that has to hold, cheapest first; and `cargo xtask soak`: the tests
-//! that take minutes each, which it leaves out.
+//! `cargo xtask test`: everything that has to hold, cheapest first; and `cargo xtask soak`: what
+//! takes minutes each or drives a browser's own dialogs, which it leaves out.
 
 use std::process::Command;
 
@@ -43,7 +43,7 @@ pub(crate) fn run_tests() -> Result<(), Error> {
 /// The tests that are left out there, in every engine that `LONGHAUL_ENGINES` names.
 pub(crate) fn run_soak() -> Result<(), Error> {
     heading("programs");
-    programs::ensure()?;
+    programs::ensure_with_screen()?;
     heading("client");
     wasm::build(&wasm::Options::default())?;
     build_programs()?;

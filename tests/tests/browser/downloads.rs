@@ -1,6 +1,6 @@
 //! Files that a page downloads and verifies: by the client's `Downloader`, without the element.
 
-mod element;
+pub(crate) mod element;
 mod faults;
 mod going_on;
 mod liars;
@@ -31,7 +31,7 @@ pub(crate) const CHUNK: u64 = CHUNK_LEN_SHORT;
 /// Begins with the file at that address, and keeps what is told of it.
 const BEGIN: &str = r#"
     const [url, options, of] = args;
-    // A picker cannot be driven in a browser without a screen; what it gives is a handle too.
+    // A browser without a screen has no picker; what it gives is a handle too.
     const root = await navigator.storage?.getDirectory?.();
     if (of.picked) of.handle = await root.getFileHandle(of.picked, { create: true });
     const { Downloader } = await import(new URL('/longhaul-downloader.js', location.href));

@@ -1,8 +1,9 @@
 //! What an earlier visit has not finished is gone on with by one click, without a picker. Chromium
 //! only: it alone lets a page keep by what it can ask for a file again.
 //!
-//! No driver opens the system's own dialog for files. Here it answers with a handle of a file of the
-//! site's own (Origin Private File System), which is kept, asked for and read as any other.
+//! No driver opens the system's own dialog for files (`dialogs` does, by keys). Here it answers with a
+//! handle of a file of the site's own (Origin Private File System), which is kept, asked for and read as
+//! any other.
 
 use std::path::Path;
 
@@ -185,7 +186,7 @@ async fn what_is_forgotten_or_gone_is_not_offered_again() {
     .await;
 }
 
-/// Nobody is there to answer the browser's question, so what comes of it is not seen here.
+/// Nobody is there to answer the browser's question: `dialogs` has somebody.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_dropped_is_offered_again() {
     in_chromium(async |browser| {

@@ -12,6 +12,7 @@
 mod again;
 mod controls;
 mod cross_origin;
+mod dialogs;
 mod downloads;
 mod early_answers;
 mod elements;

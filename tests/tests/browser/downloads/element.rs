@@ -37,9 +37,15 @@ const PRESS: &str = r#"
     element.shadowRoot.querySelector(`[part=${arguments[0]}]`).click();
 "#;
 
-async fn comes_to(browser: &Browser, state: &str) -> Value {
+/// What it shows.
+pub(crate) async fn stands(browser: &Browser) -> Value {
+    browser.run(STANDS, &[]).await
+}
+
+/// Waits until it is in that state.
+pub(crate) async fn comes_to(browser: &Browser, state: &str) -> Value {
     wait::until(&format!("the element is {state}"), DOWNLOAD, async || {
-        let stands = browser.run(STANDS, &[]).await;
+        let stands = stands(browser).await;
         assert!(state == "failed" || stands["state"] != json!("failed"), "{stands}");
         (stands["state"] == json!(state)).then_some(stands)
     })
@@ -101,7 +107,7 @@ async fn a_download_is_paused_left_and_gone_on_with_by_its_buttons() {
         slow(&proxy);
         browser.run(PRESS, &[json!("start")]).await;
         wait::until("some of it is there", DOWNLOAD, async || {
-            let bar = browser.run(STANDS, &[]).await["bar"].as_f64();
+            let bar = stands(browser).await["bar"].as_f64();
             bar.filter(|bar| *bar > 0.4)
         })
         .await;
@@ -110,7 +116,7 @@ async fn a_download_is_paused_left_and_gone_on_with_by_its_buttons() {
         assert_eq!(paused["buttons"], json!(["resume", "cancel"]));
         browser.client().refresh().await.unwrap();
         let idle = wait::until("it can be gone on with", SOON, async || {
-            let stands = browser.run(STANDS, &[]).await;
+            let stands = stands(browser).await;
             let name = stands["names"][0].as_str().unwrap_or_default().to_owned();
             name.starts_with("Go on downloading").then_some(stands)
         });
