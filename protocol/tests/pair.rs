@@ -16,13 +16,15 @@
 mod pair {
     pub mod chance;
     pub mod receiver;
+    pub mod scene;
     pub mod world;
 }
 
 use longhaul_protocol::Digest;
 use longhaul_protocol::plan::CHUNK_LEN_MIN;
 use pair::chance::Faults;
-use pair::world::{Scene, World};
+use pair::scene::Scene;
+use pair::world::World;
 
 const SEEDS: u64 = 400;
 
