@@ -5,9 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_server::store::disk::{Config, DiskStore};
-use longhaul_server::store::{ChunkWriter as _, FileReader as _, Store as _, StoreError};
+use longhaul_server::store::{
+    ChunkWriter as _, FileReader as _, NewUpload, Store as _, StoreError,
+};
 use longhaul_server::stream::FRAME_BYTES;
 
 mod copies;
@@ -190,6 +193,31 @@ async fn a_full_disk_refuses_at_the_creation_and_leaves_nothing() {
     assert!(matches!(refused, Err(StoreError::NoSpace { needed: CHUNK })));
     assert!(store.uploads(&alice(), None, 10).await.unwrap().rows.is_empty());
     assert_eq!(place.blob_count(), 0);
+}
+
+/// The room for it is made while the answer is on its way.
+#[tokio::test]
+async fn a_long_upload_is_begun_on_a_full_disk_which_its_first_chunk_is_told_until_there_is_room() {
+    let (_place, faults, store) = faulty();
+    faults.is_full.store(true, Ordering::SeqCst);
+    let len = (4 << 30) + 1;
+    // Few enough rows for what is kept for the index.
+    let chunk_size = Some(CHUNK_LEN_DEFAULT);
+    let new = NewUpload { chunk_size, ..named("long", len) };
+    let begun = store.create(&alice(), new).await.unwrap();
+    let first = bytes(begun.plan.chunk_len(), 1);
+    let send = async || put(&store, begun.id, headers(0, &first), &first).await;
+    for _ in 0..2 {
+        let refused = send().await;
+        let is_told = matches!(refused, Err(StoreError::NoSpace { needed }) if needed == len);
+        assert!(is_told, "{refused:?}");
+    }
+    assert_eq!(held(&store, begun.id).await, "");
+    faults.is_full.store(false, Ordering::SeqCst);
+    // Nobody needs 4 GiB here.
+    faults.cannot_reserve.store(true, Ordering::SeqCst);
+    send().await.unwrap();
+    assert_eq!(held(&store, begun.id).await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

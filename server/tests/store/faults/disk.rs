@@ -12,6 +12,9 @@ use longhaul_server::stream::FRAME_BYTES;
 
 use crate::store::fixture::*;
 
+/// What a full disk still has for who asks for much more, bytes.
+const ROOM_LEFT: u64 = 16 << 20;
+
 /// What is done to the disk, as far as the order matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
@@ -145,7 +148,8 @@ impl DiskFile for FaultyFile {
         }
         if self.faults.is_full.load(Ordering::SeqCst) {
             // As ext4 does: what there is, and then it says so.
-            self.file.preallocate(self.file.size()?.midpoint(len))?;
+            let size = self.file.size()?;
+            self.file.preallocate(size.midpoint(len).min(size + ROOM_LEFT))?;
             return Err(io::ErrorKind::StorageFull.into());
         }
         if self.faults.cannot_reserve.load(Ordering::SeqCst) {
