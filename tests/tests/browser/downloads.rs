@@ -101,6 +101,12 @@ impl<'a> Downloading<'a> {
         .await
     }
 
+    /// Waits until it is done, and compares it with what the server has.
+    pub(crate) async fn arrives_as(&self, file: &FileInfo) {
+        self.comes_to(&["done"]).await;
+        assert_eq!(Some(self.sha256().await), file.sha256);
+    }
+
     /// Waits until so many bytes are verified and written.
     pub(crate) async fn holds(&self, bytes: u64) -> u64 {
         wait::until(&format!("{bytes} bytes are held"), DOWNLOAD, async || {
@@ -185,8 +191,7 @@ async fn a_file_comes_with_the_bytes_that_the_server_has() {
             let (server, file) = stored(len, seed).await;
             browser.open(&server.origin()).await;
             let download = Downloading::begin(browser, &address(&server.origin(), &file)).await;
-            download.comes_to(&["done"]).await;
-            assert_eq!(Some(download.sha256().await), file.sha256);
+            download.arrives_as(&file).await;
             let told = download.last("file").await.unwrap();
             assert_eq!((&told["name"], &told["id"]), (&json!("stored.bin"), &json!(1)));
             server.assert_no_fault();

@@ -29,8 +29,7 @@ async fn a_download_goes_on_after_a_reload_with_what_was_there() {
         browser.client().refresh().await.unwrap();
         let before = requests(&server, &file);
         let download = Downloading::begin(browser, &address(&proxy.origin(), &file)).await;
-        download.comes_to(&["done"]).await;
-        assert_eq!(Some(download.sha256().await), file.sha256);
+        download.arrives_as(&file).await;
         let reused = download.last("progress").await.unwrap()["reused"].as_u64().unwrap();
         println!("{reused} bytes of {} were there", file.size);
         assert!(reused >= 8 * CHUNK, "only {reused}");
@@ -68,8 +67,7 @@ async fn what_was_spoilt_in_between_is_noticed_and_fetched_again() {
         browser.client().refresh().await.unwrap();
         browser.run_async(SPOIL, &[]).await;
         let download = Downloading::begin(browser, &address(&proxy.origin(), &file)).await;
-        download.comes_to(&["done"]).await;
-        assert_eq!(Some(download.sha256().await), file.sha256);
+        download.arrives_as(&file).await;
     })
     .await;
 }
@@ -86,8 +84,7 @@ async fn a_download_that_is_paused_asks_for_nothing_until_it_is_resumed() {
         assert_eq!(proxy.seen().len(), seen, "something was asked for");
         proxy.set_lines(Lines::default());
         download.does("resume").await;
-        download.comes_to(&["done"]).await;
-        assert_eq!(Some(download.sha256().await), file.sha256);
+        download.arrives_as(&file).await;
     })
     .await;
 }

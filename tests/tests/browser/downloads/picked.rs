@@ -21,8 +21,7 @@ async fn pauses_that_are_taken_back_at_once_lose_nothing_of_a_picked_file() {
             browser.run(HESITATE, &[]).await;
         }
         proxy.set_lines(Lines::default());
-        download.comes_to(&["done"]).await;
-        assert_eq!(Some(download.sha256().await), file.sha256);
+        download.arrives_as(&file).await;
         let progress = download.last("progress").await.unwrap();
         assert_eq!(progress["reused"], json!(0), "nothing was lost and looked for: {progress}");
     })
@@ -53,8 +52,7 @@ async fn what_somebody_adds_to_a_picked_file_that_rests_is_not_in_it_in_the_end(
         browser.run_async(LENGTHEN, &[json!(file.size + 5)]).await;
         proxy.set_lines(Lines::default());
         download.does("resume").await;
-        download.comes_to(&["done"]).await;
-        assert_eq!(Some(download.sha256().await), file.sha256);
+        download.arrives_as(&file).await;
     })
     .await;
 }
@@ -84,8 +82,7 @@ async fn a_pause_before_the_worker_has_begun_is_heard() {
         download.comes_to(&["paused"]).await;
         assert!(!download.has_been("downloading").await, "it went on");
         download.does("resume").await;
-        download.comes_to(&["done"]).await;
-        assert_eq!(Some(download.sha256().await), file.sha256);
+        download.arrives_as(&file).await;
     })
     .await;
 }
