@@ -15,12 +15,13 @@ use crate::stage::newest_is;
 use crate::tokens::{keyed, new_key, token};
 
 /// Whether leaving would be asked about.
-async fn asks(browser: &Browser) -> bool {
+pub(crate) async fn asks(browser: &Browser) -> bool {
     const ASK: &str = "return !dispatchEvent(new Event('beforeunload', { cancelable: true }))";
     browser.run(ASK, &[]).await == json!(true)
 }
 
-async fn comes_to_ask(browser: &Browser, expected: bool) {
+/// Waits until it would be, or would not.
+pub(crate) async fn comes_to_ask(browser: &Browser, expected: bool) {
     wait::until(&format!("leaving is asked about: {expected}"), SOON, async || {
         (asks(browser).await == expected).then_some(())
     })

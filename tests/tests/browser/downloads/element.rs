@@ -2,15 +2,20 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use longhaul_protocol::plan::CHUNK_LEN_SHORT as CHUNK;
 use longhaul_protocol::wire::{FileInfo, path};
+use longhaul_tests::api::create_request;
 use longhaul_tests::browser::{Browser, Engine};
 use longhaul_tests::files::sha256;
 use longhaul_tests::page::SOON;
 use longhaul_tests::proxy::{Hold, Lines, Proxy};
-use longhaul_tests::server::Server;
+use longhaul_tests::server::{Options, Server};
+use longhaul_tests::stored::store;
 use longhaul_tests::wait;
 use serde_json::{Value, json};
+
+use crate::polite::{asks, comes_to_ask};
 
 use super::{DOWNLOAD, slow, stored, where_files_are_kept};
 
@@ -30,11 +35,24 @@ const STANDS: &str = r#"
     };
 "#;
 
-/// Presses a button; a picker cannot be driven in a browser without a screen.
+/// Presses a button, or more; a browser without a screen has no picker.
 const PRESS: &str = r#"
     const element = document.querySelector('#files longhaul-download');
-    element.toggleAttribute('no-picker', true);
-    element.shadowRoot.querySelector(`[part=${arguments[0]}]`).click();
+    element.toggleAttribute('no-picker', !window.picked);
+    for (const part of arguments) element.shadowRoot.querySelector(`[part=${part}]`).click();
+"#;
+
+/// Has the picker answer with a file of the browser's own storage, which is written in the same way.
+const PICKER: &str = r#"
+    const root = await navigator.storage.getDirectory();
+    window.picked = await root.getFileHandle('picked.bin', { create: true });
+    window.asked = 0;
+    window.showSaveFilePicker = async () => {
+        window.asked += 1;
+        return window.picked;
+    };
+    document.querySelector('#files longhaul-download')
+        .addEventListener('longhaul-download-complete', ({ detail }) => window.blob = detail.blob);
 "#;
 
 /// What it shows.
@@ -127,6 +145,103 @@ async fn a_download_is_paused_left_and_gone_on_with_by_its_buttons() {
         comes_to(browser, "done").await;
         let saved = saved(browser, &file).await;
         assert_eq!(Some(sha256(&saved)), file.sha256);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_is_asked_about_only_while_a_picked_file_moves() {
+    where_files_are_kept(async |browser| {
+        let (server, file) = stored(24 * CHUNK, 94).await;
+        let proxy = Proxy::start(server.addr(), Hold::Nothing).await;
+        browser.open(&proxy.origin()).await;
+        comes_to(browser, "idle").await;
+        browser.run_async(PICKER, &[]).await;
+        assert!(!asks(browser).await, "nothing is there to be lost");
+        slow(&proxy);
+        browser.run(PRESS, &[json!("start")]).await;
+        comes_to(browser, "downloading").await;
+        comes_to_ask(browser, true).await;
+        // It was put in its place meanwhile, and goes on for who stays.
+        comes_to(browser, "paused").await;
+        comes_to(browser, "downloading").await;
+        browser.run(PRESS, &[json!("pause")]).await;
+        comes_to(browser, "paused").await;
+        assert!(!asks(browser).await, "it is in its place");
+        proxy.set_lines(Lines::default());
+        browser.run(PRESS, &[json!("resume")]).await;
+        comes_to(browser, "done").await;
+        assert!(!asks(browser).await, "it is over");
+        assert_eq!(Some(super::Downloading { browser }.sha256().await), file.sha256);
+    })
+    .await;
+}
+
+/// What is written there outlasts the page.
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_is_not_asked_about_while_a_file_comes_to_the_browsers_own_storage() {
+    where_files_are_kept(async |browser| {
+        let (server, _file) = stored(24 * CHUNK, 95).await;
+        let proxy = Proxy::start(server.addr(), Hold::Nothing).await;
+        browser.open(&proxy.origin()).await;
+        comes_to(browser, "idle").await;
+        slow(&proxy);
+        browser.run(PRESS, &[json!("start")]).await;
+        comes_to(browser, "downloading").await;
+        assert!(!asks(browser).await);
+        assert_eq!(stands(browser).await["state"], json!("downloading"), "and it goes on");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_double_click_asks_once_where_to_and_fetches_once() {
+    where_files_are_kept(async |browser| {
+        for picks in [false, true] {
+            let (server, file) = stored(12 * CHUNK, 96).await;
+            browser.open(&server.origin()).await;
+            comes_to(browser, "idle").await;
+            downloads_folder(browser).await;
+            if picks {
+                browser.run_async(PICKER, &[]).await;
+            }
+            browser.run(PRESS, &[json!("start"), json!("start")]).await;
+            comes_to(browser, "done").await;
+            // A second one would wait for its turn.
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            assert_eq!(requests(&server, &file), 12);
+            let asked = browser.run("return window.asked ?? null", &[]).await;
+            assert_eq!(asked, if picks { json!(1) } else { json!(null) });
+        }
+    })
+    .await;
+}
+
+/// A page that somebody has uploaded would else be one of this site, by the link to what was downloaded.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_saved_is_no_page_of_this_site_whatever_its_name_is() {
+    where_files_are_kept(async |browser| {
+        let server = Server::start(Options::demo()).await;
+        let page = Bytes::from_static(b"<script>document.title = 'taken over'</script>");
+        let mut create = create_request("page.html", page.len() as u64);
+        "text/html".clone_into(&mut create.meta.media_type);
+        store(&server.api(), &create, &page).await;
+        browser.open(&server.origin()).await;
+        comes_to(browser, "idle").await;
+        downloads_folder(browser).await;
+        browser.run(PRESS, &[json!("start")]).await;
+        comes_to(browser, "done").await;
+        const SAVED: &str = r#"
+            const element = document.querySelector('#files longhaul-download');
+            const link = element.shadowRoot.querySelector('[part=link]');
+            const blob = await (await fetch(link.href)).blob();
+            return { type: blob.type, name: link.download, text: await blob.text() };
+        "#;
+        let saved = browser.run_async(SAVED, &[]).await;
+        let text = String::from_utf8(page.to_vec()).unwrap();
+        let whole =
+            json!({ "type": "application/octet-stream", "name": "page.html", "text": text });
+        assert_eq!(saved, whole);
     })
     .await;
 }
