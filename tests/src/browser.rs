@@ -21,6 +21,7 @@ use crate::memory::Memory;
 use crate::process::{Lines, Process};
 use crate::screen::Screen;
 use crate::server::free_port;
+use crate::small_disk::SmallDisk;
 
 /// How long a driver, a display or a browser may take to start on a busy machine.
 const START: Duration = Duration::from_secs(60);
@@ -71,7 +72,8 @@ impl Engine {
         match self {
             // Its own choice of a port, which it tells.
             Self::Chromium => command.args(["--port=0", "--enable-chrome-logs"]),
-            Self::Firefox => command.arg("--port=0").env("HOME", profile),
+            // Where the profile comes to lie.
+            Self::Firefox => command.arg("--port=0").env("HOME", profile).env("TMPDIR", profile),
             Self::WebKit => command
                 .arg(format!("--port={}", free_port()))
                 .env_remove("WEBKIT_DISABLE_COMPOSITING_MODE"),
@@ -109,6 +111,8 @@ pub struct Setup {
     pub on_screen: bool,
     /// Firefox's preferences that are numbers.
     pub prefs: &'static [(&'static str, u64)],
+    /// All that it keeps lies on a disk of its own, of so many bytes.
+    pub disk_bytes: Option<u64>,
 }
 
 fn firefox_prefs(setup: &Setup) -> Map<String, Value> {
@@ -146,6 +150,7 @@ pub struct Browser {
     driver: Process,
     // Dropped after the processes that use them.
     screen: Option<Screen>,
+    disk: Option<SmallDisk>,
     profile: Folder,
 }
 
@@ -196,6 +201,7 @@ impl Browser {
     /// When one of them does not start; the message names what has to be installed.
     pub async fn start_with(engine: Engine, setup: &Setup) -> Self {
         let profile = Folder::new();
+        let disk = setup.disk_bytes.map(|bytes| SmallDisk::mount_on(profile.path(), bytes));
         let screen = match engine == Engine::WebKit || setup.on_screen {
             true => Some(Screen::start(SCREEN).await),
             false => None,
@@ -206,7 +212,7 @@ impl Browser {
             panic!("{engine:?} does not start (is it installed with its driver?): {error}")
         });
         client.set_window_size(WINDOW.0, WINDOW.1).await.expect("a window of that size");
-        Self { engine, client, driver, screen, profile }
+        Self { engine, client, driver, screen, disk, profile }
     }
 
     /// Which engine it is.
@@ -228,6 +234,15 @@ impl Browser {
     #[must_use]
     pub fn screen(&self) -> &Screen {
         self.screen.as_ref().expect("a browser that was started on a screen")
+    }
+
+    /// The disk on which lies what it keeps.
+    ///
+    /// # Panics
+    /// When it has none of its own.
+    #[must_use]
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("a browser that was started on a disk of its own")
     }
 
     /// Goes to an address, and waits until it is loaded.

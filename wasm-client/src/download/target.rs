@@ -14,8 +14,8 @@ use longhaul_protocol::download::TargetError;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    DomException, File, FileSystemCreateWritableOptions, FileSystemFileHandle,
-    FileSystemReadWriteOptions, FileSystemSyncAccessHandle, FileSystemWritableFileStream,
+    File, FileSystemCreateWritableOptions, FileSystemFileHandle, FileSystemReadWriteOptions,
+    FileSystemSyncAccessHandle, FileSystemWritableFileStream,
 };
 
 use crate::number::{float, whole};
@@ -29,8 +29,10 @@ const TAKEN: &str = "NoModificationAllowedError";
 const HANDLE_TRIES: u32 = 6;
 const HANDLE_WAIT_MS: u32 = 400;
 
-/// What the system says of a storage or a disk that is full.
+/// What a browser says of a storage or a disk that is full.
 const FULL: &str = "QuotaExceededError";
+/// And Firefox when room is taken in place, by an exception of its own, which is no `DOMException`.
+const FULL_IN_FIREFOX: &str = "NS_ERROR_FILE_NO_DEVICE_SPACE";
 
 /// An open target.
 pub(super) struct Target {
@@ -261,7 +263,7 @@ impl Target {
 /// What the browser said of a target of that name.
 pub(super) fn trouble(name: &str, error: &JsValue) -> TargetError {
     match kind(error).as_str() {
-        FULL => TargetError::Full(name.to_owned()),
+        FULL | FULL_IN_FIREFOX => TargetError::Full(name.to_owned()),
         TAKEN => TargetError::Denied(format!(
             "another tab of this browser is downloading {name}; let that one go on, or close it and try again"
         )),
@@ -279,7 +281,8 @@ pub(super) fn trouble(name: &str, error: &JsValue) -> TargetError {
 }
 
 fn kind(error: &JsValue) -> String {
-    error.dyn_ref::<DomException>().map(|error| error.name()).unwrap_or_default()
+    let name = Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string());
+    name.unwrap_or_default()
 }
 
 async fn access(handle: &FileSystemFileHandle) -> Result<FileSystemSyncAccessHandle, JsValue> {
