@@ -9,6 +9,8 @@ use longhaul_protocol::Digest;
 use longhaul_tests::artefacts;
 use longhaul_tests::browser::{Browser, Engine};
 use longhaul_tests::files::{GIB, MIB, random_bytes};
+use longhaul_tests::memory::Memory;
+use longhaul_tests::proxy::{Fault, Harm, Hold, Proxy, Way};
 use longhaul_tests::site::Site;
 use serde_json::json;
 use tokio::time::sleep;
@@ -57,23 +59,69 @@ async fn takes_less_than_its_share(len: u64, seed: u64) {
         sleep(Duration::from_secs(2)).await;
         let (rests, begun) = (browser.memory(), Instant::now());
         let download = Downloading::begin(browser, &address(&server.origin(), &file)).await;
-        let mut peak = rests;
-        while download.last("complete").await.is_none() {
-            peak = peak.max(browser.memory());
-            let state = download.last("state").await;
-            assert!(begun.elapsed() < PATIENCE, "{state:?}");
-            sleep(Duration::from_millis(100)).await;
-        }
+        let peak = peak_until(&download, browser, len).await;
         let took = begun.elapsed();
         println!("{:?}, {len} bytes: {rests} before, at most {peak}; {took:?}", browser.engine());
-        let bytes = random_bytes(len, seed);
-        for (at, piece) in (0..).step_by(PIECE as usize).zip(bytes.chunks(PIECE as usize)) {
-            let told = browser.run_async(PIECE_SHA256, &[json!(at), json!(at + PIECE)]).await;
-            assert_eq!(told, json!(Digest::of(piece).to_base64()), "from byte {at} on");
-        }
+        assert_came(browser, len, seed).await;
         assert!(peak.pages < rests.pages + PAGE_MAX, "{peak} against {rests}");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: cargo xtask soak"]
+async fn two_gibibytes_come_whole_though_a_bit_is_turned_and_the_page_is_loaded_again_midway() {
+    let (len, seed) = (2 * GIB, 85);
+    where_files_are_kept(async |browser| {
+        let (server, file) = stored_in(None, len, seed).await;
+        let proxy = Proxy::start(server.addr(), Hold::Nothing).await;
+        browser.open(&proxy.origin()).await;
+        browser.run_async("await import('/longhaul-fetch.js').then(it => it.default())", &[]).await;
+        sleep(Duration::from_secs(2)).await;
+        let rests = browser.memory();
+        proxy.add(Fault::once(Way::Down, 100 * MIB, Harm::Corrupt));
+        let url = address(&proxy.origin(), &file);
+        let download = Downloading::begin(browser, &url).await;
+        let first = peak_until(&download, browser, GIB).await;
+        assert!(download.has_been("waiting").await, "nothing was noticed");
+        browser.client().refresh().await.unwrap();
+        let download = Downloading::begin(browser, &url).await;
+        let peak = first.max(peak_until(&download, browser, len).await);
+        let reused = download.last("progress").await.unwrap()["reused"].as_u64().unwrap();
+        println!("{:?}: {rests} before, at most {peak}; {reused} bytes reused", browser.engine());
+        assert!(reused > GIB / 2, "only {reused} bytes were there after the reload");
+        assert_came(browser, len, seed).await;
+    })
+    .await;
+}
+
+/// The most that the browser's processes take until so many bytes are held; until it is over if that is all.
+async fn peak_until(download: &Downloading<'_>, browser: &Browser, held: u64) -> Memory {
+    let (mut peak, begun) = (browser.memory(), Instant::now());
+    loop {
+        peak = peak.max(browser.memory());
+        let progress = download.last("progress").await.unwrap_or_default();
+        let holds = progress["acknowledged"].as_u64().is_some_and(|bytes| bytes >= held);
+        if holds && (Some(held) < progress["total"].as_u64() || is_over(download).await) {
+            return peak;
+        }
+        let state = download.last("state").await;
+        assert!(begun.elapsed() < PATIENCE, "{state:?}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn is_over(download: &Downloading<'_>) -> bool {
+    download.last("complete").await.is_some()
+}
+
+/// Compares what has come with the bytes of that seed.
+async fn assert_came(browser: &Browser, len: u64, seed: u64) {
+    let bytes = random_bytes(len, seed);
+    for (at, piece) in (0..).step_by(PIECE as usize).zip(bytes.chunks(PIECE as usize)) {
+        let told = browser.run_async(PIECE_SHA256, &[json!(at), json!(at + PIECE)]).await;
+        assert_eq!(told, json!(Digest::of(piece).to_base64()), "from byte {at} on");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +146,7 @@ async fn scripts_take_less_than_their_share(len: u64, seed: u64) {
     browser.open(&site.origin()).await;
     let download = Downloading::begin(&browser, &address(&site.origin(), &file)).await;
     let (mut most, mut looks, begun) = (0, 0, Instant::now());
-    while download.last("complete").await.is_none() {
+    while !is_over(&download).await {
         most = most.max(browser.run_async(MEASURE, &[]).await.as_u64().unwrap());
         looks += 1;
         let state = download.last("state").await;
