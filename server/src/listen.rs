@@ -28,7 +28,7 @@ use crate::gate::{Standing, check_host, check_origin, standing};
 use crate::log::{Followed, RequestLine, Tally};
 use crate::outcome::{Answer, Outcome, Refusal};
 use crate::route::{Call, Target};
-use crate::store::{Owner, Store};
+use crate::store::{Owner, Store, StoreError};
 use crate::tries::Tries;
 use crate::{cors, respond, route};
 
@@ -173,25 +173,44 @@ async fn converse<S: Store>(
         .writev(true)
         .serve_connection(TokioIo::new(socket), service);
     let Err(error) = watcher.watch(connection).await else { return };
-    if is_of_a_map(&error) {
-        let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
-        tracing::error!(
+    let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // A path may have characters that a terminal would obey.
+    let path = last.path().escape_default();
+    match cause(&error) {
+        Cause::Map => tracing::error!(
             %peer,
-            // A path may have characters that a terminal would obey.
-            path = %last.path().escape_default(),
+            %path,
             "a download broke off: the disk did not give what was to be sent, or somebody cut the file \
              off. Look at the system's log for errors of the disk"
-        );
-    } else {
-        tracing::debug!(%peer, "a connection ended early: {error}");
+        ),
+        Cause::Store(late @ StoreError::NotYet { .. }) => {
+            tracing::info!(%peer, %path, "a download broke off: {late}");
+        }
+        Cause::Store(error) => tracing::error!(%peer, %path, "a download broke off: {error}"),
+        Cause::Other => tracing::debug!(%peer, "a connection ended early: {error}"),
     }
 }
 
-/// Whether bytes of a map could not be read when they were to be sent (`store/disk/map.rs`): nothing else
-/// that is sent can be such an address.
-fn is_of_a_map(error: &hyper::Error) -> bool {
+/// Why a connection ended before its time.
+enum Cause<'a> {
+    /// Bytes of a map could not be read when they were to be sent (`store/disk/map.rs`): nothing else that is
+    /// sent can be such an address.
+    Map,
+    /// What the store said in the middle of an answer. All that was left then was to break off, which the
+    /// reader notices.
+    Store(&'a StoreError),
+    /// The other side or the network.
+    Other,
+}
+
+fn cause(error: &hyper::Error) -> Cause<'_> {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    source.and_then(io::Error::raw_os_error) == Some(Errno::FAULT.raw_os_error())
+    let Some(source) = source else { return Cause::Other };
+    if source.raw_os_error() == Some(Errno::FAULT.raw_os_error()) {
+        return Cause::Map;
+    }
+    let inner = source.get_ref().and_then(|inner| inner.downcast_ref());
+    inner.map_or(Cause::Other, Cause::Store)
 }
 
 /// Ends the connection when its other side takes no byte of what is to be sent. Only the system

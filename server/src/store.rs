@@ -406,4 +406,15 @@ pub trait FileReader: Clone + Send + Sync + 'static {
 
     /// `len` bytes from `offset` on; the caller stays within the file.
     fn read_at(&self, offset: u64, len: usize) -> impl Future<Output = Result<Bytes>> + Send;
+
+    /// The same for who reads on after it, `left` bytes in all: they may be brought to hand by the same wait.
+    fn read_on(
+        &self,
+        offset: u64,
+        len: usize,
+        left: u64,
+    ) -> impl Future<Output = Result<Bytes>> + Send {
+        let _ = left;
+        self.read_at(offset, len)
+    }
 }

@@ -109,25 +109,24 @@ impl<R: FileReader> FileBody<R> {
             self.stretches.push_front(Stretch::File(end..range.end));
         }
         let len = usize::try_from(end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        Some(self.read(range.start, len))
+        Some(self.read(len, range))
     }
 
-    fn read(&mut self, offset: u64, len: usize) -> Next {
+    /// The first `len` bytes of what is still to come of a stretch.
+    fn read(&mut self, len: usize, left: Range<u64>) -> Next {
+        let (offset, left) = (left.start, left.end.saturating_sub(left.start));
         let is_turn_over = self.sent >= TURN_BYTES;
         self.sent = if is_turn_over { 0 } else { self.sent } + len as u64;
-        let at_hand = if is_turn_over { None } else { self.reader.at_hand(offset, len) };
-        if let Some(bytes) = at_hand {
+        let at_hand = self.reader.at_hand(offset, len);
+        if !is_turn_over && let Some(bytes) = at_hand {
             return Next::Here(bytes);
         }
         let reader = self.reader.clone();
         Next::Coming(Box::pin(async move {
-            if is_turn_over {
-                tokio::task::yield_now().await;
-                if let Some(bytes) = reader.at_hand(offset, len) {
-                    return Ok(bytes);
-                }
-            }
-            reader.read_at(offset, len).await
+            // To wait for the disk is a turn of the others too.
+            let Some(bytes) = at_hand else { return reader.read_on(offset, len, left).await };
+            tokio::task::yield_now().await;
+            Ok(bytes)
         }))
     }
 
@@ -167,11 +166,8 @@ impl<R: FileReader> Body for FileBody<R> {
                 self.left = self.left.saturating_sub(bytes.len() as u64);
                 Ok(Frame::data(bytes))
             }
-            // The head is out already: all that is left is to break off, which the reader notices.
-            Err(error) => {
-                tracing::error!("a download broke off: {error}");
-                Err(std::io::Error::other(error))
-            }
+            // The head is out already; who has the connection tells whose it was.
+            Err(error) => Err(std::io::Error::other(error)),
         }))
     }
 

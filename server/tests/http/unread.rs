@@ -137,3 +137,30 @@ fn what_the_disk_does_not_give_ends_one_download_and_nothing_else() {
         assert!(told.contains(what), "{told}");
     }
 }
+
+#[test]
+fn what_has_rotten_ends_the_download_and_the_log_tells_which_and_whose() {
+    use std::os::unix::fs::FileExt as _;
+
+    let data = tempfile::tempdir().unwrap();
+    let (child, address) = start(command(data.path()));
+    let whole = bytes(SIZE);
+    let large = uploaded(address, &whole);
+    assert!(terminate(child).status.success());
+    let file = std::fs::OpenOptions::new().write(true).open(blob(data.path())).unwrap();
+    file.write_all_at(&[!whole[SIZE - 1]], SIZE as u64 - 1).unwrap();
+    let (child, address) = start(command(data.path()));
+    let mut reader = Connection::to(address);
+    reader.send_head(&Request::new("GET", &large));
+    assert_eq!(reader.read_head().0, 200);
+    let mut came = 0;
+    while let len @ 1.. = reader.read(MIB_8).len() {
+        came += len;
+    }
+    assert!(came < SIZE, "all of it came");
+    let log = String::from_utf8(terminate(child).stderr).unwrap();
+    let told = log.lines().find(|line| line.contains("a download broke off")).expect(&log);
+    for what in ["ERROR", "has rotten", &large, "peer=127.0.0.1:"] {
+        assert!(told.contains(what), "{told}");
+    }
+}

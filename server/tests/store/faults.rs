@@ -11,7 +11,7 @@ use longhaul_server::store::disk::{Config, DiskStore};
 use longhaul_server::store::{
     ChunkWriter as _, FileReader as _, NewUpload, Store as _, StoreError,
 };
-use longhaul_server::stream::FRAME_BYTES;
+use longhaul_server::stream::{FRAME_BYTES, FileBody, Stretch};
 
 mod copies;
 mod disk;
@@ -365,16 +365,18 @@ async fn an_index_that_could_not_be_closed_is_told_and_compared_at_the_next_star
     assert!(last.unwrap().is_clean());
 }
 
+/// To wait for each piece by itself would be a change of threads for each.
 #[tokio::test]
-async fn the_disk_reads_ahead_of_a_stream_and_not_of_a_small_range() {
+async fn what_a_stream_wants_next_is_waited_for_with_a_piece_of_it_and_no_more() {
     let (_place, faults, store) = faulty();
-    let (_, info) = Sent::new(8 * CHUNK, 1).upload(&store).await;
+    let (_, info) = Sent::new(64 * CHUNK, 1).upload(&store).await;
     let (_, reader) = store.open(&alice(), info.id).await.unwrap();
-    let read = |offset, len: u64| reader.read_at(offset, len as usize);
-    read(CHUNK, CHUNK).await.unwrap();
-    assert_eq!(faults.ahead.load(Ordering::SeqCst), 0);
-    read(0, FRAME_BYTES).await.unwrap();
-    assert_ne!(faults.ahead.load(Ordering::SeqCst), 0);
+    let mib = 1 << 20;
+    for (wanted, fetched) in [(CHUNK, CHUNK), (3 * CHUNK, 3 * CHUNK), (64 * CHUNK, mib)] {
+        let body = FileBody::new(reader.clone(), [Stretch::File(0..wanted)]);
+        body.begun().await.unwrap();
+        assert_eq!(faults.ahead.load(Ordering::SeqCst), fetched, "{wanted}");
+    }
 }
 
 /// Tokio has 512 threads for what blocks.
@@ -398,5 +400,25 @@ async fn a_small_range_does_not_wait_for_streams_that_wait_for_the_disk() {
     assert_eq!(small.expect("it waits").unwrap(), sent.chunk(6)[..100]);
     for stream in streams {
         stream.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_upload_does_not_wait_for_small_ranges_that_wait_for_the_disk() {
+    let (_place, faults, store) = faulty();
+    let (_, info) = Sent::new(8 * CHUNK, 1).upload(&store).await;
+    let (_, reader) = store.open(&alice(), info.id).await.unwrap();
+    faults.blob_reads_wait.store(true, Ordering::SeqCst);
+    let ranges = std::iter::repeat_n(reader, 600);
+    let ranges: Vec<_> =
+        ranges.map(|reader| tokio::spawn(async move { reader.read_at(0, 100).await })).collect();
+    // Until they all have asked.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let other = Sent::new(CHUNK, 2);
+    let begun = tokio::time::timeout(Duration::from_secs(20), other.create(&store)).await;
+    faults.blob_reads_wait.store(false, Ordering::SeqCst);
+    begun.expect("it waits");
+    for range in ranges {
+        range.await.unwrap().unwrap();
     }
 }

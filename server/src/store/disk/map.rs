@@ -13,8 +13,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-#[cfg(target_os = "linux")]
-use memmap2::Advice;
 use memmap2::{Mmap, MmapOptions};
 
 mod count;
@@ -58,10 +56,18 @@ impl Windows {
         piece.is_resident().then(|| Bytes::from_owner(piece))
     }
 
-    /// The same, of what comes from the disk first. `None` also if the disk does not give it.
-    pub(super) fn fetched(&self, file: &File, offset: u64, len: usize) -> Option<Bytes> {
+    /// The same, of what comes from the disk first, and up to `ahead` bytes with it. `None` also if the disk
+    /// does not give it.
+    pub(super) fn fetched(
+        &self,
+        file: &File,
+        offset: u64,
+        len: usize,
+        ahead: u64,
+    ) -> Option<Bytes> {
         let piece = self.piece(file, offset, len)?;
-        is_fetched(&piece.window.bytes, piece.range.clone()).then(|| Bytes::from_owner(piece))
+        let fetched = fetch(file, offset, ahead.max(len as u64));
+        (fetched >= len as u64).then(|| Bytes::from_owner(piece))
     }
 
     fn piece(&self, file: &File, offset: u64, len: usize) -> Option<Piece> {
@@ -115,17 +121,37 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
-/// Waits until all of them are in memory and in the map; whether they are. A page that the disk does not
-/// give is an error of this call, and no signal.
+/// Waits until bytes of a file are in memory, and says of how many that is so. The system is told to send
+/// them to where nothing is kept, so that it reads them as it does for anybody who goes through a file: far
+/// ahead, and into pieces of memory as large as it has. What the disk does not give is an error of this call,
+/// and no signal.
 #[cfg(target_os = "linux")]
-fn is_fetched(window: &Mmap, range: Range<usize>) -> bool {
-    let fetched = window.advise_range(Advice::PopulateRead, range.start, range.end - range.start);
-    fetched.inspect_err(|error| tracing::debug!(%error, "not brought into a map")).is_ok()
+fn fetch(file: &File, offset: u64, len: u64) -> u64 {
+    use std::sync::OnceLock;
+
+    use rustix::io::Errno;
+
+    static NOWHERE: OnceLock<Option<File>> = OnceLock::new();
+    let nowhere = NOWHERE.get_or_init(|| File::options().write(true).open("/dev/null").ok());
+    let Some(nowhere) = nowhere else { return 0 };
+    let (mut at, end) = (offset, offset.saturating_add(len));
+    while at < end {
+        let left = usize::try_from(end - at).unwrap_or(PIECE_MAX);
+        match rustix::fs::sendfile(nowhere, file, Some(&mut at), left) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => {
+                tracing::debug!(%error, "not brought into memory");
+                break;
+            }
+        }
+    }
+    at - offset
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_fetched(_window: &Mmap, _range: Range<usize>) -> bool {
-    false
+fn fetch(_file: &File, _offset: u64, _len: u64) -> u64 {
+    0
 }
 
 /// Whether no page of them would have to come from the disk. Where the system does not tell, it says so
@@ -173,9 +199,31 @@ mod tests {
     #[test]
     fn what_the_disk_does_not_give_is_not_fetched() {
         let (file, windows) = (file(), Windows::default());
-        assert!(windows.fetched(&file, 4096, MAPPED_MIN).is_some());
+        let fetched = |offset| windows.fetched(&file, offset, MAPPED_MIN, 1 << 20);
+        assert!(fetched(4096).is_some());
         file.set_len(MAPPED_MIN as u64).unwrap();
-        assert!(windows.fetched(&file, 4096, MAPPED_MIN).is_none());
-        assert!(windows.fetched(&file, 0, MAPPED_MIN).is_some());
+        assert!(fetched(4096).is_none());
+        assert!(fetched(0).is_some());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_wanted_next_is_fetched_with_a_piece_and_no_more() {
+        use rustix::fs::{Advice, fadvise};
+
+        let (file, end) = (file(), MAPPED_MIN as u64);
+        // The system is to read nothing by itself.
+        fadvise(&file, 0, None, Advice::Random).unwrap();
+        for (ahead, is_fetched) in [(end, false), (2 * end, true)] {
+            file.sync_all().unwrap();
+            fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+            let windows = Windows::default();
+            if windows.resident(&file, end, MAPPED_MIN).is_some() {
+                eprintln!("this file system is memory");
+                return;
+            }
+            assert!(windows.fetched(&file, 0, MAPPED_MIN, ahead).is_some());
+            assert_eq!(windows.resident(&file, end, MAPPED_MIN).is_some(), is_fetched, "{ahead}");
+        }
     }
 }

@@ -103,16 +103,11 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// The same, and what is not in memory comes from the disk first, which blocks. `None` also if the disk
-    /// does not give it: to read it tells why.
-    fn fetched(&self, offset: u64, len: usize) -> Option<Bytes> {
-        let _ = (offset, len);
+    /// The same, and what is not in memory comes from the disk first, which blocks: up to `ahead` bytes, for
+    /// who will want them next. `None` also if the disk does not give it: to read it tells why.
+    fn fetched(&self, offset: u64, len: usize, ahead: u64) -> Option<Bytes> {
+        let _ = (offset, len, ahead);
         None
-    }
-
-    /// Some bytes are about to be read. Only a hint.
-    fn will_read(&self, offset: u64, len: u64) {
-        let _ = (offset, len);
     }
 
     /// It is about to be read through once, by who has opened it: what is read need not push from

@@ -24,13 +24,17 @@ use crate::store::{FileReader, Owner, Result, StoreError};
 use crate::stream::FRAME_BYTES;
 use crate::told::Told;
 
-/// How much the disk is asked for at once for a reader of a stream, bytes: sixteen pieces of it, what a disk
-/// of 1 GB/s gives in 4 ms.
-const AHEAD_BYTES: u64 = 4 << 20;
+/// How much a thread waits for at once for the reader of a stream, bytes: four pieces of it, so that three find
+/// what they send at hand, and what a disk of 1 GB/s gives in a millisecond.
+const FETCHED_MAX: u64 = 1 << 20;
 
 /// How many pieces of streams wait for the disk at once, each on a thread: more than a disk does at once,
 /// and few of the 512 that the runtime has, so that a small range finds one however slow the disk is.
 const STREAMS_WAITING_MAX: usize = 64;
+
+/// How many small ranges do: with the streams five eighths of those threads, so that who asks the index or
+/// writes finds one however slow the disk of the files is.
+const RANGES_WAITING_MAX: usize = 256;
 
 /// A sealed file, open. It can be read to its end even after it was deleted.
 #[derive(Clone, Debug)]
@@ -116,21 +120,24 @@ impl FileReader for DiskReader {
     }
 
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
+        self.read_on(offset, len, len as u64).await
+    }
+
+    async fn read_on(&self, offset: u64, len: usize, left: u64) -> Result<Bytes> {
         let Some(sealed) = self.sealed.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
         let turn = turn(len).await?;
-        let read = move || (sealed.read(offset, len), turn).0;
+        let read = move || (sealed.read(offset, len, left.min(FETCHED_MAX)), turn).0;
         Ok(self.outgoing(work::start(&*self.work, read).outcome().await?))
     }
 }
 
-/// A turn to wait for the disk, if this is a piece of a stream; another goes ahead.
-async fn turn(len: usize) -> Result<Option<SemaphorePermit<'static>>> {
+/// A turn to wait for the disk: a piece of a stream, or a small range.
+async fn turn(len: usize) -> Result<SemaphorePermit<'static>> {
     static STREAMS: Semaphore = Semaphore::const_new(STREAMS_WAITING_MAX);
-    if (len as u64) < FRAME_BYTES {
-        return Ok(None);
-    }
+    static RANGES: Semaphore = Semaphore::const_new(RANGES_WAITING_MAX);
+    let turns = if len as u64 >= FRAME_BYTES { &STREAMS } else { &RANGES };
     let closed = |error| disk_error("reading a file")(io::Error::other(error));
-    STREAMS.acquire().await.map(Some).map_err(closed)
+    turns.acquire().await.map_err(closed)
 }
 
 /// Bytes of a file on their way to a socket, which may have them for longer than the reader is there.
@@ -155,30 +162,27 @@ impl DiskReader {
     /// the process that reads it.
     pub(super) async fn read_copied(&self, offset: u64, len: usize) -> Result<Bytes> {
         let Some(sealed) = self.sealed.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
-        work::start(&*self.work, move || sealed.copied(offset, len)).outcome().await
+        let turn = turn(len).await?;
+        let copied = move || (sealed.copied(offset, len), turn).0;
+        work::start(&*self.work, copied).outcome().await
     }
 }
 
 impl Sealed {
-    fn read(&self, offset: u64, len: usize) -> Result<Bytes> {
-        self.prepare(offset, len)?;
+    fn read(&self, offset: u64, len: usize, ahead: u64) -> Result<Bytes> {
+        self.verify_all(offset, len)?;
         // What waits for a slow reader is better kept in the system's memory than in ours.
-        self.bytes.fetched(offset, len).map_or_else(|| self.read_into_memory(offset, len), Ok)
+        let fetched = self.bytes.fetched(offset, len, ahead);
+        fetched.map_or_else(|| self.read_into_memory(offset, len), Ok)
     }
 
     fn copied(&self, offset: u64, len: usize) -> Result<Bytes> {
-        self.prepare(offset, len)?;
+        self.verify_all(offset, len)?;
         self.read_into_memory(offset, len)
     }
 
-    /// Verifies its chunks and tells the disk what will be read.
-    fn prepare(&self, offset: u64, len: usize) -> Result<()> {
-        self.chunks(offset, len).try_for_each(|index| self.verify(index))?;
-        // What follows comes from the disk while this is sent; nothing does but after a whole frame.
-        if len as u64 >= FRAME_BYTES {
-            self.bytes.will_read(offset, AHEAD_BYTES);
-        }
-        Ok(())
+    fn verify_all(&self, offset: u64, len: usize) -> Result<()> {
+        self.chunks(offset, len).try_for_each(|index| self.verify(index))
     }
 
     fn read_into_memory(&self, offset: u64, len: usize) -> Result<Bytes> {

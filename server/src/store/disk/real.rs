@@ -2,7 +2,6 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::num::NonZero;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -178,18 +177,11 @@ impl DiskFile for RealFile {
         mapped.or_else(|| if len < MAPPED_MIN { self.copied(offset, len) } else { None })
     }
 
-    fn fetched(&self, offset: u64, len: usize) -> Option<Bytes> {
+    fn fetched(&self, offset: u64, len: usize, ahead: u64) -> Option<Bytes> {
         if len < MAPPED_MIN {
             return None;
         }
-        self.windows.fetched(&self.file, offset, len)
-    }
-
-    #[cfg(target_os = "linux")]
-    fn will_read(&self, offset: u64, len: u64) {
-        use rustix::fs::Advice;
-
-        let _ = rustix::fs::fadvise(&self.file, offset, NonZero::new(len), Advice::WillNeed);
+        self.windows.fetched(&self.file, offset, len, ahead)
     }
 
     /// Not `DontNeed` after each piece: that takes the pages from whoever downloads meanwhile.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use longhaul_server::store::disk::medium::{Disk, DiskFile, OpenHow};
 use longhaul_server::store::disk::{DiskStore, RealDisk};
 use longhaul_server::stream::FRAME_BYTES;
@@ -30,13 +31,15 @@ pub(crate) struct Faults {
     pub(crate) done: Mutex<Vec<Done>>,
     /// Reads and writes of blobs, those that failed among them.
     pub(crate) tries: AtomicUsize,
-    /// What was asked of blobs ahead of time, bytes.
+    /// What was to be fetched of a blob last, bytes.
     pub(crate) ahead: AtomicU64,
     pub(crate) blob_sync_fails: AtomicBool,
     pub(crate) blob_sync_panics: AtomicBool,
     pub(crate) blob_reads_fail: AtomicBool,
     /// Reads of whole frames.
     pub(crate) streams_wait: AtomicBool,
+    /// All reads of blobs.
+    pub(crate) blob_reads_wait: AtomicBool,
     pub(crate) blob_writes_fail: AtomicBool,
     pub(crate) index_sync_fails: AtomicBool,
     pub(crate) cannot_reserve: AtomicBool,
@@ -163,14 +166,18 @@ impl DiskFile for FaultyFile {
         while out.len() as u64 >= FRAME_BYTES && self.faults.streams_wait.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(5));
         }
+        while !self.is_index && self.faults.blob_reads_wait.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         if !self.is_index && self.faults.blob_reads_fail.load(Ordering::SeqCst) {
             return Err(io::Error::other("the cable is loose"));
         }
         self.file.read_exact_at(offset, out)
     }
 
-    fn will_read(&self, _offset: u64, len: u64) {
-        self.faults.ahead.fetch_add(len, Ordering::SeqCst);
+    fn fetched(&self, _offset: u64, _len: usize, ahead: u64) -> Option<Bytes> {
+        self.faults.ahead.store(ahead, Ordering::SeqCst);
+        None
     }
 
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
