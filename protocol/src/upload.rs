@@ -38,7 +38,8 @@
 //! # A chunk's way
 //!
 //! Its bytes are read into a buffer and hashed, the digest is offered, and only if the server does
-//! not have it is the same buffer sent. If the server has it from another owner, the same buffer is
+//! not have it is the same buffer sent; where a chunk leaves as soon as it could be asked about, some are
+//! sent unasked after many that the server lacked (`unasked.rs`). If the server has it from another owner, the same buffer is
 //! hashed once more, with a nonce of the server's, which proves that the sender has the bytes. The
 //! digests of what was read by then travel with create. Chunks that the server held before this session go the same way
 //! up to the offer, which compares them with the file: the seal's root is made of digests of the file
@@ -62,6 +63,7 @@ mod share;
 mod store;
 mod timeouts;
 mod tuner;
+mod unasked;
 
 pub use store::ONE_REQUEST_MAX;
 
@@ -90,6 +92,7 @@ use pace::Pace;
 use renew::Token;
 use seek::Seek;
 use tuner::Tuner;
+use unasked::Unasked;
 
 /// How long a body may stand still before its request is given up: longer than a Wi-Fi roams,
 /// shorter than a person's patience.
@@ -191,6 +194,7 @@ pub struct Upload {
     link: Link,
     tuner: Tuner,
     ahead: Ahead,
+    unasked: Unasked,
     pace: Pace,
     token: Token,
     calling: Option<Calling>,
@@ -239,6 +243,7 @@ impl Upload {
             link: Link::new(config.seed),
             tuner: Tuner::new(),
             ahead: Ahead::default(),
+            unasked: Unasked::default(),
             pace: Pace::default(),
             token: Token::default(),
             calling: None,

@@ -25,6 +25,7 @@ mod upload {
     mod sharing;
     mod store;
     mod tokens;
+    mod unasked;
     mod verify;
 }
 

@@ -88,6 +88,14 @@ impl Buffer {
         }
     }
 
+    /// The stage of a full buffer.
+    pub(super) fn stage(&self) -> Option<&Stage> {
+        match self {
+            Self::Full { stage, .. } => Some(stage),
+            _ => None,
+        }
+    }
+
     /// The stage of a full buffer, to move it on.
     pub(super) fn stage_mut(&mut self) -> Option<&mut Stage> {
         match self {

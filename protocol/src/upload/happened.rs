@@ -114,11 +114,17 @@ impl Upload {
         self.ledger.reconcile(answer.holding, &self.buffers.sending());
         self.fill_poll_at = now + FILL_POLL;
         let mut freed = Vec::new();
+        let (mut offered, mut lacked) = (0, 0);
         for (id, buffer) in self.buffers.iter_mut() {
+            let is_offered = buffer.stage() == Some(&Stage::Offered);
             if settle(buffer, &mut self.ledger, &answer.differs, answer.challenge.as_ref()) {
                 freed.push(id);
             }
+            let is_lacked = buffer.stage() == Some(&Stage::Cleared { replace: None });
+            offered += u64::from(is_offered);
+            lacked += u64::from(is_offered && is_lacked);
         }
+        self.unasked.answered(lacked, lacked < offered);
         if !freed.is_empty() {
             self.ahead.first_left();
         }
@@ -148,7 +154,10 @@ impl Upload {
                 if let Some(is_same) = self.ledger.check(chunk, digest) {
                     return self.on_checked(id, is_same);
                 }
-                let offer = self.ledger.may_fill(chunk) || self.ledger.has(chunk);
+                let may_fill = self.ledger.may_fill(chunk);
+                let mut goes =
+                    || self.unasked.next(self.ledger.plan().chunk_len(), self.meter.rate(now));
+                let offer = self.ledger.has(chunk) || (may_fill && !goes());
                 let stage = if offer { Stage::Hashed } else { Stage::Cleared { replace: None } };
                 *buffer = Buffer::Full { chunk, digest, stage };
             }
