@@ -38,11 +38,11 @@
 //! # A chunk's way
 //!
 //! Its bytes are read into a buffer and hashed, the digest is offered, and only if the server does
-//! not have it is the same buffer sent; where a chunk leaves as soon as it could be asked about, some are
-//! sent unasked after many that the server lacked (`unasked.rs`). If the server has it from another owner, the same buffer is
-//! hashed once more, with a nonce of the server's, which proves that the sender has the bytes. The
-//! digests of what was read by then travel with create. Chunks that the server held before this session go the same way
-//! up to the offer, which compares them with the file: the seal's root is made of digests of the file
+//! not have it is the same buffer sent; on very fast lines some are sent unasked (`unasked.rs`). If
+//! the server has it from another owner, the same buffer is hashed once more, with a nonce of the
+//! server's, which proves that the sender has the bytes. The digests of what was read by then travel
+//! with create. Chunks that the server held before this session go the same way up to the offer,
+//! which compares them with the file: the seal's root is made of digests of the file
 //! as it is now, never of digests that the server told.
 
 mod action;
@@ -363,9 +363,15 @@ impl Upload {
         self.root_refused = false;
         self.outbox.push_back(Action::Forget);
         if let Ok(plan) = first_plan(self.config.size) {
-            self.ledger = Ledger::new(plan);
-            self.buffers = self.new_buffers(plan);
+            self.start_over(plan);
         }
+    }
+
+    /// Nothing is known of what a server has of chunks of this length.
+    fn start_over(&mut self, plan: Plan) {
+        self.ledger = Ledger::new(plan);
+        self.buffers = self.new_buffers(plan);
+        self.unasked = Unasked::default();
     }
 
     /// Bodies on their way were begun at another rate: they go on at this one from where they are.

@@ -143,7 +143,7 @@ fn a_known_file_is_taken_over_without_sending_a_chunk() {
 }
 
 #[test]
-fn a_partly_known_file_is_sent_only_where_it_is_new_even_if_some_copies_fail() {
+fn a_partly_known_file_arrives_whole_even_if_some_copies_fail() {
     run(|seed| Scene {
         chunks: seed % 25,
         known: 0.6,

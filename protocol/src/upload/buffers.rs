@@ -88,14 +88,6 @@ impl Buffer {
         }
     }
 
-    /// The stage of a full buffer.
-    pub(super) fn stage(&self) -> Option<&Stage> {
-        match self {
-            Self::Full { stage, .. } => Some(stage),
-            _ => None,
-        }
-    }
-
     /// The stage of a full buffer, to move it on.
     pub(super) fn stage_mut(&mut self) -> Option<&mut Stage> {
         match self {
@@ -222,6 +214,28 @@ impl Buffers {
     /// Whether a digest is still to be offered.
     pub(super) fn any_hashed(&self) -> bool {
         self.slots.iter().any(|buffer| hashed(buffer).is_some())
+    }
+
+    /// The chunks that are to be sent and are not.
+    pub(super) fn cleared(&self) -> impl Iterator<Item = ChunkIndex> {
+        self.slots.iter().filter_map(|slot| match *slot {
+            Buffer::Full { chunk, stage: Stage::Cleared { .. }, .. } => Some(chunk),
+            _ => None,
+        })
+    }
+
+    /// The chunks whose digests are still to be offered.
+    pub(super) fn hashed(&self) -> impl Iterator<Item = ChunkIndex> {
+        self.slots.iter().filter_map(hashed).map(|(chunk, _)| chunk)
+    }
+
+    /// Has one of those sent without it.
+    pub(super) fn clear(&mut self, wanted: ChunkIndex) {
+        let found =
+            self.slots.iter_mut().find(|slot| hashed(slot).is_some_and(|(at, _)| at == wanted));
+        if let Some(stage) = found.and_then(Buffer::stage_mut) {
+            *stage = Stage::Cleared { replace: None };
+        }
     }
 
     /// Stops so many sends, those of which the least has gone, and names them; those of which all has, last.

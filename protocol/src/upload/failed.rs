@@ -1,6 +1,7 @@
 //! What failed. Every failure that can be tried again ends in `Opening`, after a wait.
 
 use super::buffers::Stage;
+use super::unasked::Unasked;
 use super::{BufferId, CallKind, Failure, Fault, State, Ticket, Upload};
 use crate::digest::Digest;
 use crate::plan::ChunkIndex;
@@ -124,6 +125,7 @@ impl Upload {
 
     /// What the server has is no longer known.
     pub(super) fn ask_again(&mut self) {
+        self.unasked = Unasked::default();
         if self.state == State::Moving {
             self.state = State::Opening;
         }

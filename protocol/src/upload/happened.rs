@@ -99,8 +99,7 @@ impl Upload {
     /// The server chose another chunk size: what was read does not fit it.
     fn replan(&mut self, plan: Plan) {
         self.free_all();
-        self.ledger = Ledger::new(plan);
-        self.buffers = self.new_buffers(plan);
+        self.start_over(plan);
     }
 
     /// What the server has, after a call that may have carried digests.
@@ -114,17 +113,17 @@ impl Upload {
         self.ledger.reconcile(answer.holding, &self.buffers.sending());
         self.fill_poll_at = now + FILL_POLL;
         let mut freed = Vec::new();
-        let (mut offered, mut lacked) = (0, 0);
+        let (mut asked, mut lacked) = (0, 0);
         for (id, buffer) in self.buffers.iter_mut() {
-            let is_offered = buffer.stage() == Some(&Stage::Offered);
-            if settle(buffer, &mut self.ledger, &answer.differs, answer.challenge.as_ref()) {
-                freed.push(id);
+            match settle(buffer, &mut self.ledger, &answer.differs, answer.challenge.as_ref()) {
+                Settled::NotAsked => continue,
+                Settled::Lacked => lacked += 1,
+                Settled::Other => {}
+                Settled::Here => freed.push(id),
             }
-            let is_lacked = buffer.stage() == Some(&Stage::Cleared { replace: None });
-            offered += u64::from(is_offered);
-            lacked += u64::from(is_offered && is_lacked);
+            asked += 1;
         }
-        self.unasked.answered(lacked, lacked < offered);
+        self.unasked.answered(asked, lacked);
         if !freed.is_empty() {
             self.ahead.first_left();
         }
@@ -154,10 +153,7 @@ impl Upload {
                 if let Some(is_same) = self.ledger.check(chunk, digest) {
                     return self.on_checked(id, is_same);
                 }
-                let may_fill = self.ledger.may_fill(chunk);
-                let mut goes =
-                    || self.unasked.next(self.ledger.plan().chunk_len(), self.meter.rate(now));
-                let offer = self.ledger.has(chunk) || (may_fill && !goes());
+                let offer = self.ledger.may_fill(chunk) || self.ledger.has(chunk);
                 let stage = if offer { Stage::Hashed } else { Stage::Cleared { replace: None } };
                 *buffer = Buffer::Full { chunk, digest, stage };
             }
@@ -220,14 +216,26 @@ impl Upload {
     }
 }
 
-/// Moves a buffer on by what the server said; whether it is empty now.
+/// What the server said of a buffer's chunk.
+enum Settled {
+    /// It was not asked.
+    NotAsked,
+    /// It does not have it.
+    Lacked,
+    /// It has another owner's, to be proved, or other bytes.
+    Other,
+    /// It has it: the buffer is empty now.
+    Here,
+}
+
+/// Moves a buffer on by what the server said.
 fn settle(
     buffer: &mut Buffer,
     ledger: &mut Ledger,
     differs: &[DifferingChunk],
     challenge: Option<&Challenge>,
-) -> bool {
-    let Buffer::Full { chunk, digest, stage } = buffer else { return false };
+) -> Settled {
+    let Buffer::Full { chunk, digest, stage } = buffer else { return Settled::NotAsked };
     let (chunk, digest) = (*chunk, *digest);
     let here = ledger.has(chunk) || ledger.is_filling(chunk);
     let differing = || differs.iter().find(|differing| differing.index == chunk);
@@ -235,23 +243,30 @@ fn settle(
         Stage::Offered if let Some(differing) = differing() => {
             ledger.drop_chunk(chunk);
             *stage = Stage::Cleared { replace: Some(differing.digest) };
+            Settled::Other
         }
         Stage::Offered if here => {
             ledger.confirm(chunk, digest);
             *buffer = Buffer::Empty;
-            return true;
+            Settled::Here
         }
         Stage::Offered => {
             let to_be_proved = challenge.filter(|challenge| challenge.chunks.contains(chunk));
-            *stage = match to_be_proved {
-                Some(challenge) => Stage::Challenged(challenge.nonce),
-                None => Stage::Cleared { replace: None },
+            let (next, settled) = match to_be_proved {
+                Some(challenge) => (Stage::Challenged(challenge.nonce), Settled::Other),
+                None => (Stage::Cleared { replace: None }, Settled::Lacked),
             };
+            *stage = next;
+            settled
         }
         // It came to be held by another way: whether with the same bytes, an offer tells.
-        Stage::Cleared { replace: None } if here => *stage = Stage::Hashed,
-        Stage::Cleared { .. } | Stage::Hashed | Stage::Sending(_) => {}
-        Stage::Challenged(_) | Stage::Proving { .. } | Stage::Proved(_) | Stage::Shown => {}
+        Stage::Cleared { replace: None } if here => {
+            *stage = Stage::Hashed;
+            Settled::NotAsked
+        }
+        Stage::Cleared { .. } | Stage::Hashed | Stage::Sending(_) => Settled::NotAsked,
+        Stage::Challenged(_) | Stage::Proving { .. } | Stage::Proved(_) | Stage::Shown => {
+            Settled::NotAsked
+        }
     }
-    false
 }

@@ -109,6 +109,7 @@ impl Upload {
     fn send_next(&mut self, now: Millis) -> Option<Action> {
         let is_free = self.has_free_lane() && self.pace.until().is_none();
         let upload = self.id.filter(|_| is_free && !self.is_doubted())?;
+        self.clear_unasked(now);
         let ticket = Ticket(self.next_ticket);
         let (yielded, ledger) = (&self.yielded, &self.ledger);
         let rate_max = self.pace.of_a_body(self.sharing);
@@ -128,6 +129,24 @@ impl Upload {
         self.pace.begins(now, body, self.sharing);
         self.next_ticket += 1;
         Some(action)
+    }
+
+    /// Has the next chunk sent although the server was not asked for it, if it may go so.
+    fn clear_unasked(&mut self, now: Millis) {
+        let is_to_go = |chunk| !self.yielded.contains_key(&chunk);
+        if !self.goes_unasked(now) || self.buffers.cleared().any(is_to_go) {
+            return;
+        }
+        let Some((chunk, _)) = self.buffers.next_offer().into_iter().next() else { return };
+        if !self.ledger.has(chunk) && !self.yielded.contains_key(&chunk) {
+            self.buffers.clear(chunk);
+            self.unasked.went();
+        }
+    }
+
+    fn goes_unasked(&self, now: Millis) -> bool {
+        let rate_max = self.pace.of_a_body(self.sharing).unwrap_or(u64::MAX);
+        !self.is_doubted() && self.unasked.may_go(self.meter.rate(now).min(rate_max))
     }
 
     /// Whether a body may leave. A lane whose body has left waits for its answer on the connection that is
@@ -204,11 +223,20 @@ impl Upload {
         if let Some(request) = self.next_proofs() {
             return Some(self.call(now, CallKind::Prove, Call::Prove(id, request)));
         }
-        if let Some(run) = self.next_offer() {
+        if let Some(run) = self.offers(now).then(|| self.next_offer()).flatten() {
             return Some(self.call(now, CallKind::Offer, Call::Offer(id, run)));
         }
         let ask = self.ledger.any_filling() && self.fill_poll_at <= now;
         ask.then(|| self.call(now, CallKind::Status, Call::Status(id)))
+    }
+
+    /// Whether digests are offered now: not those of chunks that go unasked as soon as a lane is free.
+    fn offers(&self, now: Millis) -> bool {
+        !self.goes_unasked(now)
+            || self
+                .buffers
+                .hashed()
+                .any(|chunk| self.ledger.has(chunk) || self.yielded.contains_key(&chunk))
     }
 
     fn next_offer(&mut self) -> Option<DigestRun> {

@@ -1,11 +1,9 @@
 //! Which chunks are sent without asking first whether the server has them.
 //!
 //! An offer costs a browser and its server a few milliseconds of processor time: nothing beside what a chunk takes on
-//! most lines, and a twelfth of all that a GiB takes where they are on one machine. There, after a run of chunks
-//! that the server lacked, some go unasked: as many as that run is long, in steps, so that where the file is as
-//! before again no more is sent in vain than was needed before it.
-
-use crate::time::Millis;
+//! a line, and a twelfth of all that a GiB takes where both are on one machine. There, after some chunks in a row
+//! that the server lacked, as many go unasked before it is asked again; so, where a file is as it was from there
+//! on, no run that goes in vain is longer than what was asked about and lacked before it.
 
 /// How many chunks in a row the server has to lack before one goes unasked: a few that were changed leave every
 /// other chunk asked about.
@@ -14,22 +12,23 @@ const LACKED_MIN: u64 = 4;
 /// The most chunks that go unasked in a row, and so in vain.
 const UNASKED_MAX: u64 = 16;
 
-/// How soon a chunk has to leave to go unasked: what it takes in vain is not felt.
-const UNASKED_WITHIN: Millis = Millis(100);
+/// From which rate on, bytes a second: that of a line of 1 Gbit/s. What is faster waits for the machines, and their
+/// time is what an offer costs.
+const UNASKED_RATE_MIN: u64 = 125_000_000;
 
 /// What was lacked of late.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Unasked {
-    /// Chunks in a row that the server lacked, as far as is known.
+    /// Chunks in a row that the server was asked for and lacked.
     lacked: u64,
     /// How many more may go unasked.
     left: u64,
 }
 
 impl Unasked {
-    /// The server lacked so many of the chunks that it was asked for, and had others or not.
-    pub(super) fn answered(&mut self, lacked: u64, had_others: bool) {
-        if had_others {
+    /// The server was asked for so many chunks, and lacked so many of them.
+    pub(super) fn answered(&mut self, asked: u64, lacked: u64) {
+        if lacked < asked {
             *self = Self::default();
         } else if lacked > 0 {
             self.lacked = self.lacked.saturating_add(lacked);
@@ -37,15 +36,14 @@ impl Unasked {
         }
     }
 
-    /// Whether the next chunk goes unasked, of so many bytes at a rate of so many bytes a second.
-    pub(super) fn next(&mut self, chunk_len: u64, rate: u64) -> bool {
-        let is_soon = chunk_len <= rate.saturating_mul(UNASKED_WITHIN.0) / 1000;
-        let goes = is_soon && self.left > 0;
-        if goes {
-            self.left -= 1;
-            self.lacked += 1;
-        }
-        goes
+    /// Whether the next chunk may go unasked at so many bytes a second.
+    pub(super) fn may_go(&self, rate: u64) -> bool {
+        self.left > 0 && rate >= UNASKED_RATE_MIN
+    }
+
+    /// One went.
+    pub(super) fn went(&mut self) {
+        self.left = self.left.saturating_sub(1);
     }
 }
 
@@ -53,45 +51,44 @@ impl Unasked {
 mod tests {
     use super::*;
 
-    const FAST: u64 = 1 << 30;
-    const LEN: u64 = 8 << 20;
-
     /// How many chunks go unasked in a row after an answer.
-    fn run(unasked: &mut Unasked) -> usize {
-        (0..100).take_while(|_| unasked.next(LEN, FAST)).count()
+    fn run(unasked: &mut Unasked) -> u64 {
+        let mut run = 0;
+        while unasked.may_go(UNASKED_RATE_MIN) {
+            unasked.went();
+            run += 1;
+        }
+        run
     }
 
     #[test]
-    fn what_goes_unasked_grows_with_what_was_lacked_up_to_a_bound() {
+    fn as_many_go_unasked_as_were_asked_about_and_lacked_up_to_a_bound() {
         let mut unasked = Unasked::default();
-        let runs: Vec<_> = (0..9)
-            .map(|_| {
-                unasked.answered(1, false);
-                run(&mut unasked)
-            })
-            .collect();
-        assert_eq!(runs, [0, 0, 0, 4, 9, 16, 16, 16, 16]);
+        let mut ask = |chunks| {
+            unasked.answered(chunks, chunks);
+            run(&mut unasked)
+        };
+        assert_eq!(
+            [ask(1), ask(2), ask(1), ask(1), ask(10), ask(1), ask(1)],
+            [0, 0, 4, 5, 15, 16, 16]
+        );
     }
 
     #[test]
     fn a_chunk_that_the_server_had_ends_it() {
         let mut unasked = Unasked::default();
-        unasked.answered(8, false);
-        assert!(unasked.next(LEN, FAST));
-        unasked.answered(1, true);
+        unasked.answered(8, 8);
+        unasked.went();
+        unasked.answered(2, 1);
         assert_eq!(run(&mut unasked), 0);
-        unasked.answered(3, false);
+        unasked.answered(3, 3);
         assert_eq!(run(&mut unasked), 0);
     }
 
     #[test]
-    fn on_a_line_where_a_chunk_takes_long_every_one_is_asked_about() {
+    fn on_a_slower_line_every_chunk_is_asked_about() {
         let mut unasked = Unasked::default();
-        unasked.answered(100, false);
-        let slow = LEN * 10 - 1;
-        assert_eq!(
-            [unasked.next(LEN, 0), unasked.next(LEN, slow), unasked.next(LEN, slow + 1)],
-            [false, false, true]
-        );
+        unasked.answered(100, 100);
+        assert!(!unasked.may_go(0) && !unasked.may_go(UNASKED_RATE_MIN - 1));
     }
 }
