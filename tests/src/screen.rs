@@ -37,17 +37,17 @@ impl Screen {
 
     /// A window that is seen and has that in its title.
     pub async fn window(&self, title: &str) -> Option<Window<'_>> {
-        let found = self.xdotool(&["search", "--onlyvisible", "--name", title]).await;
+        let found = self.xdotool(&["search", "--onlyvisible", "--name", title]).await?;
         let id = found.lines().next()?.to_owned();
         Some(Window { screen: self, id })
     }
 
-    async fn xdotool(&self, args: &[&str]) -> String {
+    /// What it prints; `None` if it fails, as at a window that is not there any more.
+    async fn xdotool(&self, args: &[&str]) -> Option<String> {
         let mut command = Command::new("xdotool");
         command.args(args).env("DISPLAY", &self.display);
-        // A window that is gone meanwhile is no fault: whoever asks looks at what has become of it.
         let output = command.output().await.expect("xdotool: Debian has it in the package xdotool");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 
@@ -61,17 +61,18 @@ pub struct Window<'a> {
 impl Window<'_> {
     /// Presses keys in it one after the other, called as X does: `Return`, `alt+s`.
     pub async fn press(&self, keys: &[&str]) {
-        self.focus().await;
-        self.screen.xdotool(&[&["key", "--delay", "100"], keys].concat()).await;
+        self.enter(&[&["key", "--delay", "100"], keys].concat()).await;
     }
 
     /// Types a text into it.
     pub async fn write(&self, text: &str) {
-        self.focus().await;
-        self.screen.xdotool(&["type", "--delay", "20", text]).await;
+        self.enter(&["type", "--delay", "20", text]).await;
     }
 
-    async fn focus(&self) {
-        self.screen.xdotool(&["windowfocus", &self.id]).await;
+    /// Not into another window if this one is gone meanwhile; whoever asks looks at what has become of it.
+    async fn enter(&self, keys: &[&str]) {
+        if self.screen.xdotool(&["windowfocus", &self.id]).await.is_some() {
+            self.screen.xdotool(keys).await;
+        }
     }
 }

@@ -45,11 +45,13 @@ fn ensure_all(programs: &[(&'static str, &'static str)]) -> Result<(), Error> {
     }
 }
 
-/// Whether there is such a program. Xvfb tells no version, and ends.
+/// Whether there is such a program, and it starts. Xvfb tells no version, but how it is called.
 fn answers(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok()
+    ["--version", "-help"].iter().any(|question| {
+        let mut command = Command::new(program);
+        command.arg(question).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    })
 }
 
 fn may_install() -> bool {
