@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::request::Parts;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,9 +24,11 @@ use tokio::task::JoinSet;
 use crate::body::RequestBody;
 use crate::config::Config;
 use crate::gate::{Standing, check_host, check_origin, standing};
-use crate::log::{Followed, RequestLine, Tally};
+use crate::log::{Followed, RequestLine};
+use crate::outbox::Outbox;
 use crate::outcome::{Answer, Outcome, Refusal};
 use crate::route::{Call, Target};
+use crate::socket::Socket;
 use crate::store::{Owner, Store, StoreError};
 use crate::tries::Tries;
 use crate::{cors, respond, route};
@@ -156,11 +157,12 @@ async fn converse<S: Store>(
     let _ = socket.set_nodelay(true);
     let limits = app.config.limits;
     bound_idle_answers(&socket, limits.idle_answer_timeout);
-    let last = Mutex::new(Uri::default());
+    let (last, outbox) = (Mutex::new(Uri::default()), Arc::new(Outbox::default()));
+    let io = TokioIo::new(Socket::new(socket, Arc::clone(&outbox)));
     let service = service_fn(|request: Request<Incoming>| {
         request.uri().clone_into(&mut last.lock().unwrap_or_else(PoisonError::into_inner));
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(handle(&app, request).await) }
+        let (app, outbox) = (Arc::clone(&app), Arc::clone(&outbox));
+        async move { Ok::<_, Infallible>(handle(&app, &outbox, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -171,7 +173,7 @@ async fn converse<S: Store>(
         .max_buf_size(limits.buffer_bytes_max)
         // Never gathered in one buffer: bytes of a map must not be read here (`store/disk/map.rs`).
         .writev(true)
-        .serve_connection(TokioIo::new(socket), service);
+        .serve_connection(io, service);
     let Err(error) = watcher.watch(connection).await else { return };
     let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
     // A path may have characters that a terminal would obey.
@@ -228,7 +230,11 @@ fn bound_idle_answers(socket: &TcpStream, idle: Duration) {
 fn bound_idle_answers(_socket: &TcpStream, _idle: Duration) {}
 
 /// Answers one request.
-async fn handle<S: Store>(app: &App<S>, request: Request<Incoming>) -> Response<Followed> {
+async fn handle<S: Store>(
+    app: &App<S>,
+    outbox: &Arc<Outbox>,
+    request: Request<Incoming>,
+) -> Response<Followed> {
     let (head, incoming) = request.into_parts();
     let line = RequestLine::new(&head);
     let tally = line.tally();
@@ -237,7 +243,18 @@ async fn handle<S: Store>(app: &App<S>, request: Request<Incoming>) -> Response<
     let standing =
         host.as_ref().map_or(Standing::Foreign, |host| standing(&app.config, host, &head));
     let answer = match &host {
-        Ok(host) => decide(app, &head, host, &mut body, &tally).await,
+        Ok(host) => {
+            decide(Call {
+                app,
+                owner: Owner::nobody(),
+                head: &head,
+                host,
+                body: &mut body,
+                outbox,
+                tally: &tally,
+            })
+            .await
+        }
         Err(_) => host.map(|_| Outcome::Done),
     };
     // Before the answer, so that it is heard.
@@ -248,21 +265,13 @@ async fn handle<S: Store>(app: &App<S>, request: Request<Incoming>) -> Response<
 }
 
 /// Asks the gate, who it is, and the verb.
-async fn decide<S: Store>(
-    app: &App<S>,
-    head: &Parts,
-    host: &str,
-    body: &mut RequestBody,
-    tally: &Tally,
-) -> Answer {
-    check_origin(&app.config, host, head)?;
+async fn decide<S: Store>(mut call: Call<'_, S>) -> Answer {
+    let Call { app, head, .. } = call;
+    check_origin(&app.config, call.host, head)?;
     let target = Target::of(head.uri.path());
-    let owner = if target.is_owned(&head.method) {
-        app.config.access.caller(head)?
-    } else {
-        Owner::nobody()
-    };
-    let mut call = Call { app, owner, head, host, body, tally };
+    if target.is_owned(&head.method) {
+        call.owner = app.config.access.caller(head)?;
+    }
     caught(route::answer(&mut call, target))
         .await
         .unwrap_or_else(|| Err(Refusal::internal(&"a panic")))

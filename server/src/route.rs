@@ -1,6 +1,7 @@
 //! From a method and a path to a verb; each verb has a file of its own below.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use http::Method;
 use http::request::Parts;
@@ -13,6 +14,7 @@ use crate::body::RequestBody;
 use crate::gate::SCHEME;
 use crate::listen::App;
 use crate::log::Tally;
+use crate::outbox::Outbox;
 use crate::outcome::{Answer, Beside, Outcome, Refusal};
 use crate::store::{Owner, Store};
 
@@ -47,6 +49,8 @@ pub struct Call<'a, S> {
     pub host: &'a str,
     /// Its body.
     pub body: &'a mut RequestBody,
+    /// Where its connection learns what of the answer is in a file.
+    pub outbox: &'a Arc<Outbox>,
     /// What its line in the log tells.
     pub tally: &'a Tally,
 }

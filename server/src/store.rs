@@ -6,6 +6,7 @@
 pub mod disk;
 
 use std::future::Future;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -396,11 +397,22 @@ pub enum Growing<R> {
     Open(Box<Upload>, R),
 }
 
+/// A file that never changes any more.
+pub trait Source: Send + Sync + 'static {
+    /// What the system knows it by, if it is the system's.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+}
+
 /// Reads the bytes of a file.
 pub trait FileReader: Clone + Send + Sync + 'static {
     /// The same as [`FileReader::read_at`], if nobody has to wait for it.
     fn at_hand(&self, offset: u64, len: usize) -> Option<Bytes> {
         let _ = (offset, len);
+        None
+    }
+
+    /// The file that what is at hand lies in, at the same offset, for who sends it from there.
+    fn source(&self) -> Option<Arc<dyn Source>> {
         None
     }
 

@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::store::{FileReader, StoreError};
+use crate::outbox::Outbox;
+use crate::store::{FileReader, Source, StoreError};
 
 /// How much of a file is read at once, bytes: large enough that the cost of a read is small beside
 /// the copy, small enough that a thousand readers take 256 MiB.
@@ -41,10 +43,23 @@ impl Stretch {
     }
 }
 
+/// Bytes that are to go out.
+struct Piece {
+    bytes: Bytes,
+    /// Where they lie in the file, if they are its own in the system's memory.
+    offset: Option<u64>,
+}
+
+impl From<Bytes> for Piece {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, offset: None }
+    }
+}
+
 type Read = Pin<Box<dyn Future<Output = Result<Bytes, StoreError>> + Send>>;
 
 enum Next {
-    Here(Bytes),
+    Here(Piece),
     Coming(Read),
 }
 
@@ -53,13 +68,15 @@ pub struct FileBody<R> {
     reader: R,
     stretches: VecDeque<Stretch>,
     /// Read before the head was sent.
-    first: Option<Bytes>,
+    first: Option<Piece>,
     coming: Option<Read>,
     left: u64,
     /// Since others had their turn, bytes.
     sent: u64,
     /// No frame lies in two of these, bytes.
     unit: u64,
+    /// Where the socket learns what is in which file.
+    posting: Option<(Arc<Outbox>, Arc<dyn Source>)>,
 }
 
 impl<R: FileReader> FileBody<R> {
@@ -67,7 +84,8 @@ impl<R: FileReader> FileBody<R> {
     pub fn new(reader: R, stretches: impl IntoIterator<Item = Stretch>) -> Self {
         let stretches: VecDeque<_> = stretches.into_iter().collect();
         let left = stretches.iter().map(Stretch::len).sum();
-        Self { reader, stretches, first: None, coming: None, left, sent: 0, unit: u64::MAX }
+        let (first, coming, posting) = (None, None, None);
+        Self { reader, stretches, first, coming, left, sent: 0, unit: u64::MAX, posting }
     }
 
     /// The same in frames of which none lies in two chunks: what has come of a file need not wait for
@@ -77,6 +95,13 @@ impl<R: FileReader> FileBody<R> {
         Self { unit: chunk_len.max(1), ..self }
     }
 
+    /// The same for a connection that sends from the file what is at hand.
+    #[must_use]
+    pub fn posting_to(self, outbox: &Arc<Outbox>) -> Self {
+        let posting = self.reader.source().map(|source| (Arc::clone(outbox), source));
+        Self { posting, ..self }
+    }
+
     /// Reads the first frame, so that a file whose beginning cannot be served is refused, and not
     /// broken off after a head that promised it.
     ///
@@ -84,8 +109,8 @@ impl<R: FileReader> FileBody<R> {
     /// Those of [`FileReader::read_at`].
     pub async fn begun(mut self) -> Result<Self, StoreError> {
         self.first = match self.next() {
-            Some(Next::Here(bytes)) => Some(bytes),
-            Some(Next::Coming(read)) => Some(read.await?),
+            Some(Next::Here(piece)) => Some(piece),
+            Some(Next::Coming(read)) => Some(read.await?.into()),
             None => None,
         };
         Ok(self)
@@ -100,7 +125,7 @@ impl<R: FileReader> FileBody<R> {
     /// The next bytes, unless everything was read.
     fn next(&mut self) -> Option<Next> {
         let range = match self.stretches.pop_front()? {
-            Stretch::Text(text) => return Some(Next::Here(text)),
+            Stretch::Text(text) => return Some(Next::Here(text.into())),
             Stretch::File(range) => range,
         };
         let unit_end = (range.start / self.unit).saturating_add(1).saturating_mul(self.unit);
@@ -119,7 +144,7 @@ impl<R: FileReader> FileBody<R> {
         self.sent = if is_turn_over { 0 } else { self.sent } + len as u64;
         let at_hand = self.reader.at_hand(offset, len);
         if !is_turn_over && let Some(bytes) = at_hand {
-            return Next::Here(bytes);
+            return Next::Here(Piece { bytes, offset: Some(offset) });
         }
         let reader = self.reader.clone();
         Next::Coming(Box::pin(async move {
@@ -130,18 +155,27 @@ impl<R: FileReader> FileBody<R> {
         }))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StoreError>>> {
+    /// Just before hyper has it: what is posted earlier would be forgotten.
+    fn frame(&mut self, Piece { bytes, offset }: Piece) -> Frame<Bytes> {
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        if let (Some((outbox, source)), Some(offset)) = (&self.posting, offset) {
+            outbox.post(&bytes, source, offset);
+        }
+        Frame::data(bytes)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, StoreError>>> {
         let next = self.coming.take().map(Next::Coming).or_else(|| self.next());
         let mut coming = match next {
             None => return Poll::Ready(None),
-            Some(Next::Here(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+            Some(Next::Here(piece)) => return Poll::Ready(Some(Ok(piece))),
             Some(Next::Coming(read)) => read,
         };
         let read = coming.as_mut().poll(cx);
         if read.is_pending() {
             self.coming = Some(coming);
         }
-        read.map(Some)
+        read.map(|read| Some(read.map(Piece::from)))
     }
 }
 
@@ -157,18 +191,11 @@ impl<R: FileReader> Body for FileBody<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         if let Some(first) = self.first.take() {
-            self.left = self.left.saturating_sub(first.len() as u64);
-            return Poll::Ready(Some(Ok(Frame::data(first))));
+            return Poll::Ready(Some(Ok(self.frame(first))));
         }
-        let Some(read) = ready!(self.poll_next(cx)) else { return Poll::Ready(None) };
-        Poll::Ready(Some(match read {
-            Ok(bytes) => {
-                self.left = self.left.saturating_sub(bytes.len() as u64);
-                Ok(Frame::data(bytes))
-            }
-            // The head is out already; who has the connection tells whose it was.
-            Err(error) => Err(std::io::Error::other(error)),
-        }))
+        let read = ready!(self.poll_next(cx));
+        // The head is out already; who has the connection tells whose error it was.
+        Poll::Ready(read.map(|read| Ok(self.frame(read.map_err(std::io::Error::other)?))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -188,7 +215,6 @@ impl<R> std::fmt::Debug for FileBody<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use http_body_util::BodyExt as _;

@@ -16,6 +16,7 @@ mod coming;
 mod cross_site;
 mod downloads;
 mod early_answers;
+mod from_files;
 mod guests;
 mod owners;
 mod program;

@@ -12,10 +12,10 @@ use crate::program::{command, start, terminate};
 use crate::support::{Answer, Connection, MIB_8, Request, Server, bytes, chunk, create_request};
 
 /// More than both systems keep between a server and who does not read, bytes.
-const SIZE: usize = 5 * MIB_8;
+pub const SIZE: usize = 5 * MIB_8;
 
 /// Room for one such file.
-fn server(idle_answer_timeout: Duration) -> Server {
+pub fn server(idle_answer_timeout: Duration) -> Server {
     let impatient = |config: &mut Config| {
         config.chunk_len = MIB_8 as u64;
         config.limits.idle_answer_timeout = idle_answer_timeout;
@@ -23,7 +23,7 @@ fn server(idle_answer_timeout: Duration) -> Server {
     Server::start_with_disk(impatient, |disk| disk.bytes_total_max = Some(SIZE as u64 + 1))
 }
 
-fn file(server: &Server, whole: &[u8]) -> FileInfo {
+pub fn file(server: &Server, whole: &[u8]) -> FileInfo {
     let upload = server.create(whole.len() as u64);
     for (index, chunk) in (0..).zip(whole.chunks(MIB_8)) {
         assert_eq!(server.put(upload.id, index, chunk).status, 204);
@@ -84,7 +84,7 @@ fn who_reads_slowly_is_not_cut_off() {
 }
 
 /// The only file of a data folder that is so long.
-fn blob(dir: &Path) -> PathBuf {
+pub fn blob(dir: &Path) -> PathBuf {
     let folders = std::fs::read_dir(dir.join("blobs")).unwrap();
     let folders = folders.map(|folder| folder.unwrap().path());
     let blobs = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
@@ -93,7 +93,7 @@ fn blob(dir: &Path) -> PathBuf {
 }
 
 /// The path of a file that was sent to a server elsewhere.
-fn uploaded(address: SocketAddr, whole: &[u8]) -> String {
+pub fn uploaded(address: SocketAddr, whole: &[u8]) -> String {
     let mut connection = Connection::to(address);
     let create = Request::new("POST", path::UPLOADS).json(&create_request(whole.len() as u64));
     let upload: UploadStatus = connection.send(create).ok(201);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use super::verified::Marks;
 use super::whole::Bodies;
 use super::work::{self, Work};
 use super::{Inner, disk_error};
-use crate::store::{FileReader, Owner, Result, StoreError};
+use crate::store::{FileReader, Owner, Result, Source, StoreError};
 use crate::stream::FRAME_BYTES;
 use crate::told::Told;
 
@@ -119,6 +120,10 @@ impl FileReader for DiskReader {
         sealed.at_hand(offset, len).map(|bytes| self.outgoing(bytes))
     }
 
+    fn source(&self) -> Option<Arc<dyn Source>> {
+        self.sealed.clone().map(|sealed| sealed as Arc<dyn Source>)
+    }
+
     async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
         self.read_on(offset, len, len as u64).await
     }
@@ -165,6 +170,12 @@ impl DiskReader {
         let turn = turn(len).await?;
         let copied = move || (sealed.copied(offset, len), turn).0;
         work::start(&*self.work, copied).outcome().await
+    }
+}
+
+impl Source for Sealed {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.bytes.descriptor()
     }
 }
 

@@ -1,0 +1,228 @@
+//! The socket that hyper writes to: what of it is in a file, the system takes from there (`outbox`).
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::outbox::Outbox;
+
+/// A connection. Nothing encrypts between hyper and it.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    outbox: Arc<Outbox>,
+}
+
+impl Socket {
+    /// Sends what `outbox` knows from its file.
+    #[must_use]
+    pub fn new(stream: TcpStream, outbox: Arc<Outbox>) -> Self {
+        Self { stream, outbox }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod from_file {
+    use std::task::ready;
+
+    use rustix::fs::sendfile;
+    use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+    use tokio::io::Interest;
+
+    use super::{Context, IoSlice, Poll, Socket, io};
+
+    impl Socket {
+        /// Sends the first slice that is in a file from there, or what comes before it; hyper comes again
+        /// for the rest. `None` if there is none, or if the file does not give it: who takes the slice from
+        /// memory is told why.
+        pub(super) fn poll_send(
+            &self,
+            cx: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<Option<io::Result<usize>>> {
+            let Some(found) = self.outbox.find(slices) else { return Poll::Ready(None) };
+            let Some(file) = found.file.descriptor() else { return Poll::Ready(None) };
+            let (before, _) = slices.split_at(found.at);
+            if before.iter().any(|slice| !slice.is_empty()) {
+                // The system waits with it for the piece: they leave as one.
+                let (flags, mut none) =
+                    (SendFlags::MORE | SendFlags::NOSIGNAL, SendAncillaryBuffer::default());
+                return self
+                    .poll_when_writable(cx, || sendmsg(&self.stream, before, &mut none, flags))
+                    .map(Some);
+            }
+            let send = || sendfile(&self.stream, file, Some(&mut { found.offset }), found.len);
+            let sent = ready!(self.poll_when_writable(cx, send));
+            Poll::Ready(sent.ok().filter(|sent| *sent > 0).map(Ok))
+        }
+
+        fn poll_when_writable(
+            &self,
+            cx: &mut Context<'_>,
+            mut send: impl FnMut() -> rustix::io::Result<usize>,
+        ) -> Poll<io::Result<usize>> {
+            loop {
+                ready!(self.stream.poll_write_ready(cx))?;
+                let sent = self.stream.try_io(Interest::WRITABLE, || Ok(send()?));
+                let kind = sent.as_ref().err().map(io::Error::kind);
+                if !matches!(kind, Some(io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)) {
+                    return Poll::Ready(sent);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Socket {
+    fn poll_send(
+        &self,
+        _cx: &mut Context<'_>,
+        _slices: &[IoSlice<'_>],
+    ) -> Poll<Option<io::Result<usize>>> {
+        Poll::Ready(None)
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.poll_send(cx, slices) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(sent)) => Poll::Ready(sent),
+            Poll::Ready(None) => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// hyper calls it when it has nothing more to write.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outbox.clear();
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outbox.clear();
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::{AsFd as _, BorrowedFd};
+    use std::os::unix::fs::FileExt as _;
+
+    use bytes::Bytes;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::store::Source;
+
+    const LEN: usize = 100_000;
+    /// Not at a page.
+    const OFFSET: usize = 4099;
+
+    struct Opened(File);
+
+    impl Source for Opened {
+        fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+            Some(self.0.as_fd())
+        }
+    }
+
+    /// Bytes of a file of which those in memory are told apart: they are zeroes, and no byte of it is.
+    fn posted(outbox: &Outbox, file_len: usize) -> (Bytes, Vec<u8>) {
+        let file = tempfile::tempfile().unwrap();
+        let whole: Vec<_> = (1..=251).cycle().take(file_len).collect();
+        file.write_all_at(&whole, 0).unwrap();
+        let (file, piece) = (Arc::new(Opened(file)) as Arc<dyn Source>, Bytes::from(vec![0; LEN]));
+        outbox.post(&piece, &file, OFFSET as u64);
+        (piece, whole[OFFSET..file_len.min(OFFSET + LEN)].to_vec())
+    }
+
+    async fn connected() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Socket::new(listener.accept().await.unwrap().0, Arc::default()), reader)
+    }
+
+    /// What comes of some slices, written as hyper writes them.
+    async fn sent(socket: &mut Socket, reader: &mut TcpStream, slices: &[&[u8]]) -> Vec<u8> {
+        let mut came = vec![0; slices.iter().map(|slice| slice.len()).sum()];
+        let mut slices: Vec<_> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+        let writing = async {
+            let mut slices = slices.as_mut_slice();
+            while !slices.is_empty() {
+                let written = socket.write_vectored(slices).await.unwrap();
+                assert!(written > 0);
+                IoSlice::advance_slices(&mut slices, written);
+            }
+        };
+        let reading = async {
+            // Until nothing more goes into the sockets.
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            reader.read_exact(&mut came).await.unwrap();
+        };
+        tokio::join!(writing, reading);
+        came
+    }
+
+    #[tokio::test]
+    async fn what_is_in_a_file_comes_from_there_until_all_is_written() {
+        let (mut socket, mut reader) = connected().await;
+        let (piece, in_file) = posted(&socket.outbox, 2 * LEN);
+        let came = sent(&mut socket, &mut reader, &[b"before", &piece, b"after"]).await;
+        assert!(came == [b"before", in_file.as_slice(), b"after"].concat());
+        socket.flush().await.unwrap();
+        let came = sent(&mut socket, &mut reader, &[&piece]).await;
+        assert!(came == piece, "what was written is forgotten");
+    }
+
+    #[tokio::test]
+    async fn what_is_written_in_parts_goes_on_where_it_stopped() {
+        let (mut socket, mut reader) = connected().await;
+        let (piece, in_file) = posted(&socket.outbox, 2 * LEN);
+        let slices = [b"head".as_slice(), &piece].repeat(100);
+        let came = sent(&mut socket, &mut reader, &slices).await;
+        assert!(came == [b"head", in_file.as_slice()].concat().repeat(100));
+    }
+
+    #[tokio::test]
+    async fn what_the_file_does_not_give_is_left_to_who_takes_it_from_memory() {
+        let (mut socket, mut reader) = connected().await;
+        let (piece, in_file) = posted(&socket.outbox, OFFSET + LEN / 2);
+        let came = sent(&mut socket, &mut reader, &[&piece]).await;
+        assert!(came == [in_file.as_slice(), &piece[LEN / 2..]].concat());
+    }
+}
