@@ -42,6 +42,8 @@ pub enum Outcome {
     Well,
     /// A page for people.
     Html(String),
+    /// JSON that is the same for everybody, until the server is another.
+    Document(&'static str),
     /// The bytes of a sealed file, or some of them.
     File(Download),
     /// The bytes of an upload that is still coming.

@@ -53,6 +53,7 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
         Outcome::Done => empty(StatusCode::NO_CONTENT),
         Outcome::Well => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         Outcome::Html(html) => page(html),
+        Outcome::Document(json) => document(json),
         Outcome::File(download) => file::respond(download),
         Outcome::Coming(coming) => file::respond_coming(coming),
         Outcome::Moved { location } => {
@@ -116,6 +117,13 @@ fn tell_beside(refusal: &Refusal, headers: &mut HeaderMap) {
 fn page(html: String) -> Response<Body> {
     let mut response = text(StatusCode::OK, "text/html; charset=utf-8", html);
     put(response.headers_mut(), CONTENT_SECURITY_POLICY, "default-src 'none'");
+    response
+}
+
+/// What any cache may keep. An hour after a server was replaced everybody has the new one.
+fn document(json: &'static str) -> Response<Body> {
+    let mut response = text(StatusCode::OK, "application/json", json);
+    put(response.headers_mut(), CACHE_CONTROL, "public, max-age=3600");
     response
 }
 

@@ -29,6 +29,7 @@ mod file;
 mod files;
 mod health;
 mod manifest;
+mod openapi;
 mod problems;
 mod proofs;
 mod seal;
@@ -128,6 +129,8 @@ pub enum Target {
     Healthz,
     /// `/readyz`
     Readyz,
+    /// `/openapi.json`
+    OpenApi,
     /// Any other path below `/v1`.
     Nowhere,
     /// Any path that is not the API's.
@@ -148,6 +151,7 @@ impl Target {
             path::PROBLEMS => Self::Problems,
             path::HEALTHZ => Self::Healthz,
             path::READYZ => Self::Readyz,
+            path::OPENAPI => Self::OpenApi,
             _ => Self::of_one(path).unwrap_or(Self::Site),
         }
     }
@@ -204,7 +208,12 @@ impl Target {
             | Self::Files
             | Self::File(_)
             | Self::Manifest(_) => method != Method::OPTIONS,
-            Self::Problems | Self::Healthz | Self::Readyz | Self::Nowhere | Self::Site => false,
+            Self::Problems
+            | Self::Healthz
+            | Self::Readyz
+            | Self::OpenApi
+            | Self::Nowhere
+            | Self::Site => false,
         }
     }
 
@@ -220,7 +229,7 @@ impl Target {
             Self::Upload(_) | Self::File(_) => ONE,
             Self::Digests(_) | Self::Proofs(_) | Self::Chunks(_) | Self::Seal(_) => ADD,
             Self::Content(_) | Self::Manifest(_) => READ,
-            Self::Problems | Self::Healthz | Self::Readyz | Self::Site => READ,
+            Self::Problems | Self::Healthz | Self::Readyz | Self::OpenApi | Self::Site => READ,
             Self::Nowhere => &[],
         }
     }
@@ -262,6 +271,7 @@ async fn read<S: Store>(call: &Call<'_, S>, target: Target) -> Answer {
         Target::Problems => Ok(problems::run()),
         Target::Healthz => Ok(health::alive()),
         Target::Readyz => health::ready(call),
+        Target::OpenApi => Ok(openapi::run()),
         Target::Site => site::run(call).await,
         Target::Digests(_)
         | Target::Proofs(_)
@@ -313,6 +323,7 @@ mod tests {
             (path::file(file), Target::File(file)),
             (path::manifest(file), Target::Manifest(file)),
             (path::PROBLEMS.to_owned(), Target::Problems),
+            (path::OPENAPI.to_owned(), Target::OpenApi),
         ] {
             assert_eq!(Target::of(&path), target, "{path}");
         }

@@ -23,6 +23,8 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
+use crate::document;
+
 /// The chunk size of most tests, bytes.
 pub const CHUNK: u64 = 64 * 1024;
 /// What a browser sends, bytes.
@@ -162,10 +164,10 @@ pub fn one_request(request: &CreateRequest, bytes: &[u8]) -> Request {
 
 #[derive(Clone, Debug)]
 pub struct Request {
-    method: String,
-    path: String,
+    pub method: String,
+    pub path: String,
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Request {
@@ -180,6 +182,18 @@ impl Request {
 
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"
+    }
+
+    /// The first value of a header.
+    pub fn header_value(&self, name: &str) -> Option<String> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    /// The first value of a parameter.
+    pub fn query_value(&self, name: &str) -> Option<String> {
+        let (_, query) = self.path.split_once('?')?;
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
     }
 
     /// With this token.
@@ -227,7 +241,9 @@ impl Connection {
     pub fn send(&mut self, request: Request) -> Answer {
         self.write(request.head().as_bytes()).unwrap();
         self.write(&request.body).unwrap();
-        self.answer(&request.method)
+        let answer = self.answer(&request.method);
+        document::check(&request, &answer);
+        answer
     }
 
     /// Says that nothing more will be sent.
@@ -318,6 +334,11 @@ impl Answer {
         let found = named.next().map(|(_, value)| value.as_str());
         assert!(named.next().is_none(), "{name} comes twice");
         found
+    }
+
+    /// Every header.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Every value of a header that may come more than once.
