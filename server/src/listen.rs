@@ -185,10 +185,11 @@ async fn converse<S: Store>(
             "a download broke off: the disk did not give what was to be sent, or somebody cut the file \
              off. Look at the system's log for errors of the disk"
         ),
-        Cause::Store(late @ StoreError::NotYet { .. }) => {
-            tracing::info!(%peer, %path, "a download broke off: {late}");
-        }
-        Cause::Store(error) => tracing::error!(%peer, %path, "a download broke off: {error}"),
+        Cause::Store(
+            fault @ (StoreError::Disk { .. } | StoreError::Index(_) | StoreError::Damaged(_)),
+        ) => tracing::error!(%peer, %path, "a download broke off: {fault}"),
+        // What its uploader did: it was deleted, or does not come.
+        Cause::Store(end) => tracing::info!(%peer, %path, "a download broke off: {end}"),
         Cause::Other => tracing::debug!(%peer, "a connection ended early: {error}"),
     }
 }

@@ -54,22 +54,21 @@ impl Outbox {
         posted.push_back(Posted { bytes: bytes.clone(), file: Arc::clone(file), offset });
     }
 
-    /// The first of some slices that is in a file.
+    /// The first of some slices that is in a file. Pieces are written in the order in which they were posted, so
+    /// those before it have been, and are forgotten.
     pub(crate) fn find(&self, slices: &[IoSlice<'_>]) -> Option<Found> {
-        let posted = self.posted();
+        let mut posted = self.posted();
         if posted.is_empty() {
             return None;
         }
-        let mut found = slices.iter().enumerate().filter(|(_, slice)| !slice.is_empty());
-        found.find_map(|(at, slice)| {
-            let found = posted.iter().find_map(|it| Some((it, it.place_of(slice)?)));
-            found.map(|(it, offset)| Found {
-                at,
-                file: Arc::clone(&it.file),
-                offset,
-                len: slice.len(),
-            })
-        })
+        let mut slices = slices.iter().enumerate().filter(|(_, slice)| !slice.is_empty());
+        let (at, len, nth, offset) = slices.find_map(|(at, slice)| {
+            let mut places = posted.iter().enumerate();
+            places.find_map(|(nth, it)| Some((at, slice.len(), nth, it.place_of(slice)?)))
+        })?;
+        posted.drain(..nth);
+        let file = Arc::clone(&posted.front()?.file);
+        Some(Found { at, file, offset, len })
     }
 
     /// Everything was written.
@@ -131,8 +130,8 @@ mod tests {
     fn a_slice_is_found_by_where_it_lies_and_only_if_all_of_it_does() {
         let (outbox, pieces) = posted(2);
         let [first, second] = &pieces[..] else { panic!() };
-        assert_eq!(place(&outbox, &[b"head", second]), Some((1, LEN as u64)));
         assert_eq!(place(&outbox, &[b"head", &first[7..], second]), Some((1, 7)));
+        assert_eq!(place(&outbox, &[b"head", second]), Some((1, LEN as u64)));
         assert_eq!(place(&outbox, &[b"head", &[]]), None);
         assert_eq!(place(&outbox, &[&vec![0; LEN]]), None, "the same bytes elsewhere");
         let (whole, file) = (Bytes::from(vec![0; 3 * LEN]), Arc::new(Nowhere) as Arc<dyn Source>);
@@ -141,6 +140,14 @@ mod tests {
         {
             assert_eq!(place(&outbox, &[&whole[beyond]]), None);
         }
+    }
+
+    #[test]
+    fn what_was_posted_before_what_is_written_now_is_not_kept_for_a_slow_reader() {
+        let (outbox, pieces) = posted(4);
+        assert_eq!(place(&outbox, &[&pieces[2][9..], &pieces[3]]), Some((0, 2 * LEN as u64 + 9)));
+        let kept: Vec<_> = pieces.iter().map(|piece| !piece.is_unique()).collect();
+        assert_eq!(kept, [false, false, true, true]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_server::store::disk::{Config, DiskStore};
 use longhaul_server::store::{
-    ChunkWriter as _, FileReader as _, NewUpload, Store as _, StoreError,
+    ChunkWriter as _, FileReader, Growing, NewUpload, Store as _, StoreError,
 };
 use longhaul_server::stream::{FRAME_BYTES, FileBody, Stretch};
 
@@ -17,7 +17,7 @@ mod copies;
 mod disk;
 
 use super::fixture::*;
-use disk::{Done, FaultyDisk, faulty};
+use disk::{Done, Faults, FaultyDisk, faulty};
 
 #[tokio::test]
 async fn a_row_is_written_only_after_the_bytes_it_names_are_synced() {
@@ -408,6 +408,24 @@ async fn an_upload_does_not_wait_for_small_ranges_that_wait_for_the_disk() {
     let (_place, faults, store) = faulty();
     let (_, info) = Sent::new(8 * CHUNK, 1).upload(&store).await;
     let (_, reader) = store.open(&alice(), info.id).await.unwrap();
+    goes_on_beside(&store, &faults, reader).await;
+}
+
+#[tokio::test]
+async fn an_upload_does_not_wait_for_readers_of_another_one_that_wait_for_the_disk() {
+    let (_place, faults, store) = faulty();
+    let sent = Sent::new(2 * CHUNK, 1);
+    let id = sent.create(&store).await;
+    sent.put(&store, id, 0).await.unwrap();
+    let Growing::Open(_, reader) = store.growing(&alice(), id).await.unwrap() else { panic!() };
+    goes_on_beside(&store, &faults, reader).await;
+}
+
+/// Whether an upload is begun while more ask a reader for bytes than there are threads, and the disk gives none.
+async fn goes_on_beside<R>(store: &DiskStore, faults: &Faults, reader: R)
+where
+    R: FileReader + Clone + Send + Sync + 'static,
+{
     faults.blob_reads_wait.store(true, Ordering::SeqCst);
     let ranges = std::iter::repeat_n(reader, 600);
     let ranges: Vec<_> =
@@ -415,7 +433,7 @@ async fn an_upload_does_not_wait_for_small_ranges_that_wait_for_the_disk() {
     // Until they all have asked.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let other = Sent::new(CHUNK, 2);
-    let begun = tokio::time::timeout(Duration::from_secs(20), other.create(&store)).await;
+    let begun = tokio::time::timeout(Duration::from_secs(20), other.create(store)).await;
     faults.blob_reads_wait.store(false, Ordering::SeqCst);
     begun.expect("it waits");
     for range in ranges {

@@ -10,13 +10,20 @@ use std::sync::{Arc, Mutex, Weak};
 use bytes::Bytes;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{ChunkIndex, Digest};
+use tokio::sync::Semaphore;
 
 use super::live::{Live, lock};
 use super::medium::{DiskFile, OpenHow};
-use super::reader::digest_of;
+use super::reader::{digest_of, one_of};
 use super::whole::Bodies;
 use super::{Inner, disk_error};
 use crate::store::{FileReader, Growing, Owner, Result, StoreError};
+
+/// How many chunks are read here at once, each on a thread: with what waits for files (`reader.rs`) six eighths
+/// of the 512 that the runtime has. To see that a chunk is whole all of it is read.
+const LOOKING_MAX: usize = 64;
+
+static LOOKING: Semaphore = Semaphore::const_new(LOOKING_MAX);
 
 /// An upload, open for reading.
 #[derive(Clone, Debug)]
@@ -94,7 +101,9 @@ impl DiskGrowing {
                 Place::Own | Place::Borrowed => {
                     let (reader, in_task, piece) =
                         (self.clone(), Arc::clone(&store), piece.clone());
-                    store.blocking(move || reader.read(&in_task, index, found, piece)).await
+                    let turn = one_of(&LOOKING).await?;
+                    let read = move || (reader.read(&in_task, index, found, piece), turn).0;
+                    store.blocking(read).await
                 }
             };
             // What was read of a chunk that somebody touched meanwhile tells nothing, an error neither.

@@ -67,7 +67,8 @@ impl Windows {
     ) -> Option<Bytes> {
         let piece = self.piece(file, offset, len)?;
         let fetched = fetch(file, offset, ahead.max(len as u64));
-        (fetched >= len as u64).then(|| Bytes::from_owner(piece))
+        // Where a file system has no page cache to read into, it was read for nothing.
+        (fetched >= len as u64 && piece.is_resident()).then(|| Bytes::from_owner(piece))
     }
 
     fn piece(&self, file: &File, offset: u64, len: usize) -> Option<Piece> {

@@ -140,7 +140,10 @@ impl FileReader for DiskReader {
 async fn turn(len: usize) -> Result<SemaphorePermit<'static>> {
     static STREAMS: Semaphore = Semaphore::const_new(STREAMS_WAITING_MAX);
     static RANGES: Semaphore = Semaphore::const_new(RANGES_WAITING_MAX);
-    let turns = if len as u64 >= FRAME_BYTES { &STREAMS } else { &RANGES };
+    one_of(if len as u64 >= FRAME_BYTES { &STREAMS } else { &RANGES }).await
+}
+
+pub(super) async fn one_of(turns: &'static Semaphore) -> Result<SemaphorePermit<'static>> {
     let closed = |error| disk_error("reading a file")(io::Error::other(error));
     turns.acquire().await.map_err(closed)
 }
