@@ -140,6 +140,17 @@ fn a_server_takes_the_documented_methods_and_answers_405_to_all_others() {
 }
 
 #[test]
+fn what_is_no_id_is_not_found_whatever_the_method() {
+    let server = Server::start();
+    for (path, method, operation) in operations().filter(|(path, ..)| path.contains("{id}")) {
+        let path = path.replace("{id}", "x");
+        let answer = server.send(Request::new(&method.to_ascii_uppercase(), &path));
+        assert_eq!(answer.status, 404, "{method} {path}");
+        assert!(operation["responses"].get("404").is_some(), "{method} {path}");
+    }
+}
+
+#[test]
 fn who_may_ask_without_a_token_is_as_documented() {
     for (target, path) in targets() {
         for (_, method, operation) in operations().filter(|(of, ..)| *of == template(&path)) {
