@@ -217,7 +217,7 @@ impl<R> std::fmt::Debug for FileBody<R> {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use http_body_util::BodyExt as _;
+    use http_body_util::BodyExt;
 
     use super::*;
 
@@ -233,6 +233,51 @@ mod tests {
         async fn read_at(&self, _offset: u64, len: usize) -> Result<Bytes, StoreError> {
             Ok(vec![0; len].into())
         }
+    }
+
+    struct Nowhere;
+
+    impl Source for Nowhere {
+        fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+            None
+        }
+    }
+
+    /// The same, in a file.
+    #[derive(Clone)]
+    struct Filed;
+
+    impl FileReader for Filed {
+        fn at_hand(&self, offset: u64, len: usize) -> Option<Bytes> {
+            Zeroes.at_hand(offset, len)
+        }
+
+        fn source(&self) -> Option<Arc<dyn Source>> {
+            Some(Arc::new(Nowhere))
+        }
+
+        async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, StoreError> {
+            Zeroes.read_at(offset, len).await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_at_hand_is_told_to_the_connection_with_its_place_in_the_file() {
+        let (outbox, len) = (Arc::new(Outbox::default()), 64 * 1024);
+        let parts = [
+            Stretch::Text("head of a part".into()),
+            Stretch::File(1000..1000 + len),
+            Stretch::File(5..5 + len),
+        ];
+        let body = FileBody::new(Filed, parts).posting_to(&outbox);
+        let mut body = body.begun().await.unwrap();
+        let mut places = Vec::new();
+        while let Some(frame) = BodyExt::frame(&mut body).await {
+            let bytes = frame.unwrap().into_data().unwrap();
+            let found = outbox.find(&[std::io::IoSlice::new(&bytes)]);
+            places.push(found.map(|found| (found.offset, found.len as u64)));
+        }
+        assert_eq!(places, [None, Some((1000, len)), Some((5, len))]);
     }
 
     #[tokio::test]
