@@ -264,9 +264,12 @@ fn settle(
             *stage = Stage::Hashed;
             Settled::NotAsked
         }
-        Stage::Cleared { .. } | Stage::Hashed | Stage::Sending(_) => Settled::NotAsked,
-        Stage::Challenged(_) | Stage::Proving { .. } | Stage::Proved(_) | Stage::Shown => {
-            Settled::NotAsked
-        }
+        Stage::Cleared { .. }
+        | Stage::Hashed
+        | Stage::Sending(_)
+        | Stage::Challenged(_)
+        | Stage::Proving { .. }
+        | Stage::Proved(_)
+        | Stage::Shown => Settled::NotAsked,
     }
 }

@@ -137,7 +137,7 @@ impl Upload {
         if !self.goes_unasked(now) || self.buffers.cleared().any(is_to_go) {
             return;
         }
-        let Some((chunk, _)) = self.buffers.next_offer().into_iter().next() else { return };
+        let Some(chunk) = self.buffers.hashed().min() else { return };
         if !self.ledger.has(chunk) && !self.yielded.contains_key(&chunk) {
             self.buffers.clear(chunk);
             self.unasked.went();
