@@ -76,6 +76,13 @@ async fn told(download: &Downloading<'_>) {
     assert!(words.contains("no room") && words.contains("make some"), "{told}");
 }
 
+/// Makes room, and has it go on to its end.
+async fn goes_on_with_room(browser: &Browser, download: &Downloading<'_>, file: &FileInfo) {
+    browser.run_async(MAKE_ROOM, &[]).await;
+    download.does("resume").await;
+    download.arrives_as(file).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storage_without_room_is_told_before_a_byte_is_asked_for_and_used_once_there_is() {
     let (server, file) = stored(24 * CHUNK, 111).await;
@@ -83,9 +90,7 @@ async fn a_storage_without_room_is_told_before_a_byte_is_asked_for_and_used_once
         let download = Downloading::begin(browser, &address(&server.origin(), &file)).await;
         told(&download).await;
         assert!(!download.has_been("downloading").await);
-        browser.run_async(MAKE_ROOM, &[]).await;
-        download.does("resume").await;
-        download.arrives_as(&file).await;
+        goes_on_with_room(browser, &download, &file).await;
     })
     .await;
 }
@@ -120,9 +125,7 @@ async fn a_picked_file_for_which_there_is_no_room_is_looked_through_before_it_go
         let download = Downloading::begin_into_picked(browser, &url).await;
         told(&download).await;
         assert!(download.has_been("downloading").await, "some of it came");
-        browser.run_async(MAKE_ROOM, &[]).await;
-        download.does("resume").await;
-        download.arrives_as(&file).await;
+        goes_on_with_room(browser, &download, &file).await;
     })
     .await;
 }
