@@ -189,6 +189,10 @@ pub struct UploadStatus {
     /// In the answer to `POST /uploads`: what is to be proved of the digests that came with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<Challenge>,
+    /// In the answer to `POST /uploads`: whether there is anything that an offer could find. Where
+    /// there is not, a chunk need not wait for the answer to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reusable: Option<bool>,
 }
 
 impl UploadStatus {

@@ -64,6 +64,8 @@ pub struct Upload {
     pub holding: Holding,
     /// Once sealed: the file.
     pub file: Option<FileInfo>,
+    /// When it was just begun: whether an offer could find anything.
+    pub reusable: Option<bool>,
 }
 
 /// What an offer of digests comes to.

@@ -81,6 +81,9 @@ impl Upload {
         self.link.set_policy(status.retry);
         self.expires_at = status.expires_at;
         self.state = State::Moving;
+        if status.reusable == Some(false) {
+            self.unasked.nothing_to_find();
+        }
         let (holding, challenge) = (status.holding, status.challenge);
         let answer = DigestsAnswer { holding, differs: Vec::new(), challenge };
         self.on_offered(now, answer);

@@ -4,6 +4,10 @@
 //! a line, and a twelfth of all that a GiB takes where both are on one machine. There, after some chunks in a row
 //! that the server lacked, as many go unasked before it is asked again; so, where a file is as it was from there
 //! on, no run that goes in vain is longer than what was asked about and lacked before it.
+//!
+//! Where the server says at the beginning that it has nothing to find, the first chunk goes unasked on any line: its
+//! answer would be a round trip for nothing. Those after it are asked about while it is sent, as a file may have the
+//! same chunk twice.
 
 /// How many chunks in a row the server has to lack before one goes unasked: a few that were changed leave every
 /// other chunk asked about.
@@ -23,11 +27,19 @@ pub(super) struct Unasked {
     lacked: u64,
     /// How many more may go unasked.
     left: u64,
+    /// Whether the first chunk may, at any rate.
+    first: bool,
 }
 
 impl Unasked {
+    /// The server has nothing that could be found, and was not asked for any chunk.
+    pub(super) fn nothing_to_find(&mut self) {
+        self.first = true;
+    }
+
     /// The server was asked for so many chunks, and lacked so many of them.
     pub(super) fn answered(&mut self, asked: u64, lacked: u64) {
+        self.first &= asked == 0;
         if lacked < asked {
             *self = Self::default();
         } else if lacked > 0 {
@@ -38,11 +50,12 @@ impl Unasked {
 
     /// Whether the next chunk may go unasked at so many bytes a second.
     pub(super) fn may_go(&self, rate: u64) -> bool {
-        self.left > 0 && rate >= UNASKED_RATE_MIN
+        self.first || (self.left > 0 && rate >= UNASKED_RATE_MIN)
     }
 
     /// One went.
     pub(super) fn went(&mut self) {
+        self.first = false;
         self.left = self.left.saturating_sub(1);
     }
 }
@@ -83,6 +96,18 @@ mod tests {
         assert_eq!(run(&mut unasked), 0);
         unasked.answered(3, 3);
         assert_eq!(run(&mut unasked), 0);
+    }
+
+    #[test]
+    fn where_there_is_nothing_to_find_one_goes_unasked_on_any_line_unless_it_was_asked_about() {
+        let mut unasked = Unasked::default();
+        unasked.nothing_to_find();
+        assert!(unasked.may_go(0));
+        unasked.went();
+        assert!(!unasked.may_go(0));
+        unasked.nothing_to_find();
+        unasked.answered(1, 1);
+        assert!(!unasked.may_go(0));
     }
 
     #[test]

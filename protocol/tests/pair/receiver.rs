@@ -348,6 +348,7 @@ impl Receiver {
             file: open.file.clone(),
             digests: None,
             challenge: None,
+            reusable: None,
         })))
     }
 }

@@ -149,6 +149,7 @@ impl Bench {
             file: None,
             digests: None,
             challenge: None,
+            reusable: None,
         }
     }
 }

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use longhaul_protocol::plan::ChunkIndex;
 use longhaul_protocol::upload::{Action, Answer, Call, Input};
-use longhaul_protocol::wire::{DigestsAnswer, Holding};
-use longhaul_protocol::{ChunkSet, Digest, Millis};
+use longhaul_protocol::wire::{DigestsAnswer, Holding, UploadStatus};
+use longhaul_protocol::{ChunkSet, Digest, Millis, Plan};
 
-use super::bench::Bench;
+use super::bench::{Bench, call, calls, sends};
 
 const CHUNKS: u64 = 120;
 
@@ -79,4 +79,37 @@ fn where_a_file_is_known_again_no_more_goes_in_vain_than_was_lacked_nor_than_two
     let vain: Vec<_> = (4..60).map(|new| (new, heard(FAST, new..CHUNKS).in_vain)).collect();
     assert!(vain.iter().all(|(new, vain)| *vain <= 32.min(*new)), "{vain:?}");
     assert!(vain.iter().any(|(_, vain)| *vain > 0), "some are guessed wrongly");
+}
+
+/// What a long file's sender does when its first chunk has been read, after an upload was begun for it without a digest.
+fn after_the_first_read(reusable: Option<bool>) -> (Bench, Vec<Action>) {
+    let mut bench = Bench::seeking(200);
+    bench.plan = Plan::of_file(bench.plan.len()).unwrap();
+    let first = bench.actions();
+    let (create, _) = call(&bench.listed(call(&first).0));
+    let status = UploadStatus { reusable, ..bench.status(Holding::default()) };
+    let answer = Answer::Upload(Box::new(status));
+    bench.tell(Input::Answer { ticket: create, result: Ok(answer) });
+    bench.read_all(&first);
+    let then = bench.actions();
+    (bench, then)
+}
+
+#[test]
+fn the_first_chunk_goes_unasked_where_the_server_has_nothing_to_find_and_the_second_does_not() {
+    let (mut bench, then) = after_the_first_read(Some(false));
+    assert!(matches!(sends(&then)[..], [(_, ChunkIndex(0))]), "{then:?}");
+    assert_eq!(calls(&then), []);
+    bench.read_all(&then);
+    let (_, asked) = call(&bench.actions());
+    assert!(matches!(asked, Call::Offer(..)), "{asked:?}");
+}
+
+#[test]
+fn the_first_chunk_is_asked_about_where_the_server_may_have_it() {
+    for reusable in [Some(true), None] {
+        let (_, then) = after_the_first_read(reusable);
+        assert_eq!(sends(&then), []);
+        assert!(matches!(call(&then).1, Call::Offer(..)), "{then:?}");
+    }
 }

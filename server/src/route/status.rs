@@ -56,6 +56,7 @@ pub(super) fn of(upload: Upload) -> UploadStatus {
         file: upload.file,
         digests: None,
         challenge: None,
+        reusable: upload.reusable,
     }
 }
 

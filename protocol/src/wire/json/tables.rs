@@ -31,7 +31,7 @@ json_object! { UploadStatus {
     "digestAlgorithm": digest_algorithm, "lanes": lanes, "retry": retry,
     "transportEncryption": transport_encryption, "createdAt": created_at,
     "lastActivity": last_activity, "expiresAt": expires_at, ..holding, "sealable": sealable,
-    "file"?: file, "digests"?: digests, "challenge"?: challenge,
+    "file"?: file, "digests"?: digests, "challenge"?: challenge, "reusable"?: reusable,
 } }
 json_object! { DigestPage { "start": start, "digests": digests, } }
 json_object! { DigestsAnswer { ..holding, "differs"?: differs, "challenge"?: challenge, } }

@@ -151,7 +151,7 @@ prop_compose! {
         retry: (u64, u64, u32), times: (u64, u64, u64), holding in holding(), sealable: bool,
         file in maybe(file()),
         digests in maybe((any::<u64>(), prop::collection::vec(maybe(digest()), 0..3))),
-        challenge in maybe(challenge()),
+        challenge in maybe(challenge()), reusable in maybe(any::<bool>()),
     ) -> UploadStatus {
         UploadStatus {
             id: UploadId(id), meta, size: numbers.0, chunk_size: numbers.1, chunk_count: numbers.2,
@@ -163,6 +163,7 @@ prop_compose! {
                 DigestPage { start: ChunkIndex(start), digests }
             }),
             challenge,
+            reusable,
         }
     }
 }

@@ -153,6 +153,7 @@ impl Live {
             expires_at: state.expires_at,
             holding: state.chunks.holding(),
             file: state.chunks.file().cloned(),
+            reusable: None,
         })
     }
 

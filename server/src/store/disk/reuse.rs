@@ -42,6 +42,15 @@ impl Drop for Lending<'_> {
 }
 
 impl Inner {
+    /// Whether there are bytes, beside the `own` ones of an upload, that could be lent to it.
+    pub(super) fn may_reuse(&self, owner: &Owner, own: u64) -> bool {
+        match self.config.reuse {
+            Reuse::Off => false,
+            Reuse::Owner => self.space.promised_to(&owner.0) > own,
+            Reuse::Everyone => self.space.promised_in_all() > own,
+        }
+    }
+
     pub(super) async fn offer(
         self: &Arc<Self>,
         owner: &Owner,

@@ -110,6 +110,16 @@ impl Space {
         Ok(Room { space: self, need, kept: false })
     }
 
+    /// What one owner's uploads and files are promised, bytes.
+    pub(super) fn promised_to(&self, owner: &str) -> u64 {
+        lock(&self.promised).of(owner)
+    }
+
+    /// What everybody's are.
+    pub(super) fn promised_in_all(&self) -> u64 {
+        lock(&self.promised).total
+    }
+
     /// An upload is gone.
     pub(super) fn give_back(&self, need: &Need) {
         lock(&self.promised).subtract(need);
