@@ -137,6 +137,10 @@ table! {
     ForeignOrigin: "foreign-origin", 403, Never,
         "Pages of this origin may not use this server",
         "Start the server with `--allow-origin` and the page's origin.";
+    /// The token does not allow it.
+    InsufficientScope: "insufficient-scope", 403, Never,
+        "The token does not allow this",
+        "Use a token that has the scope which the detail and `WWW-Authenticate` name.";
     /// The proof is not that of the bytes.
     WrongProof: "wrong-proof", 403, Reconcile,
         "This does not prove that you have the chunk's bytes",
@@ -197,6 +201,10 @@ table! {
     TooLarge: "too-large", 413, Never,
         "This is larger than the server takes",
         "Send a smaller file or body, or ask the server's owner to raise the limit the detail names.";
+    /// Files of this type are not taken.
+    TypeNotAllowed: "type-not-allowed", 415, Never,
+        "Files of this type may not be uploaded with this token",
+        "Send a file of a type that the detail names, or ask for a token that allows this one.";
     /// No byte of the file lies in the range.
     RangeNotSatisfiable: "range-not-satisfiable", 416, Never,
         "No byte of the file lies in the requested range",

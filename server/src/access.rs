@@ -12,8 +12,9 @@ use longhaul_protocol::ProblemCode;
 use longhaul_protocol::wire::header::read_bearer;
 
 use crate::outcome::{Beside, Refusal};
+use crate::permits::{Permits, Scope, Scopes};
 use crate::store::Owner;
-use crate::token::{TokenError, TokenKey};
+use crate::token::{Grant, Keys, TokenError, TokenKey};
 
 /// How long a guest's token lasts: a year from the last upload that was begun with it. What is a
 /// guest's is out of everybody's reach once his token is over, so it has to last as long as anybody
@@ -27,9 +28,14 @@ pub enum Access {
     #[default]
     Local,
     /// Those with a token.
-    Tokens(TokenKey),
+    Tokens(Keys),
     /// Those with a token, and guests.
-    Guests(TokenKey),
+    Guests {
+        /// What tokens are judged by, those of guests too.
+        keys: Keys,
+        /// What the tokens of guests are signed with.
+        guests: Box<TokenKey>,
+    },
 }
 
 impl Access {
@@ -38,15 +44,16 @@ impl Access {
     /// # Errors
     /// [`Refusal`] when it has to say so, with a valid token, and does not. A token that is not
     /// valid never makes a guest: its owner would not find his files and not know why.
-    pub fn caller(&self, head: &Parts) -> Result<Owner, Refusal> {
-        let key = match self {
-            Self::Local => return Ok(Owner::local()),
-            Self::Tokens(key) | Self::Guests(key) => key,
+    pub fn caller(&self, head: &Parts) -> Result<Grant, Refusal> {
+        let keys = match self {
+            Self::Local => return Ok(local()),
+            Self::Tokens(keys) | Self::Guests { keys, .. } => keys,
         };
         match (token(head)?, self) {
-            (Some(token), _) => self.known(key, token),
-            (None, Self::Guests(_)) => {
-                Owner::new_guest().map_err(|error| Refusal::internal(&error))
+            (Some(token), _) => self.known(keys, token),
+            (None, Self::Guests { .. }) => {
+                let owner = Owner::new_guest().map_err(|error| Refusal::internal(&error))?;
+                Ok(Grant::of(owner))
             }
             (None, _) => Err(refused(NO_TOKEN, Challenge::Missing)),
         }
@@ -58,30 +65,38 @@ impl Access {
     /// As [`TokenKey::sign`].
     pub fn token_to_keep(&self, owner: &Owner) -> Result<Option<String>, Refusal> {
         match self {
-            Self::Guests(key) if owner.is_guest() => {
-                let token = key.sign(owner, GUEST_TOKEN_LASTS);
+            Self::Guests { guests, .. } if owner.is_guest() => {
+                let token = guests.sign(&Grant::of(owner.clone()), GUEST_TOKEN_LASTS);
                 token.map(Some).map_err(|error| Refusal::internal(&error))
             }
             _ => Ok(None),
         }
     }
 
-    fn known(&self, key: &TokenKey, token: &str) -> Result<Owner, Refusal> {
-        let owner = key.judge(token)?;
-        if owner.is_guest() && !matches!(self, Self::Guests(_)) {
+    fn known(&self, keys: &Keys, token: &str) -> Result<Grant, Refusal> {
+        let grant = keys.judge(token)?;
+        if grant.owner.is_guest() && !matches!(self, Self::Guests { .. }) {
             return Err(refused(NO_GUESTS, Challenge::Invalid));
         }
-        Ok(owner)
+        Ok(grant)
     }
 }
 
-/// What a 401 says in its `WWW-Authenticate` (RFC 6750, section 3.1).
+/// Who reaches a server that asks nobody may do everything there.
+fn local() -> Grant {
+    let permits = Permits { scopes: Scopes::from_iter(Scope::ALL), ..Permits::of_owner() };
+    Grant { owner: Owner::local(), permits }
+}
+
+/// What a 401 or 403 says in its `WWW-Authenticate` (RFC 6750, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Challenge {
     /// There was no token; no error is named then.
     Missing,
     /// There was one, and it is not valid.
     Invalid,
+    /// It is valid, and this scope is not among its own.
+    Scope(Scope),
 }
 
 const NO_TOKEN: &str = "No token came with the request.";

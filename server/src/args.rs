@@ -1,4 +1,4 @@
-//! The command line of `longhaul-server`: to serve, or to make a token.
+//! The command line of `longhaul-server`: to serve, or to make keys and tokens.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,8 +8,10 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use http::Uri;
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN};
+use longhaul_server::permits::{Permits, Scope, TypePattern};
 use longhaul_server::store::Owner;
 use longhaul_server::store::disk::{DISK_FREE_MIN, Reuse};
+use longhaul_server::token::Grant;
 use tracing_subscriber::EnvFilter;
 
 /// Takes uploads of any size, keeps them through crashes, and serves them back.
@@ -30,10 +32,31 @@ pub struct Args {
     pub serve: Option<ServeArgs>,
 }
 
+/// For `token --help`.
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  longhaul-server token --key token.key --owner alice --expires 30d
+  longhaul-server token --key token.key --owner form-7 --expires 1h \\
+      --scope upload --max-size 104857600 --type 'image/*' --type application/pdf";
+
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a token and print it. Whoever has it is that owner until it expires.
+    /// Make a key for tokens.
+    ///
+    /// It is written to FILE, for you alone to read, and with `ed25519` its public half to FILE.pub. Tokens are
+    /// signed with FILE; a server started with `--token-key FILE.pub` believes them and cannot make any.
+    /// With `hs256` there is one secret, FILE, which both need. To change keys, start the server with the
+    /// new one and the old one (`--token-key NEW --token-key OLD`), and leave the old one out when the
+    /// last token of it has expired.
+    Key(KeyArgs),
+
+    /// Make a token and print it.
+    ///
+    /// Whoever has it is that owner until it expires: send it as `Authorization: Bearer TOKEN`, give it to
+    /// the page's element, or put it into LONGHAUL_TOKEN for `longhaul`. Any JWT library makes the same; the
+    /// claims are `sub`, `exp`, `scope`, `max_size` and `types`.
+    #[command(after_help = TOKEN_EXAMPLES)]
     Token(TokenArgs),
 }
 
@@ -53,10 +76,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Let in those who have a token signed with the secret in this file, at least 32 bytes that
-    /// nobody else can read: a JWT, HS256, with the owner as `sub` and an `exp`.
+    /// Let in those who have a token signed with the key in this file, a JWT with the owner as `sub` and
+    /// an `exp`: a public key of Ed25519, or a secret of at least 32 bytes that nobody else can read.
+    /// `longhaul-server key` makes either. Can be repeated, for a change of keys.
     #[arg(long, value_name = "FILE")]
-    pub token_key: Option<PathBuf>,
+    pub token_key: Vec<PathBuf>,
 
     /// Let in anybody without a token too, as a guest who sees only what is their own. Guests get
     /// tokens of their own; without `--token-key` they are signed with a key made in `--data`.
@@ -124,7 +148,7 @@ impl From<ReuseScope> for Reuse {
 /// What to put into a token.
 #[derive(Debug, clap::Args)]
 pub struct TokenArgs {
-    /// Sign it with the secret in this file: the server's `--token-key`.
+    /// Sign it with the key in this file: the server's `--token-key`, or the private half of it.
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
 
@@ -136,6 +160,55 @@ pub struct TokenArgs {
     /// new key.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub expires: Duration,
+
+    /// What it allows: `upload` (to begin, send and cancel), `read` (files, and links to them), `delete`, or
+    /// `admin` (what concerns the whole server and nobody's files). Can be repeated. Without it, all of
+    /// them but `admin`.
+    #[arg(long, value_name = "SCOPE", value_parser = parse_scope)]
+    pub scope: Vec<Scope>,
+
+    /// The largest file that may be begun with it. Without it, any.
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub max_size: Option<u64>,
+
+    /// The type of files that may be begun with it, such as `image/png` or `image/*`. Can be repeated.
+    /// Without it, any. It is what the sender says it is.
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
+    pub types: Vec<TypePattern>,
+}
+
+impl TokenArgs {
+    /// What it is to grant.
+    pub fn grant(&self) -> Grant {
+        let mut permits = Permits::of_owner();
+        if !self.scope.is_empty() {
+            permits.scopes = self.scope.iter().copied().collect();
+        }
+        permits.size_max = self.max_size;
+        permits.types = Some(self.types.clone()).filter(|types| !types.is_empty());
+        Grant { owner: self.owner.clone(), permits }
+    }
+}
+
+/// What key to make.
+#[derive(Debug, clap::Args)]
+pub struct KeyArgs {
+    /// Where it is written; nothing may be there yet.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+
+    /// What it is for.
+    #[arg(long, value_name = "ALGORITHM", value_enum, default_value_t = KeyKind::Ed25519)]
+    pub algorithm: KeyKind,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum KeyKind {
+    /// EdDSA: one half signs, the other only judges.
+    Ed25519,
+    /// HMAC with SHA-256: one secret does both.
+    Hs256,
 }
 
 /// An origin as browsers write it: scheme, host, and port where it is not the scheme's own.
@@ -179,6 +252,15 @@ fn parse_chunk_size(text: &str) -> Result<u64, String> {
     Err(format!(
         "a chunk has {CHUNK_LEN_MIN} to {CHUNK_LEN_MAX} bytes, such as `{CHUNK_LEN_DEFAULT}` for 8 MiB"
     ))
+}
+
+fn parse_scope(text: &str) -> Result<Scope, String> {
+    Scope::named(text).ok_or_else(|| "a scope is `upload`, `read`, `delete` or `admin`".to_owned())
+}
+
+fn parse_type(text: &str) -> Result<TypePattern, String> {
+    let shape = "a type is `image/png`, `image/*` for all of a kind, or `*/*`";
+    TypePattern::parse(text).ok_or_else(|| shape.to_owned())
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
@@ -245,10 +327,17 @@ mod tests {
                 assert!(text.contains(part), "{part}: {text}");
             }
         }
-        let token = ["longhaul-server", "token", "--key", "k", "--owner", "o", "--expires", "soon"];
-        let text = said(&token);
-        for part in ["--expires", "soon", "`30d`"] {
-            assert!(text.contains(part), "{part}: {text}");
+        for (option, value, example) in [
+            ("--expires", "soon", "`30d`"),
+            ("--scope", "write", "`upload`"),
+            ("--type", "image", "`image/*`"),
+            ("--max-size", "1G", "107374182400"),
+        ] {
+            let token = ["longhaul-server", "token", "--key", "k", "--owner", "o"];
+            let text = said(&[&token[..], &[option, value]].concat());
+            for part in [option, value, example] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The Longhaul server: hyper in front, a store behind.
 //!
 //! The way of a request: `listen` accepts the connection, `gate` checks from where one may ask,
-//! `access` who does (by a `token`), `route` finds the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
+//! `access` who does (by a `token`) and whether his `permits` allow it, `route` finds the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
 //! outcome into HTTP, `cors` says which pages may read it, `log` writes its line.
 
 pub mod access;
@@ -17,6 +17,7 @@ pub mod multipart;
 pub mod outbox;
 pub mod outcome;
 pub mod owner;
+pub mod permits;
 pub mod precondition;
 pub mod respond;
 pub mod route;

@@ -27,9 +27,11 @@ use crate::gate::{Standing, check_host, check_origin, standing};
 use crate::log::{Followed, RequestLine};
 use crate::outbox::Outbox;
 use crate::outcome::{Answer, Outcome, Refusal};
+use crate::permits::Permits;
 use crate::route::{Call, Target};
 use crate::socket::Socket;
 use crate::store::{Owner, Store, StoreError};
+use crate::token::Grant;
 use crate::tries::Tries;
 use crate::{cors, respond, route};
 
@@ -248,6 +250,7 @@ async fn handle<S: Store>(
             decide(Call {
                 app,
                 owner: Owner::nobody(),
+                permits: Permits::only([]),
                 head: &head,
                 host,
                 body: &mut body,
@@ -265,13 +268,15 @@ async fn handle<S: Store>(
     line.follow(response)
 }
 
-/// Asks the gate, who it is, and the verb.
+/// Asks the gate, who it is, whether he may, and the verb.
 async fn decide<S: Store>(mut call: Call<'_, S>) -> Answer {
     let Call { app, head, .. } = call;
     check_origin(&app.config, call.host, head)?;
     let target = Target::of(head.uri.path());
-    if target.is_owned(&head.method) {
-        call.owner = app.config.access.caller(head)?;
+    if let Some(scope) = target.scope(&head.method) {
+        let Grant { owner, permits } = app.config.access.caller(head)?;
+        permits.check_scope(scope)?;
+        (call.owner, call.permits) = (owner, permits);
     }
     caught(route::answer(&mut call, target))
         .await

@@ -16,14 +16,14 @@ use longhaul_server::key::{self, KeyError};
 use longhaul_server::listen::{App, ListenError, Reach, bind, serve};
 use longhaul_server::store::disk::layout::Layout;
 use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
-use longhaul_server::token::TokenKey;
+use longhaul_server::token::{KEYS_MAX, Keys, SignError, TokenKey};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 mod args;
 
-use args::{Args, Command, ServeArgs, TokenArgs};
+use args::{Args, Command, KeyArgs, KeyKind, ServeArgs, TokenArgs};
 
 /// How often expired uploads are looked for: they cost disk space, and live for an hour at least.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30 * 60);
@@ -38,7 +38,11 @@ enum StartError {
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error("the token was not signed: {0}")]
-    Sign(#[from] jsonwebtoken::errors::Error),
+    Sign(#[from] SignError),
+    #[error(
+        "{given} keys are more than the {KEYS_MAX} that a token is tried with: leave out those whose tokens have expired"
+    )]
+    Keys { given: usize },
     #[error("the data folder {0}")]
     Data(#[from] OpenError),
     #[error("--www {}: there is no such folder. Build the page first, or leave --www out.", .dir.display())]
@@ -56,6 +60,7 @@ enum StartError {
 fn main() -> ExitCode {
     let Args { command, serve } = Args::parse();
     let done = match (command, serve) {
+        (Some(Command::Key(args)), _) => make_key(&args),
         (Some(Command::Token(args)), _) => make_token(&args),
         (None, Some(args)) => run_and_end(args),
         (None, None) => Args::command().error(ErrorKind::MissingRequiredArgument, NO_DATA).exit(),
@@ -70,7 +75,25 @@ fn main() -> ExitCode {
 }
 
 fn make_token(args: &TokenArgs) -> Result<(), StartError> {
-    println!("{}", key::read(&args.key)?.sign(&args.owner, args.expires)?);
+    println!("{}", key::read(&args.key)?.sign(&args.grant(), args.expires)?);
+    Ok(())
+}
+
+fn make_key(args: &KeyArgs) -> Result<(), StartError> {
+    let signs = args.out.display();
+    let judges = match args.algorithm {
+        KeyKind::Ed25519 => key::make_pair(&args.out)?.public,
+        KeyKind::Hs256 => {
+            key::make_secret(&args.out)?;
+            args.out.clone()
+        }
+    };
+    println!(
+        "Whoever has {signs} can be anybody: keep it where tokens are made.\n\
+         To make one:      longhaul-server token --key {signs} --owner NAME --expires 30d\n\
+         To believe them:  longhaul-server --token-key {} --data DIR",
+        judges.display()
+    );
     Ok(())
 }
 
@@ -89,7 +112,7 @@ async fn run(args: ServeArgs) -> Result<Arc<Ending>, StartError> {
         return Err(StartError::Www { dir: dir.clone() });
     }
     let stop = stop_signal()?;
-    let key = args.token_key.as_deref().map(key::read).transpose()?;
+    let keys = read_keys(&args.token_key)?;
     let listener = listen(&args).await?;
     let disk_config = disk::Config {
         chunk_len: args.chunk_size,
@@ -104,7 +127,7 @@ async fn run(args: ServeArgs) -> Result<Arc<Ending>, StartError> {
     keep_apart(args.www.as_deref(), &args.data)?;
     let config = Config {
         chunk_len: args.chunk_size,
-        access: access(key, args.allow_anonymous, &args.data)?,
+        access: access(keys, args.allow_anonymous, &args.data)?,
         host_names: args.host_name,
         allow_origins: args.allow_origin,
         www: args.www,
@@ -140,7 +163,7 @@ fn start_log(filter: EnvFilter) {
 }
 
 async fn listen(args: &ServeArgs) -> Result<TcpListener, StartError> {
-    let asks = args.token_key.is_some() || args.allow_anonymous;
+    let asks = !args.token_key.is_empty() || args.allow_anonymous;
     let reach = if asks { Reach::Anywhere } else { Reach::Loopback };
     let listener = bind(args.listen, reach).await?;
     if !args.listen.ip().is_loopback() {
@@ -153,14 +176,30 @@ async fn listen(args: &ServeArgs) -> Result<TcpListener, StartError> {
     Ok(listener)
 }
 
-/// Whom to let in. A key of its own is made only by who has the data directory to itself.
-fn access(key: Option<TokenKey>, guests: bool, data: &Path) -> Result<Access, StartError> {
-    Ok(match (key, guests) {
-        (None, false) => Access::Local,
-        (Some(key), false) => Access::Tokens(key),
-        (Some(key), true) => Access::Guests(key),
-        (None, true) => Access::Guests(key::read_or_make(&Layout::new(data).token_key())?),
-    })
+fn read_keys(paths: &[PathBuf]) -> Result<Vec<TokenKey>, StartError> {
+    if paths.len() > KEYS_MAX {
+        return Err(StartError::Keys { given: paths.len() });
+    }
+    Ok(paths.iter().map(|path| key::read(path)).collect::<Result<_, _>>()?)
+}
+
+/// Whom to let in. A key of its own is made only by who has the data directory to itself, and where guests
+/// are let in without a key that signs.
+fn access(mut keys: Vec<TokenKey>, guests: bool, data: &Path) -> Result<Access, StartError> {
+    if !guests {
+        return Ok(if keys.is_empty() { Access::Local } else { Access::Tokens(Keys::new(keys)) });
+    }
+    let guests = match keys.iter().find(|key| key.signs()) {
+        Some(key) => key.clone(),
+        None => {
+            let path = Layout::new(data).token_key();
+            let bad = |source| KeyError::Bad { path: path.clone(), source };
+            let key = TokenKey::new(&key::read_or_make(&path)?).map_err(bad)?;
+            keys.push(key.clone());
+            key
+        }
+    };
+    Ok(Access::Guests { keys: Keys::new(keys), guests: Box::new(guests) })
 }
 
 /// Done at the first SIGTERM or SIGINT. Both are caught from now on, not from the first poll.

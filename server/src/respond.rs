@@ -108,6 +108,11 @@ fn tell_beside(refusal: &Refusal, headers: &mut HeaderMap) {
         Beside::Challenge(Challenge::Invalid) => {
             insert(headers, WWW_AUTHENTICATE, &format!("{REALM}, error=\"invalid_token\""));
         }
+        Beside::Challenge(Challenge::Scope(scope)) => {
+            let scope = scope.name();
+            let challenge = format!("{REALM}, error=\"insufficient_scope\", scope=\"{scope}\"");
+            insert(headers, WWW_AUTHENTICATE, &challenge);
+        }
         // RFC 9110, section 15.5.17: a 416 should tell the length.
         Beside::Length(len) => insert(headers, CONTENT_RANGE, &range::unsatisfied_range(len)),
     }

@@ -16,6 +16,7 @@ use crate::listen::App;
 use crate::log::Tally;
 use crate::outbox::Outbox;
 use crate::outcome::{Answer, Beside, Outcome, Refusal};
+use crate::permits::{Permits, Scope};
 use crate::store::{Owner, Store};
 
 mod cancel;
@@ -44,6 +45,8 @@ pub struct Call<'a, S> {
     pub app: &'a App<S>,
     /// Who asks: whose rows are seen, and no others.
     pub owner: Owner,
+    /// What he may begin there.
+    pub permits: Permits,
     /// The request's head.
     pub head: &'a Parts,
     /// The name and port it was sent to, one of the server's own.
@@ -193,27 +196,27 @@ impl Target {
         })
     }
 
-    /// Whether what is done here is done to somebody's rows, so that it must be known whose. A
-    /// preflight touches none, and browsers send no token with it.
+    /// What a caller has to be allowed, where something is done to somebody's rows, so that it must be
+    /// known whose. A preflight touches none, and browsers send no token with it.
     #[must_use]
-    pub fn is_owned(self, method: &Method) -> bool {
+    pub fn scope(self, method: &Method) -> Option<Scope> {
         match self {
-            Self::Uploads
-            | Self::Upload(_)
-            | Self::Digests(_)
-            | Self::Proofs(_)
-            | Self::Chunks(_)
-            | Self::Content(_)
-            | Self::Seal(_)
-            | Self::Files
-            | Self::File(_)
-            | Self::Manifest(_) => method != Method::OPTIONS,
             Self::Problems
             | Self::Healthz
             | Self::Readyz
             | Self::OpenApi
             | Self::Nowhere
-            | Self::Site => false,
+            | Self::Site => None,
+            _ if method == Method::OPTIONS => None,
+            Self::Uploads
+            | Self::Upload(_)
+            | Self::Digests(_)
+            | Self::Proofs(_)
+            | Self::Chunks(_)
+            | Self::Seal(_) => Some(Scope::Upload),
+            Self::Files if method == Method::POST => Some(Scope::Upload),
+            Self::File(_) if method == Method::DELETE => Some(Scope::Delete),
+            Self::Content(_) | Self::Files | Self::File(_) | Self::Manifest(_) => Some(Scope::Read),
         }
     }
 

@@ -63,6 +63,7 @@ fn check<S>(call: &Call<'_, S>, request: &CreateRequest) -> Result<(), Refusal> 
         return Err(Refusal::new(ProblemCode::UnsupportedVersion, detail));
     }
     check_meta(&request.meta)?;
+    call.permits.check_file(&request.meta, request.size)?;
     let chunk_len = request.chunk_size.unwrap_or(call.app.config.chunk_len);
     match (&request.digests, Plan::new(request.size, chunk_len)) {
         (Some(run), Ok(plan)) => digests::check(run, plan),

@@ -9,6 +9,7 @@ use longhaul_protocol::wire::{FileInfo, FileList, UploadList, UploadStatus, path
 use longhaul_protocol::{Digest, ProblemCode, digest};
 use longhaul_server::access::Access;
 use longhaul_server::store::Owner;
+use longhaul_server::token::Grant;
 
 use crate::owners::{BODY, Verb, belongings, key, token, verbs};
 use crate::program::{command, refused, start, terminate};
@@ -16,7 +17,7 @@ use crate::support::{Answer, Connection, Request, Server, chunk, create_request,
 
 fn server() -> Server {
     Server::start_with(|config| {
-        config.access = Access::Guests(key());
+        config.access = Access::Guests { keys: key().into(), guests: Box::new(key()) };
         config.allow_origins = vec!["https://app.example".into()];
     })
 }
@@ -36,7 +37,7 @@ fn a_guest_is_given_a_token_and_is_met_again_by_it() {
     let token = kept(&begun);
     let upload: UploadStatus = begun.ok(201);
     assert_eq!(begun.header("cache-control"), Some("no-store"));
-    assert!(key().judge(&token).unwrap().is_guest());
+    assert!(key().judge(&token).unwrap().owner.is_guest());
     let put = chunk(upload.id, 0, BODY).body(BODY);
     assert_eq!(server.send(put.bearer(&token)).status, 204);
     let root = digest::root([Digest::of(BODY)]);
@@ -109,8 +110,9 @@ fn without_a_token_nothing_is_listed_and_nothing_is_found() {
 fn a_token_that_is_not_valid_makes_no_guest() {
     let server = server();
     let other = longhaul_server::token::TokenKey::new(&[7; 32]).unwrap();
-    let lost =
-        other.sign(&Owner::new_guest().unwrap(), std::time::Duration::from_secs(60)).unwrap();
+    let lost = other
+        .sign(&Grant::of(Owner::new_guest().unwrap()), std::time::Duration::from_secs(60))
+        .unwrap();
     for request in [create(), Request::new("GET", path::FILES)] {
         let answer = server.send(request.bearer(&lost));
         answer.problem(ProblemCode::Unauthorized);
@@ -209,7 +211,7 @@ fn a_key_that_is_no_secret_keeps_it_from_starting() {
     let key = data.path().join("key");
     let key_path = key.to_str().unwrap();
     let missing = refused(&mut longhaul(data.path(), &["--token-key", key_path]));
-    assert!(missing.contains(key_path) && missing.contains("openssl rand"), "{missing}");
+    assert!(missing.contains(key_path) && missing.contains("longhaul-server key"), "{missing}");
     for (bytes, mode, says) in
         [([7; 31].as_slice(), 0o600, "31 bytes"), ([7; 32].as_slice(), 0o644, "mode is 644")]
     {

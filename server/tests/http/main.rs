@@ -26,5 +26,6 @@ mod retried;
 mod reuse;
 mod space;
 mod support;
+mod tokens;
 mod unread;
 mod uploads;

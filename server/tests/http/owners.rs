@@ -12,7 +12,7 @@ use longhaul_protocol::wire::{
 use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
 use longhaul_server::access::Access;
 use longhaul_server::store::Owner;
-use longhaul_server::token::TokenKey;
+use longhaul_server::token::{Grant, TokenKey};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, CHUNK, Request, Server, bytes, chunk, create_request, one_request};
@@ -24,11 +24,16 @@ pub fn key() -> TokenKey {
 }
 
 pub fn token(owner: &str) -> String {
-    key().sign(&Owner(owner.into()), Duration::from_secs(60)).unwrap()
+    signed(&Grant::of(Owner(owner.into())))
+}
+
+/// A token that grants this for as long as a test takes.
+pub fn signed(grant: &Grant) -> String {
+    key().sign(grant, Duration::from_secs(60)).unwrap()
 }
 
 pub fn server() -> Server {
-    Server::start_with(|config| config.access = Access::Tokens(key()))
+    Server::start_with(|config| config.access = Access::Tokens(key().into()))
 }
 
 /// One verb: what it asks for, and how its owner and another are answered.
@@ -111,13 +116,18 @@ fn bad_tokens() -> Vec<(String, &'static str)> {
         (says(&json!({"sub": "", "exp": now + 60})), "`sub` names no owner"),
         (says(&json!({"sub": "a/../b\n", "exp": now + 60})), "`sub` names no owner"),
         (says(&json!({"sub": "alice", "exp": now + 60, "aud": "mail"})), "audience"),
-        (sign(Algorithm::HS512, &fine, SECRET), "HS256"),
+        (sign(Algorithm::HS512, &fine, SECRET), "no key for"),
+        (sign(Algorithm::HS256, &fine, SECRET).replace('.', ".."), "not a signed JWT"),
+        (says(&json!({"sub": "alice", "exp": now + 60, "scope": "read write"})), "`scope`"),
+        (says(&json!({"sub": "alice", "exp": now + 60, "scope": null})), "`scope`"),
+        (says(&json!({"sub": "alice", "exp": now + 60, "types": ["image"]})), "`types`"),
+        (says(&json!({"sub": "alice", "exp": "tomorrow"})), "`exp`"),
         (sign(Algorithm::HS256, &fine, &[b'x'; 32]), "this server's key"),
         (format!("{}.{}.{}", parts[0], other[1], parts[2]), "this server's key"),
         (format!("{}.{}.", parts[0], parts[1]), "this server's key"),
-        (format!("{none}.{}.", parts[1]), "not a JWT"),
-        (format!("{none}.{}.{}", parts[1], parts[2]), "not a JWT"),
-        ("x".into(), "not a JWT"),
+        (format!("{none}.{}.", parts[1]), "not a signed JWT"),
+        (format!("{none}.{}.{}", parts[1], parts[2]), "not a signed JWT"),
+        ("x".into(), "not a signed JWT"),
         ("x".repeat(9000), "more than 8192 bytes"),
     ]
 }

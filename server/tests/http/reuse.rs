@@ -15,7 +15,7 @@ use crate::support::{Answer, CHUNK, Request, Server, bytes, chunk, create_reques
 
 fn start(reuse: Reuse, fills_max: usize) -> Server {
     Server::start_with_disk(
-        |config| config.access = Access::Tokens(key()),
+        |config| config.access = Access::Tokens(key().into()),
         |disk| (disk.reuse, disk.fills_max) = (reuse, fills_max),
     )
 }

@@ -17,7 +17,7 @@ fn begin(server: &Server, owner: &str, size: u64) -> Answer {
 #[test]
 fn an_owner_who_keeps_as_much_as_they_may_is_told_so_and_the_others_are_not() {
     let server = Server::start_with_disk(
-        |config| config.access = Access::Tokens(key()),
+        |config| config.access = Access::Tokens(key().into()),
         |disk| disk.bytes_per_owner_max = Some(2 * CHUNK),
     );
     let alice = token("alice");
