@@ -58,7 +58,8 @@ pub enum Command {
 /// How to fetch.
 #[derive(Debug, clap::Args)]
 pub struct FetchArgs {
-    /// The file's address, as `longhaul send` prints it.
+    /// The file's address, as `longhaul send` prints it, or a link to it (which has a `&`: put it in
+    /// quotes).
     #[arg(value_name = "URL")]
     pub url: Remote,
 

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use http::Uri;
 use longhaul_protocol::wire::ids::FileId;
+use longhaul_protocol::wire::link::query_of;
 use longhaul_protocol::wire::path;
 use thiserror::Error;
 use url::Url;
@@ -22,6 +23,8 @@ pub struct Remote {
     pub endpoint: Endpoint,
     /// The file.
     pub file: FileId,
+    /// The query of a link to it, if that is what it was found by.
+    pub link: Option<String>,
 }
 
 /// Why a text names no server, or no file of one.
@@ -68,11 +71,13 @@ impl FromStr for Remote {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let Endpoint { base } = text.parse()?;
+        let link = query_of(text);
+        let address = if link.is_some() { text.split('?').next().unwrap_or(text) } else { text };
+        let Endpoint { base } = address.parse()?;
         let (base, id) = base.rsplit_once('/').ok_or(UrlError::NoFile)?;
         let base = base.strip_suffix(path::FILES).ok_or(UrlError::NoFile)?;
         let file = id.parse().map_err(|_| UrlError::NoFile)?;
-        Ok(Self { endpoint: base.parse()?, file })
+        Ok(Self { endpoint: base.parse()?, file, link: link.map(str::to_owned) })
     }
 }
 
@@ -144,8 +149,13 @@ mod tests {
     fn a_files_address_is_what_send_prints() {
         let endpoint: Endpoint = "https://example.org/up".parse().unwrap();
         let file = FileId([9; 16]);
-        let remote = Remote { endpoint: endpoint.clone(), file };
-        assert_eq!(endpoint.file(file).parse(), Ok(remote));
+        let remote = Remote { endpoint: endpoint.clone(), file, link: None };
+        assert_eq!(endpoint.file(file).parse(), Ok(remote.clone()));
+        let link = Some("expires=1&signature=x".to_owned());
+        let address = format!("{}?expires=1&signature=x", endpoint.file(file));
+        assert_eq!(address.parse(), Ok(Remote { link, ..remote }));
+        let other = format!("{}?expires=1", endpoint.file(file));
+        assert_eq!(other.parse::<Remote>(), Err(UrlError::Query));
         for other in
             ["https://example.org", "https://example.org/v1/files/xyz", "https://e.org/f/1"]
         {

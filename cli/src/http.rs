@@ -20,6 +20,7 @@ use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use longhaul_protocol::wire::header::{AUTHORIZATION, UPLOAD_TOKEN, bearer};
 use longhaul_protocol::wire::ids::FileId;
 use longhaul_protocol::wire::json::ToJson;
+use longhaul_protocol::wire::link::with_query;
 use longhaul_protocol::wire::{FileInfo, Manifest, UploadList, header, path};
 use longhaul_protocol::{Problem, ProblemCode};
 
@@ -39,6 +40,8 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub struct Client {
     endpoint: Endpoint,
     connections: connect::Connections,
+    /// The query of a link, which lets in instead of a token.
+    link: Option<Arc<str>>,
     shared: Arc<Shared>,
 }
 
@@ -66,7 +69,15 @@ impl Client {
         let connections = connect::connections(endpoint.is_tls())?;
         let token = Mutex::new(token.map_or(Token::Nobody, Token::Users));
         let shared = Shared { token, was_heard: AtomicBool::new(false) };
-        Ok(Self { endpoint, connections, shared: Arc::new(shared) })
+        Ok(Self { endpoint, connections, link: None, shared: Arc::new(shared) })
+    }
+
+    /// Requests for a file by a link. They carry no token: it is not for whoever made the link to see.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn by_link(endpoint: Endpoint, query: &str) -> Result<Self, TlsError> {
+        Ok(Self { link: Some(query.into()), ..Self::new(endpoint, None)? })
     }
 
     /// Where it is.
@@ -183,6 +194,7 @@ impl Client {
     /// [`Failure`].
     pub async fn page(&self, file: FileId, start: ChunkIndex) -> Result<Box<Manifest>, Failure> {
         let path = format!("{}?start={start}", path::manifest(file));
+        let path = with_query(&path, self.link.as_deref());
         self.ask(self.request(Method::GET, &path, &[], Body::empty())?).await?.json()
     }
 
@@ -198,7 +210,8 @@ impl Client {
     ) -> Result<Incoming, FetchError> {
         let range = format!("bytes={}-{}", wanted.start, wanted.end.saturating_sub(1));
         let headers = [(RANGE.as_str(), range)];
-        let request = self.request(Method::GET, &path::file(file), &headers, Body::empty())?;
+        let path = with_query(&path::file(file), self.link.as_deref());
+        let request = self.request(Method::GET, &path, &headers, Body::empty())?;
         let answer = self.begin(request).await?;
         let told = answer.headers().get(http::header::CONTENT_RANGE);
         let told = told.and_then(|value| value.to_str().ok());

@@ -77,8 +77,13 @@ async fn run_send(args: SendArgs, stop: watch::Receiver<Option<Ending>>) -> Resu
 
 async fn run_fetch(args: FetchArgs, stop: watch::Receiver<Option<Ending>>) -> Result<(), Ending> {
     let report = Arc::new(Report::new(style(&args.common, Printed::Nothing)));
-    let client = Client::new(args.url.endpoint.clone(), token(&report)?)
-        .map_err(|error| fails(&report, &Trouble::new(Ending::Local, error.to_string())))?;
+    let endpoint = args.url.endpoint.clone();
+    let client = match &args.url.link {
+        Some(query) => Client::by_link(endpoint, query),
+        None => Client::new(endpoint, token(&report)?),
+    };
+    let client =
+        client.map_err(|error| fails(&report, &Trouble::new(Ending::Local, error.to_string())))?;
     let order = fetch::Order {
         remote: args.url,
         output: args.output,

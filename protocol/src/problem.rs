@@ -141,6 +141,10 @@ table! {
     InsufficientScope: "insufficient-scope", 403, Never,
         "The token does not allow this",
         "Use a token that has the scope which the detail and `WWW-Authenticate` name.";
+    /// The link is none of the server's, is over, or for something else.
+    LinkRefused: "link-refused", 403, Never,
+        "This link is not good",
+        "Ask whoever gave you the link for a new one; the detail says what is wrong with this one.";
     /// The proof is not that of the bytes.
     WrongProof: "wrong-proof", 403, Reconcile,
         "This does not prove that you have the chunk's bytes",

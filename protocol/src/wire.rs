@@ -17,6 +17,7 @@ pub mod answer;
 pub mod header;
 pub mod ids;
 pub mod json;
+pub mod link;
 pub mod path;
 pub mod proof;
 

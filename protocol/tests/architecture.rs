@@ -65,6 +65,7 @@ fn every_path_of_the_wire_is_in_the_table_and_no_other() {
         path::seal(upload),
         path::FILES.to_owned(),
         path::file(file),
+        path::links(file),
         path::manifest(file),
         path::PROBLEMS.to_owned(),
         path::HEALTHZ.to_owned(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX};
 
 use crate::access::Access;
+use crate::link::LinkKey;
 
 /// What the HTTP side is told when it starts.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Config {
     pub chunk_len: u64,
     /// Whom it lets in.
     pub access: Access,
+    /// What links to files are signed with.
+    pub links: LinkKey,
     /// The names it answers to beside those of the loopback interface, without a port.
     pub host_names: Vec<String>,
     /// The origins beside its own whose pages may use it, such as `https://example.org`.
@@ -24,11 +27,15 @@ pub struct Config {
     pub limits: Limits,
 }
 
-impl Default for Config {
-    fn default() -> Self {
+impl Config {
+    /// What it is told unless somebody says otherwise. The key of the links has no default: a known one
+    /// would open every file.
+    #[must_use]
+    pub fn new(links: LinkKey) -> Self {
         Self {
             chunk_len: CHUNK_LEN_DEFAULT,
             access: Access::default(),
+            links,
             host_names: Vec::new(),
             allow_origins: Vec::new(),
             www: None,

@@ -124,7 +124,7 @@ mod tests {
         Config {
             host_names: vec!["files.example".into()],
             allow_origins: vec!["https://app.example".into()],
-            ..Config::default()
+            ..Config::new(crate::link::LinkKey::new(&[7; 32]))
         }
     }
 

@@ -1,7 +1,7 @@
 //! The Longhaul server: hyper in front, a store behind.
 //!
 //! The way of a request: `listen` accepts the connection, `gate` checks from where one may ask,
-//! `access` who does (by a `token`) and whether his `permits` allow it, `route` finds the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
+//! `access` who does (by a `token`) and whether his `permits` allow it, or what a `link` lets anybody read, `route` finds the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
 //! outcome into HTTP, `cors` says which pages may read it, `log` writes its line.
 
 pub mod access;
@@ -11,6 +11,7 @@ pub mod cors;
 pub mod gate;
 pub mod http_date;
 pub mod key;
+pub mod link;
 pub mod listen;
 pub mod log;
 pub mod multipart;

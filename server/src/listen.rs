@@ -24,10 +24,11 @@ use tokio::task::JoinSet;
 use crate::body::RequestBody;
 use crate::config::Config;
 use crate::gate::{Standing, check_host, check_origin, standing};
+use crate::link::{self, is_link};
 use crate::log::{Followed, RequestLine};
 use crate::outbox::Outbox;
 use crate::outcome::{Answer, Outcome, Refusal};
-use crate::permits::Permits;
+use crate::permits::{Permits, Scope};
 use crate::route::{Call, Target};
 use crate::socket::Socket;
 use crate::store::{Owner, Store, StoreError};
@@ -251,6 +252,7 @@ async fn handle<S: Store>(
                 app,
                 owner: Owner::nobody(),
                 permits: Permits::only([]),
+                link: None,
                 head: &head,
                 host,
                 body: &mut body,
@@ -274,13 +276,30 @@ async fn decide<S: Store>(mut call: Call<'_, S>) -> Answer {
     check_origin(&app.config, call.host, head)?;
     let target = Target::of(head.uri.path());
     if let Some(scope) = target.scope(&head.method) {
-        let Grant { owner, permits } = app.config.access.caller(head)?;
+        let Grant { owner, permits } = match head.uri.query().filter(|query| is_link(query)) {
+            Some(query) => by_link(&mut call, target, query).await?,
+            None => app.config.access.caller(head)?,
+        };
         permits.check_scope(scope)?;
         (call.owner, call.permits) = (owner, permits);
     }
     caught(route::answer(&mut call, target))
         .await
         .unwrap_or_else(|| Err(Refusal::internal(&"a panic")))
+}
+
+/// Who comes by a link is let in as the owner of the file, to read it. Whatever token comes with it does not
+/// count, so that a link is good for the same whoever uses it.
+async fn by_link<S: Store>(
+    call: &mut Call<'_, S>,
+    target: Target,
+    query: &str,
+) -> Result<Grant, Refusal> {
+    let app = call.app;
+    let link = app.config.links.judge(target, &call.head.method, query, link::now())?;
+    let owner = app.store.owner_of(link.file).await?;
+    call.link = Some(link);
+    Ok(Grant { owner, permits: Permits::only([Scope::Read]) })
 }
 
 /// What a future comes to; `None` if it panics, which ends one request and no other.

@@ -13,6 +13,7 @@ use clap::{CommandFactory as _, Parser};
 use longhaul_server::Config;
 use longhaul_server::access::Access;
 use longhaul_server::key::{self, KeyError};
+use longhaul_server::link::LinkKey;
 use longhaul_server::listen::{App, ListenError, Reach, bind, serve};
 use longhaul_server::store::disk::layout::Layout;
 use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
@@ -125,13 +126,14 @@ async fn run(args: ServeArgs) -> Result<Arc<Ending>, StartError> {
     let clock = disk_config.clock.clone();
     let store = Arc::new(DiskStore::open(&args.data, disk_config)?);
     keep_apart(args.www.as_deref(), &args.data)?;
+    let links = LinkKey::new(&key::read_or_make(&Layout::new(&args.data).link_key())?);
     let config = Config {
         chunk_len: args.chunk_size,
         access: access(keys, args.allow_anonymous, &args.data)?,
         host_names: args.host_name,
         allow_origins: args.allow_origin,
         www: args.www,
-        ..Config::default()
+        ..Config::new(links)
     };
     println!("longhaul-server listening on http://{}", listener.local_addr()?);
     let sweeping = tokio::spawn(sweep(Arc::clone(&store), clock));

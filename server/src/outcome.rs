@@ -14,6 +14,7 @@ use longhaul_protocol::{Problem, ProblemCode};
 use serde::Serialize;
 
 use crate::access::Challenge;
+use crate::link::Link;
 use crate::respond::Body;
 use crate::store::StoreError;
 use crate::told::Told;
@@ -70,6 +71,8 @@ pub struct Download {
     pub is_resumed: bool,
     /// How he wants to be told its digest.
     pub wanted: Wanted,
+    /// The link that he came by.
+    pub link: Option<Link>,
     /// How many bytes that makes.
     pub len: u64,
     /// The bytes; empty where nobody reads them.

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -18,6 +18,9 @@ use crate::cors;
 use crate::outcome::{Answer, Beside, Outcome, Refusal};
 
 mod file;
+mod secure;
+
+use secure::{Of, secure};
 
 /// The body of every answer.
 pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -37,12 +40,12 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 /// Turns what a verb decided into HTTP.
 #[must_use]
 pub fn respond(answer: Answer) -> Response<Body> {
+    let of = if matches!(answer, Ok(Outcome::Site(_))) { Of::Site } else { Of::Api };
     let mut response = match answer {
         Ok(outcome) => respond_to(outcome),
         Err(refusal) => refuse(&refusal),
     };
-    // No browser is to guess that an upload, or a problem that quotes one, is a page.
-    put(response.headers_mut(), X_CONTENT_TYPE_OPTIONS, "nosniff");
+    secure(of, response.headers_mut());
     response
 }
 
@@ -52,7 +55,7 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
         Outcome::Json(json) => text(StatusCode::OK, "application/json", json),
         Outcome::Done => empty(StatusCode::NO_CONTENT),
         Outcome::Well => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
-        Outcome::Html(html) => page(html),
+        Outcome::Html(html) => text(StatusCode::OK, "text/html; charset=utf-8", html),
         Outcome::Document(json) => document(json),
         Outcome::File(download) => file::respond(download),
         Outcome::Coming(coming) => file::respond_coming(coming),
@@ -116,13 +119,6 @@ fn tell_beside(refusal: &Refusal, headers: &mut HeaderMap) {
         // RFC 9110, section 15.5.17: a 416 should tell the length.
         Beside::Length(len) => insert(headers, CONTENT_RANGE, &range::unsatisfied_range(len)),
     }
-}
-
-/// A page without anything active in it.
-fn page(html: String) -> Response<Body> {
-    let mut response = text(StatusCode::OK, "text/html; charset=utf-8", html);
-    put(response.headers_mut(), CONTENT_SECURITY_POLICY, "default-src 'none'");
-    response
 }
 
 /// What any cache may keep. An hour after a server was replaced everybody has the new one.

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::body::RequestBody;
 use crate::gate::SCHEME;
+use crate::link::Link;
 use crate::listen::App;
 use crate::log::Tally;
 use crate::outbox::Outbox;
@@ -29,6 +30,7 @@ mod digests;
 mod file;
 mod files;
 mod health;
+mod links;
 mod manifest;
 mod openapi;
 mod problems;
@@ -47,6 +49,8 @@ pub struct Call<'a, S> {
     pub owner: Owner,
     /// What he may begin there.
     pub permits: Permits,
+    /// The link that he came by, which lets him in as the owner.
+    pub link: Option<Link>,
     /// The request's head.
     pub head: &'a Parts,
     /// The name and port it was sent to, one of the server's own.
@@ -126,6 +130,8 @@ pub enum Target {
     File(FileId),
     /// `/v1/files/{id}/manifest`
     Manifest(FileId),
+    /// `/v1/files/{id}/links`
+    Links(FileId),
     /// `/v1/problems`
     Problems,
     /// `/healthz`
@@ -192,6 +198,7 @@ impl Target {
         Some(match part {
             None => Self::File(id),
             Some("manifest") => Self::Manifest(id),
+            Some("links") => Self::Links(id),
             Some(_) => Self::Nowhere,
         })
     }
@@ -216,7 +223,9 @@ impl Target {
             | Self::Seal(_) => Some(Scope::Upload),
             Self::Files if method == Method::POST => Some(Scope::Upload),
             Self::File(_) if method == Method::DELETE => Some(Scope::Delete),
-            Self::Content(_) | Self::Files | Self::File(_) | Self::Manifest(_) => Some(Scope::Read),
+            Self::Content(_) | Self::Files | Self::File(_) | Self::Manifest(_) | Self::Links(_) => {
+                Some(Scope::Read)
+            }
         }
     }
 
@@ -230,7 +239,11 @@ impl Target {
         match self {
             Self::Uploads | Self::Files => LIST,
             Self::Upload(_) | Self::File(_) => ONE,
-            Self::Digests(_) | Self::Proofs(_) | Self::Chunks(_) | Self::Seal(_) => ADD,
+            Self::Digests(_)
+            | Self::Proofs(_)
+            | Self::Chunks(_)
+            | Self::Seal(_)
+            | Self::Links(_) => ADD,
             Self::Content(_) | Self::Manifest(_) => READ,
             Self::Problems | Self::Healthz | Self::Readyz | Self::OpenApi | Self::Site => READ,
             Self::Nowhere => &[],
@@ -280,6 +293,7 @@ async fn read<S: Store>(call: &Call<'_, S>, target: Target) -> Answer {
         | Target::Proofs(_)
         | Target::Chunks(_)
         | Target::Seal(_)
+        | Target::Links(_)
         | Target::Nowhere => Err(not_allowed(call, target)),
     }
 }
@@ -292,6 +306,7 @@ async fn add<S: Store>(call: &mut Call<'_, S>, target: Target) -> Answer {
         Target::Proofs(id) => proofs::run(call, id).await,
         Target::Chunks(id) => chunk::run(call, id).await,
         Target::Seal(id) => seal::run(call, id).await,
+        Target::Links(id) => links::run(call, id).await,
         _ => Err(not_allowed(call, target)),
     }
 }
@@ -325,6 +340,7 @@ mod tests {
             (path::FILES.to_owned(), Target::Files),
             (path::file(file), Target::File(file)),
             (path::manifest(file), Target::Manifest(file)),
+            (path::links(file), Target::Links(file)),
             (path::PROBLEMS.to_owned(), Target::Problems),
             (path::OPENAPI.to_owned(), Target::OpenApi),
         ] {

@@ -325,6 +325,9 @@ pub trait Store: Send + Sync + 'static {
     /// Ends an upload and frees its space. Once it is `Sealed`, its file is what can be deleted.
     fn cancel(&self, owner: &Owner, id: UploadId) -> impl Future<Output = Result<()>> + Send;
 
+    /// Whose a sealed file is: for who shows by other means than being that owner that he may read it.
+    fn owner_of(&self, id: FileId) -> impl Future<Output = Result<Owner>> + Send;
+
     /// A sealed file, open for reading.
     fn open(
         &self,

@@ -22,7 +22,7 @@ const CACHE: &str = "private, max-age=3600, immutable, no-transform";
 /// How many headers a download has, or a few more: a map that grows is made anew each time.
 const HEADERS: usize = 24;
 /// An uploaded page must not run as one of this site's: no script, no form, an origin of its own.
-pub const SANDBOX: &str = "sandbox; default-src 'none'";
+pub const SANDBOX: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
 
 /// The characters of RFC 8187, section 3.2.1, `attr-char`, need no escape.
 const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC

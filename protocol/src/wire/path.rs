@@ -57,6 +57,12 @@ pub fn file(id: FileId) -> String {
     format!("{FILES}/{id}")
 }
 
+/// `POST`: a link to the file, for those who have no token.
+#[must_use]
+pub fn links(id: FileId) -> String {
+    format!("{FILES}/{id}/links")
+}
+
 /// `GET`: the chunk digests of a sealed file.
 #[must_use]
 pub fn manifest(id: FileId) -> String {

@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 use longhaul_protocol::range;
 use longhaul_protocol::wire::header::{DIGEST, REPR_DIGEST};
 
+use super::secure::RESOURCE_POLICY;
 use super::{Body, insert, put};
 use crate::multipart::{self, media_type};
 use crate::outcome::{Coming, Download, Serving};
@@ -67,6 +68,13 @@ fn described(download: &Download) -> HeaderMap {
     if let Some(sha256) = told.sha256.filter(|_| wanted.legacy) {
         let value = format!("SHA-256={}", sha256.to_base64());
         insert(&mut headers, HeaderName::from_static(DIGEST), &value);
+    }
+    if let Some(link) = &download.link {
+        // Whoever has a link may put it into his page.
+        put(&mut headers, RESOURCE_POLICY, "cross-origin");
+        if let Some(name) = &link.name {
+            insert(&mut headers, CONTENT_DISPOSITION, &disposition(name));
+        }
     }
     // RFC 9110, section 15.3.7: who goes on by If-Range "already has a prior response containing
     // those header fields".

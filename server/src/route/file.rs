@@ -91,6 +91,7 @@ fn download<S>(
         serving,
         is_resumed: headers.contains_key(IF_RANGE),
         wanted: Wanted::of(headers),
+        link: call.link.clone(),
         len,
         body,
     })

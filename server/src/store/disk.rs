@@ -237,6 +237,13 @@ impl Store for DiskStore {
         self.0.cancel(owner, id).await
     }
 
+    async fn owner_of(&self, id: FileId) -> Result<Owner> {
+        if let Some(owner) = self.0.opened.owner_of(id) {
+            return Ok(owner);
+        }
+        self.off(move |store| store.index.owner_of_file(id)).await
+    }
+
     async fn open(&self, owner: &Owner, id: FileId) -> Result<(Arc<Told>, DiskReader)> {
         if let Some(opened) = self.0.open_again(owner, id) {
             return Ok(opened);

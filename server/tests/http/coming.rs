@@ -52,7 +52,7 @@ fn what_has_come_is_served_at_once_and_nobody_may_keep_it() {
         assert_eq!(answer.header(absent), None, "{absent}");
     }
     let sandbox = answer.header("content-security-policy");
-    assert_eq!(sandbox, Some("sandbox; default-src 'none'"));
+    assert_eq!(sandbox, Some("sandbox; default-src 'none'; frame-ancestors 'none'"));
     let head = server.send(Request::new("HEAD", &path::content(upload.id)));
     let len = LEN.to_string();
     assert_eq!((head.status, head.header("content-length")), (200, Some(len.as_str())));

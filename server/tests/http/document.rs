@@ -20,14 +20,20 @@ pub static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../openapi.json")).unwrap());
 
 /// What any answer may have: what the document says of all of them, and what is HTTP's own.
-const HEADERS_OF_ALL: [&str; 7] = [
+const HEADERS_OF_ALL: [&str; 13] = [
     "access-control-allow-origin",
     "access-control-expose-headers",
     "connection",
     "content-length",
+    "content-security-policy",
     "content-type",
+    "cross-origin-resource-policy",
     "date",
+    "referrer-policy",
     "transfer-encoding",
+    "vary",
+    "x-content-type-options",
+    "x-frame-options",
 ];
 
 /// The methods that a path of a document may have.
@@ -62,6 +68,7 @@ pub fn template(path: &str) -> String {
 /// Holds a request and its answer to the document.
 pub fn check(request: &Request, answer: &Answer) {
     let what = format!("{} {} -> {}", request.method, request.path, answer.status);
+    check_is_secure(answer, &what);
     let Some(path) = DOCUMENT["paths"].get(template(&request.path)) else {
         let target = Target::of(request.path.split('?').next().unwrap());
         return assert!(matches!(target, Target::Nowhere | Target::Site), "{what}: not documented");
@@ -78,8 +85,29 @@ pub fn check(request: &Request, answer: &Answer) {
     }
 }
 
+/// What keeps a browser from making more of an answer than it is.
+pub fn check_is_secure(answer: &Answer, what: &str) {
+    let policy = answer.header("content-security-policy").unwrap_or_default();
+    let parts: Vec<_> = policy.split("; ").collect();
+    let is_site = parts == ["frame-ancestors 'self'"];
+    let is_api = parts.ends_with(&["default-src 'none'", "frame-ancestors 'none'"]);
+    assert!(is_site || is_api, "{what}: {policy}");
+    let frames = if is_site { "SAMEORIGIN" } else { "DENY" };
+    let may_load = answer.header("cross-origin-resource-policy");
+    assert!([Some("same-site"), Some("cross-origin")].contains(&may_load), "{what}: {may_load:?}");
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("x-frame-options", frames),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{what}: {name}");
+    }
+    for never in ["set-cookie", "server", "x-powered-by", "access-control-allow-credentials"] {
+        assert_eq!(answer.header(never), None, "{what}");
+    }
+}
+
 fn check_headers(response: &'static Value, answer: &Answer, what: &str) {
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{what}");
     assert!(answer.all("vary").contains(&"origin"), "{what}: {:?}", answer.all("vary"));
     let documented: HashMap<_, _> = members(response, "headers")
         .map(|(name, header)| (name.to_ascii_lowercase(), resolved(header)))
@@ -97,8 +125,7 @@ fn check_headers(response: &'static Value, answer: &Answer, what: &str) {
     }
     for (name, _) in answer.headers() {
         let is_known = HEADERS_OF_ALL.contains(&name) || documented.contains_key(name);
-        let is_of_all = ["vary", "x-content-type-options"].contains(&name);
-        assert!(is_known || is_of_all, "{what}: the header `{name}` is not documented");
+        assert!(is_known, "{what}: the header `{name}` is not documented");
     }
 }
 

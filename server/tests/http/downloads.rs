@@ -24,7 +24,7 @@ fn a_download_says_what_it_is_and_keeps_it_from_running() {
         ("accept-ranges", "bytes"),
         ("etag", &format!("\"{}-1\"", file.root)),
         ("x-content-type-options", "nosniff"),
-        ("content-security-policy", "sandbox; default-src 'none'"),
+        ("content-security-policy", "sandbox; default-src 'none'; frame-ancestors 'none'"),
         ("cache-control", "private, max-age=3600, immutable, no-transform"),
         (
             "content-disposition",

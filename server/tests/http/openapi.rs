@@ -16,6 +16,7 @@ use longhaul_protocol::wire::{
     LIST_ROWS_MAX, METADATA_BYTES_MAX, PROTOCOL_VERSION, TYPE_BYTES_MAX, path,
 };
 use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
+use longhaul_server::link::LINK_LASTS_SECONDS_MAX;
 use longhaul_server::route::Target;
 use serde_json::{Value, json};
 
@@ -38,7 +39,8 @@ fn targets() -> impl Iterator<Item = (Target, String)> {
             Target::Seal(_) => (Target::Files, path::FILES.to_owned()),
             Target::Files => (Target::File(FILE), path::file(FILE)),
             Target::File(_) => (Target::Manifest(FILE), path::manifest(FILE)),
-            Target::Manifest(_) => (Target::Problems, path::PROBLEMS.to_owned()),
+            Target::Manifest(_) => (Target::Links(FILE), path::links(FILE)),
+            Target::Links(_) => (Target::Problems, path::PROBLEMS.to_owned()),
             Target::Problems => (Target::Healthz, path::HEALTHZ.to_owned()),
             Target::Healthz => (Target::Readyz, path::READYZ.to_owned()),
             Target::Readyz => (Target::OpenApi, path::OPENAPI.to_owned()),
@@ -232,6 +234,7 @@ fn the_bounds_of_the_document_are_those_of_the_code() {
         ("schemas/ProofRequest/proofs/maxItems", PROOFS_PER_REQUEST_MAX as u64),
         ("schemas/UploadList/uploads/maxItems", rows),
         ("schemas/FileList/files/maxItems", rows),
+        ("schemas/LinkRequest/lastsSeconds/maximum", LINK_LASTS_SECONDS_MAX),
         ("schemas/Manifest/digests/digests/maxItems", DIGESTS_PER_PAGE_MAX),
         ("schemas/Problem/status/minimum", 400),
         ("schemas/Problem/status/maximum", 599),
@@ -376,6 +379,7 @@ fn every_good_answer_of_the_document_is_given_as_it_says() {
     for range in ["bytes=1-2", "bytes=1-2,70000-70001"] {
         sent(get(&path::file(file.id)).header("range", range), 206);
     }
+    sent(Request::new("POST", &path::links(file.id)).json(&json!({ "lastsSeconds": 60 })), 201);
     sent(one_request(&create_request(5), b"hello").body(b"hello"), 201);
     sent(Request::new("DELETE", &path::file(file.id)), 204);
     let begun = sent(Request::new("POST", path::UPLOADS).json(&create_request(1)), 201);

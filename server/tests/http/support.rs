@@ -16,6 +16,7 @@ use longhaul_protocol::wire::{
 };
 use longhaul_protocol::{ChunkIndex, Digest, Millis, Problem, ProblemCode};
 use longhaul_server::Config;
+use longhaul_server::link::LinkKey;
 use longhaul_server::listen::{App, Reach, bind, serve};
 use longhaul_server::store::disk::{self, DiskStore};
 use serde::Serialize;
@@ -122,8 +123,13 @@ impl Server {
     }
 }
 
+/// The key of a server's links.
+pub fn links() -> LinkKey {
+    LinkKey::new(b"what links are signed with, 32 b")
+}
+
 fn config() -> Config {
-    Config { chunk_len: CHUNK, ..Config::default() }
+    Config { chunk_len: CHUNK, ..Config::new(links()) }
 }
 
 /// A clock that shows what its hands are set to, and at first the time it is.

@@ -11,7 +11,7 @@ pub(crate) const ROWS: &[Row] = &[
     get("6266 4.3 with HEAD too", Ten, &[], Whole).by("HEAD").showing(&["content-disposition"]),
     get("6266 4.2 a part is saved as well", Many, &["Range: bytes=0-0"], Bytes(0, 0)).showing(&["content-disposition"]),
     get("CSP 3 an uploaded page is sandboxed", Ten, &[], Whole)
-        .showing(&["content-security-policy: sandbox; default-src 'none'", "x-content-type-options: nosniff"]),
+        .showing(&["content-security-policy: sandbox; default-src 'none'; frame-ancestors 'none'", "x-content-type-options: nosniff"]),
     get("8246 2 immutable", Ten, &[], Whole)
         .showing(&["cache-control: private, max-age=3600, immutable, no-transform"]),
 ];

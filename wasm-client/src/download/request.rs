@@ -10,6 +10,7 @@ use longhaul_protocol::download::answer::read_head;
 use longhaul_protocol::upload::Failure;
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use longhaul_protocol::wire::ids::FileId;
+use longhaul_protocol::wire::link::{query_of, with_query};
 use longhaul_protocol::wire::{Manifest, header, path};
 use web_sys::{AbortSignal, RequestCache};
 
@@ -26,16 +27,23 @@ const UNREACHED_OR_REFUSED: &str =
 pub(super) struct Remote {
     endpoint: Endpoint,
     file: FileId,
+    /// The query of a link, which lets in instead of a token.
+    link: Option<String>,
     authorization: RefCell<Option<String>>,
 }
 
 impl Remote {
-    /// The file at that address, which ends in `/v1/files/` and an id; `page` is what it may be relative to.
+    /// The file at that address, which ends in `/v1/files/` and an id, with the query of a link perhaps;
+    /// `page` is what it may be relative to.
     pub(super) fn parse(url: &str, page: &str, authorization: Option<String>) -> Option<Self> {
-        let (before, id) = url.rsplit_once(path::FILES)?;
+        let link = query_of(url);
+        let address = if link.is_some() { url.split('?').next()? } else { url };
+        let (before, id) = address.rsplit_once(path::FILES)?;
         let file = id.strip_prefix('/')?.parse().ok()?;
         let endpoint = Endpoint::parse(before, page).ok()?;
-        Some(Self { endpoint, file, authorization: RefCell::new(authorization) })
+        // A token is not for whoever made the link to see.
+        let authorization = RefCell::new(authorization.filter(|_| link.is_none()));
+        Some(Self { endpoint, file, link: link.map(str::to_owned), authorization })
     }
 
     /// Which file.
@@ -45,6 +53,7 @@ impl Remote {
 
     /// From now on requests say this of who asks; whether that is something else than before.
     pub(super) fn renew(&self, authorization: Option<String>) -> bool {
+        let authorization = authorization.filter(|_| self.link.is_none());
         let is_fresh = authorization.is_some() && *self.authorization.borrow() != authorization;
         self.authorization.replace(authorization);
         is_fresh
@@ -56,8 +65,8 @@ impl Remote {
         start: ChunkIndex,
         signal: Option<&AbortSignal>,
     ) -> Result<Box<Manifest>, Failure> {
-        let url = format!("{}?start={start}", path::manifest(self.file));
-        let response = self.send(self.get(&url, signal)).await?;
+        let path = format!("{}?start={start}", path::manifest(self.file));
+        let response = self.send(self.get(&path, signal)).await?;
         self.read(response).await?.json()
     }
 
@@ -85,8 +94,8 @@ impl Remote {
     /// Not from the browser's cache and not into it: it would write every byte a second time, and give out
     /// again what has arrived damaged.
     fn get(&self, path: &str, signal: Option<&AbortSignal>) -> RequestBuilder {
-        let request =
-            Request::get(&self.endpoint.at(path)).cache(RequestCache::NoStore).abort_signal(signal);
+        let url = self.endpoint.at(&with_query(path, self.link.as_deref()));
+        let request = Request::get(&url).cache(RequestCache::NoStore).abort_signal(signal);
         match self.authorization.borrow().as_deref() {
             Some(authorization) => request.header(header::AUTHORIZATION, authorization),
             None => request,

@@ -3,7 +3,8 @@
 //! ```text
 //! DIR/
 //!   lock              one process owns DIR: it holds a lock on this file, and its id is in it
-//!   token.key         signs the tokens of guests; only where guests are let in and no key was given
+//!   token.key         signs the tokens of guests; only where guests are let in and no key that signs was given
+//!   link.key          signs links to files
 //!   index.redb        every fact: uploads, chunks held, files, garbage (see `index.rs`)
 //!   index.redb.new    the index while it is made, before the first start is over
 //!   index.redb.spare  nothing: room that the index takes when the disk is full (see `spare.rs`)
@@ -63,6 +64,12 @@ impl Layout {
     #[must_use]
     pub fn token_key(&self) -> PathBuf {
         self.dir.join("token.key")
+    }
+
+    /// The key of the links to files.
+    #[must_use]
+    pub fn link_key(&self) -> PathBuf {
+        self.dir.join("link.key")
     }
 
     /// The index.
@@ -128,6 +135,7 @@ mod tests {
         let blob = BlobId(UploadId([0xab; 16]));
         assert_eq!(layout.lock(), Path::new("/data/lock"));
         assert_eq!(layout.token_key(), Path::new("/data/token.key"));
+        assert_eq!(layout.link_key(), Path::new("/data/link.key"));
         assert_eq!(layout.index(), Path::new("/data/index.redb"));
         assert_eq!(layout.blob(blob), Path::new("/data/blobs/ab/abababababababababababababababab"));
         assert_eq!(layout.blob_dirs().count(), 256);

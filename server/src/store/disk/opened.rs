@@ -81,6 +81,11 @@ impl Opened {
         Some((Arc::clone(&known.told), Arc::clone(&known.sealed)))
     }
 
+    /// Whose one of them is.
+    pub(super) fn owner_of(&self, id: FileId) -> Option<Owner> {
+        lock(&self.0).known.get(&id).map(|known| known.owner.clone())
+    }
+
     /// It is deleted.
     pub(super) fn remove(&self, id: FileId) {
         let mut files = lock(&self.0);

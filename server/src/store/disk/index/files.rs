@@ -77,12 +77,21 @@ impl Index {
         })
     }
 
-    /// A file's row, if it is there and the owner's.
-    pub(in crate::store::disk) fn file(&self, owner: &Owner, id: FileId) -> Result<FileRow> {
-        let row = self.read(|txn| match txn.open_table(FILES)?.get(id.0)? {
+    /// Whose a file is.
+    pub(in crate::store::disk) fn owner_of_file(&self, id: FileId) -> Result<Owner> {
+        self.row_of(id).map(|row| Owner(row.owner))
+    }
+
+    fn row_of(&self, id: FileId) -> Result<FileRow> {
+        self.read(|txn| match txn.open_table(FILES)?.get(id.0)? {
             Some(row) => decode(txn, row.value()),
             None => Err(StoreError::NotFound),
-        })?;
+        })
+    }
+
+    /// A file's row, if it is there and the owner's.
+    pub(in crate::store::disk) fn file(&self, owner: &Owner, id: FileId) -> Result<FileRow> {
+        let row = self.row_of(id)?;
         if row.owner == owner.0 { Ok(row) } else { Err(StoreError::NotFound) }
     }
 
