@@ -113,6 +113,8 @@ pub struct Setup {
     pub prefs: &'static [(&'static str, u64)],
     /// All that it keeps lies on a disk of its own, of so many bytes.
     pub disk_bytes: Option<u64>,
+    /// Chromium's further arguments.
+    pub chromium_args: &'static [&'static str],
 }
 
 fn firefox_prefs(setup: &Setup) -> Map<String, Value> {
@@ -139,7 +141,8 @@ fn chromium_args(profile: &Path, setup: &Setup) -> Vec<String> {
         format!("--window-size={},{}", WINDOW.0, WINDOW.1),
     ];
     let headless = (!setup.on_screen).then(|| "--headless".to_owned());
-    args.map(str::to_owned).into_iter().chain(own).chain(headless).collect()
+    let more = setup.chromium_args.iter().map(|arg| (*arg).to_owned());
+    args.map(str::to_owned).into_iter().chain(own).chain(headless).chain(more).collect()
 }
 
 /// One browser with an empty profile; it ends with its driver when it is dropped.

@@ -32,7 +32,20 @@ impl Site {
         headers: &[(&str, &str)],
         upstream: Option<SocketAddr>,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), folder, headers, upstream).await
+    }
+
+    /// The same at an address of the caller's.
+    ///
+    /// # Panics
+    /// When somebody else has it.
+    pub async fn start_at(
+        addr: SocketAddr,
+        folder: &Path,
+        headers: &[(&str, &str)],
+        upstream: Option<SocketAddr>,
+    ) -> Self {
+        let listener = TcpListener::bind(addr).await.expect("a free port");
         let addr = listener.local_addr().expect("its address");
         let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let shared = Arc::new(Shared { folder: folder.to_owned(), headers, upstream });

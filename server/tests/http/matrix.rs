@@ -175,7 +175,7 @@ fn things(server: &Server, token: &str) -> Things {
 
 /// An operation as somebody asks for it who may.
 fn request(operation: &str, things: Things) -> Request {
-    let (item, method) = OPERATIONS.with(|all| all[operation].clone());
+    let (item, method) = OPERATIONS.with(|all| all[operation]);
     let is_of_upload = item.starts_with("/v1/uploads/");
     let id = if is_of_upload { things.upload.to_string() } else { things.file.to_string() };
     let request = Request::new(&method.to_ascii_uppercase(), &item.replace("{id}", &id));

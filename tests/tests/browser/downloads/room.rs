@@ -14,14 +14,19 @@ const QUOTA: u64 = 64 * MIB;
 /// What something else of the site takes of it.
 const FILLED: u64 = 50 * MIB;
 /// Firefox gives a site a fifth of what it has for all; it reads that once, from a profile, in KiB.
-const FIREFOX: Setup =
-    Setup { on_screen: false, prefs: &[(FIREFOX_LIMIT, 5 * QUOTA / 1024)], disk_bytes: None };
+const FIREFOX: Setup = Setup {
+    on_screen: false,
+    prefs: &[(FIREFOX_LIMIT, 5 * QUOTA / 1024)],
+    disk_bytes: None,
+    chromium_args: &[],
+};
 const FIREFOX_LIMIT: &str = "dom.quotaManager.temporaryStorage.fixedLimit";
 /// A disk of which Firefox does not know how small it is, with room for its profile.
 const SMALL: Setup = Setup {
     on_screen: false,
     prefs: &[(FIREFOX_LIMIT, 16 * 1024 * 1024)],
     disk_bytes: Some(256 * MIB),
+    chromium_args: &[],
 };
 
 const FILL: &str = r#"
