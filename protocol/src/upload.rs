@@ -38,7 +38,8 @@
 //! # A chunk's way
 //!
 //! Its bytes are read into a buffer and hashed, the digest is offered, and only if the server does
-//! not have it is the same buffer sent; on very fast lines some are sent unasked (`unasked.rs`). If
+//! not have it is the same buffer sent; some are sent unasked: on very fast
+//! lines, and the first where there is nothing to find (`unasked.rs`). If
 //! the server has it from another owner, the same buffer is hashed once more, with a nonce of the
 //! server's, which proves that the sender has the bytes. The digests of what was read by then travel
 //! with create. Chunks that the server held before this session go the same way up to the offer,

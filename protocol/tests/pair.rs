@@ -237,3 +237,36 @@ fn after_some_wrong_proofs_chunks_are_simply_sent() {
     let world = World::new(3, scene).run_to_the_end();
     assert_eq!(world.bodies_sent(), 30);
 }
+
+#[test]
+fn every_file_arrives_whatever_happens_together() {
+    run(|seed| Scene {
+        chunks: seed % 25,
+        faults: Faults::everything(),
+        verifies: seed % 2 == 0,
+        elsewhere: seed % 3 == 0,
+        chunk_len_of_receiver: (seed % 5 != 0).then_some(CHUNK_LEN_MIN * (8 << (seed % 4))),
+        pauses: seed % 4 < 2,
+        reloads: seed % 7 == 0,
+        taken_over: if seed % 11 == 0 { 0.3 } else { 0.0 },
+        vanish_at: (seed % 13 == 0).then_some(seed * 11),
+        ..Scene::default()
+    });
+}
+
+/// What the others leave out: files that are begun before their first chunk is read.
+#[test]
+fn long_files_arrive_whatever_happens() {
+    for seed in 0..60 {
+        let scene = Scene {
+            chunks: 129 + seed,
+            faults: Faults::everything(),
+            elsewhere: true,
+            chunk_len_of_receiver: Some(8 << 20),
+            pauses: seed % 2 == 0,
+            taken_over: if seed % 3 == 0 { 0.2 } else { 0.0 },
+            ..Scene::default()
+        };
+        World::new(seed, scene).run_to_the_end();
+    }
+}

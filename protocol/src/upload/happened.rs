@@ -42,9 +42,14 @@ impl Upload {
             (CallKind::Create, Ok(Answer::Upload(status))) if status.size != self.config.size => {
                 self.nonsense("it is of a file of another size");
             }
-            (CallKind::Create | CallKind::Status, Ok(Answer::Upload(status))) => {
+            (CallKind::Create, Ok(Answer::Upload(status))) => {
+                let reusable = status.reusable;
                 self.on_status(now, *status);
+                if reusable == Some(false) && self.state == State::Moving {
+                    self.unasked.nothing_to_find();
+                }
             }
+            (CallKind::Status, Ok(Answer::Upload(status))) => self.on_status(now, *status),
             (CallKind::Offer, Ok(Answer::Digests(answer))) => {
                 self.ahead.was_answered(now.since(calling.since));
                 self.on_offered(now, answer);
@@ -81,9 +86,6 @@ impl Upload {
         self.link.set_policy(status.retry);
         self.expires_at = status.expires_at;
         self.state = State::Moving;
-        if status.reusable == Some(false) {
-            self.unasked.nothing_to_find();
-        }
         let (holding, challenge) = (status.holding, status.challenge);
         let answer = DigestsAnswer { holding, differs: Vec::new(), challenge };
         self.on_offered(now, answer);

@@ -2,6 +2,7 @@
 
 use super::buffers::Buffer;
 use super::seek::Seek;
+use super::unasked::Unasked;
 use super::{Action, BufferId, Calling, End, Fault, State, Upload};
 
 impl Upload {
@@ -43,6 +44,7 @@ impl Upload {
         self.link.try_now();
         self.meter.reset();
         self.tuner.disturbed();
+        self.unasked = Unasked::default();
         self.state = state;
     }
 

@@ -27,19 +27,18 @@ pub(super) struct Unasked {
     lacked: u64,
     /// How many more may go unasked.
     left: u64,
-    /// Whether the first chunk may, at any rate.
+    /// Whether the next may, however slow the line is: nothing was asked about yet.
     first: bool,
 }
 
 impl Unasked {
-    /// The server has nothing that could be found, and was not asked for any chunk.
+    /// The server has nothing that could be found. Where it was asked for chunks already, they go anyway.
     pub(super) fn nothing_to_find(&mut self) {
-        self.first = true;
+        self.first = self.lacked == 0;
     }
 
     /// The server was asked for so many chunks, and lacked so many of them.
     pub(super) fn answered(&mut self, asked: u64, lacked: u64) {
-        self.first &= asked == 0;
         if lacked < asked {
             *self = Self::default();
         } else if lacked > 0 {
@@ -105,8 +104,9 @@ mod tests {
         assert!(unasked.may_go(0));
         unasked.went();
         assert!(!unasked.may_go(0));
-        unasked.nothing_to_find();
+        let mut unasked = Unasked::default();
         unasked.answered(1, 1);
+        unasked.nothing_to_find();
         assert!(!unasked.may_go(0));
     }
 

@@ -87,6 +87,8 @@ impl Receiver {
                 let mut answer = self.status(id)?;
                 if let Answer::Upload(status) = &mut answer {
                     status.challenge = offered.challenge;
+                    let is_lendable = !(self.known.is_empty() && self.of_others.is_empty());
+                    status.reusable = Some(is_lendable || self.uploads.len() > 1);
                 }
                 Ok(answer)
             }

@@ -73,9 +73,9 @@ pub struct World {
     sending: BTreeMap<Ticket, BufferId>,
     /// Chunks that a delivered answer called held, by upload.
     told: BTreeMap<UploadId, ChunkSet>,
-    sent_as: BTreeMap<Ticket, ChunkIndex>,
+    sent_as: BTreeMap<Ticket, (UploadId, ChunkIndex)>,
     /// Chunks that were taken over, and until when they are not to be taken back.
-    left_alone: BTreeMap<ChunkIndex, Millis>,
+    left_alone: BTreeMap<(UploadId, ChunkIndex), Millis>,
 }
 
 impl World {

@@ -113,3 +113,25 @@ fn the_first_chunk_is_asked_about_where_the_server_may_have_it() {
         assert!(matches!(call(&then).1, Call::Offer(..)), "{then:?}");
     }
 }
+
+/// The same, paused before its first chunk was read, and gone on with a day later.
+#[test]
+fn what_was_said_before_a_pause_is_asked_again_after_it() {
+    let mut bench = Bench::seeking(200);
+    bench.plan = Plan::of_file(bench.plan.len()).unwrap();
+    let first = bench.actions();
+    let (create, _) = call(&bench.listed(call(&first).0));
+    let status = UploadStatus { reusable: Some(false), ..bench.status(Holding::default()) };
+    let answer = Answer::Upload(Box::new(status));
+    bench.tell(Input::Answer { ticket: create, result: Ok(answer) });
+    bench.tell(Input::Pause);
+    bench.wait(86_400_000);
+    let (status, asked) = call(&bench.tell(Input::Resume));
+    assert!(matches!(asked, Call::Status(_)), "{asked:?}");
+    bench.answer(status, Holding::default());
+    let reading = bench.actions();
+    bench.read_all(&reading);
+    let then = bench.actions();
+    assert_eq!(sends(&then), [], "the same owner may have sent the file from elsewhere since");
+    assert!(matches!(call(&then).1, Call::Offer(..)), "{then:?}");
+}

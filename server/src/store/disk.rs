@@ -167,12 +167,7 @@ impl Store for DiskStore {
 
     async fn create(&self, owner: &Owner, new: NewUpload) -> Result<Upload> {
         let owner = owner.clone();
-        self.off(move |store| {
-            let live = store.create(&owner, new)?;
-            let upload = live.upload(store.config.clock.now())?;
-            Ok(Upload { reusable: Some(store.may_reuse(&owner, upload.plan.len())), ..upload })
-        })
-        .await
+        self.off(move |store| store.create(&owner, new)).await
     }
 
     async fn upload(&self, owner: &Owner, id: UploadId) -> Result<Upload> {

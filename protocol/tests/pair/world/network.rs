@@ -47,9 +47,9 @@ impl World {
             // Whatever comes of it, the old bytes may be gone.
             self.told.entry(upload).or_default().remove(headers.index);
         }
-        let until = self.left_alone.get(&headers.index).copied().unwrap_or_default();
+        let until = self.left_alone.get(&(upload, headers.index)).copied().unwrap_or_default();
         assert!(until <= self.now, "{} was taken back at once", headers.index);
-        self.sent_as.insert(ticket, headers.index);
+        self.sent_as.insert(ticket, (upload, headers.index));
         self.sends += 1;
         self.went_on += u64::from(headers.offset > 0);
         assert!(self.sending.len() as u64 <= 5, "at most five lanes");

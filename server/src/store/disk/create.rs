@@ -19,7 +19,7 @@ use super::row::UploadRow;
 use super::space::Bounds;
 use super::work;
 use super::{Inner, disk_error};
-use crate::store::{NewUpload, Owner, Result, StoreError};
+use crate::store::{NewUpload, Owner, Result, StoreError, Upload};
 
 /// The longest file that is made before the answer, bytes: a file system reserves it in a millisecond, and 100 GiB
 /// in thirty. A longer one is counted against what is free all the same; but if a quota that the file system
@@ -31,7 +31,12 @@ static CANNOT_RESERVE: Once = Once::new();
 
 impl Inner {
     /// The new upload, or the one that the idempotency key began before.
-    pub(super) fn create(&self, owner: &Owner, new: NewUpload) -> Result<Arc<Live>> {
+    pub(super) fn create(&self, owner: &Owner, new: NewUpload) -> Result<Upload> {
+        let upload = self.begin(owner, new)?.upload(self.config.clock.now())?;
+        Ok(Upload { reusable: Some(self.may_reuse(owner, upload.plan.len())), ..upload })
+    }
+
+    fn begin(&self, owner: &Owner, new: NewUpload) -> Result<Arc<Live>> {
         let now = self.config.clock.now();
         let plan = choose_plan(new.size, new.chunk_size, self.config.chunk_len)?;
         let id = UploadId(self.new_id()?);

@@ -42,12 +42,13 @@ impl Drop for Lending<'_> {
 }
 
 impl Inner {
-    /// Whether there are bytes, beside the `own` ones of an upload, that could be lent to it.
+    /// Whether there may be bytes, beside the `own` ones of an upload, that could be lent to it. Whether anybody else
+    /// has any is told to nobody.
     pub(super) fn may_reuse(&self, owner: &Owner, own: u64) -> bool {
         match self.config.reuse {
             Reuse::Off => false,
             Reuse::Owner => self.space.promised_to(&owner.0) > own,
-            Reuse::Everyone => self.space.promised_in_all() > own,
+            Reuse::Everyone => true,
         }
     }
 

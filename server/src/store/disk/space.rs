@@ -115,11 +115,6 @@ impl Space {
         lock(&self.promised).of(owner)
     }
 
-    /// What everybody's are.
-    pub(super) fn promised_in_all(&self) -> u64 {
-        lock(&self.promised).total
-    }
-
     /// An upload is gone.
     pub(super) fn give_back(&self, need: &Need) {
         lock(&self.promised).subtract(need);
