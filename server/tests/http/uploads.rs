@@ -6,7 +6,9 @@ use longhaul_protocol::wire::{
 };
 use longhaul_protocol::{ChunkIndex, Digest, Millis, ProblemCode};
 
-use crate::support::{Answer, CHUNK, Request, Server, bytes, chunk, create_request, one_request};
+use crate::support::{
+    Answer, CHUNK, Request, Server, bytes, chunk, create_request, one_request, stopped_clock,
+};
 
 #[test]
 fn an_upload_is_begun_sent_sealed_and_listed() {
@@ -170,7 +172,8 @@ fn digests_offered_against_what_is_held_are_told_apart() {
 
 #[test]
 fn listings_come_in_pages_newest_first() {
-    let server = Server::start();
+    // What comes within one millisecond has an order too.
+    let server = Server::start_at(stopped_clock().0);
     let files: Vec<_> = (0..5).map(|at| server.file(&bytes(at)).id).collect();
     let uploads: Vec<_> = (0..5).map(|at| server.create(at).id).collect();
     let (mut listed_files, mut listed_uploads) = (Vec::new(), Vec::new());

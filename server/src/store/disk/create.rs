@@ -41,7 +41,7 @@ impl Inner {
         let plan = choose_plan(new.size, new.chunk_size, self.config.chunk_len)?;
         let id = UploadId(self.new_id()?);
         let (key, request) = new.idempotency.unzip();
-        let row = UploadRow {
+        let mut row = UploadRow {
             owner: owner.0.clone(),
             meta: new.meta,
             len: plan.len(),
@@ -54,7 +54,7 @@ impl Inner {
         };
         let (need, free) = (row.need()?, || self.free_bytes());
         let reserve = || self.space.reserve(need, self.bounds(), free);
-        match self.index.create_upload(id, &row, request, now, reserve)? {
+        match self.index.create_upload(id, &mut row, request, now, reserve)? {
             Created::Before(before) => self.load(owner, before),
             Created::New(room) => {
                 let live = self.load(owner, id)?;

@@ -6,7 +6,7 @@ use longhaul_protocol::{Digest, Millis};
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
 use super::{BLOBS, CHUNKS, Cursor, FILES, FILES_BY_OWNER, GARBAGE, Index, ROOTS};
-use super::{newest_first, refs, uploads, whole};
+use super::{newest_first, next_time, refs, uploads, whole};
 use crate::store::disk::ahead::Ahead;
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{BlobRow, FileRow, Row as _, UploadRow};
@@ -65,11 +65,12 @@ impl Index {
             let Some(blob) = blob_for(txn, upload, &row, root, gone)? else {
                 return Ok(Published::Borrows);
             };
-            let mut file_row = file_row(&row, upload, blob, root, now);
+            let mut by_owner = txn.open_table(FILES_BY_OWNER)?;
+            let sealed_at = next_time(&by_owner, &row.owner, now)?;
+            by_owner.insert((row.owner.as_str(), newest_first(sealed_at), file.0), ())?;
+            let mut file_row = file_row(&row, upload, blob, root, sealed_at);
             file_row.sha256 = whole::begin(txn, blob, row.plan()?)?;
             txn.open_table(FILES)?.insert(file.0, file_row.encode()?.as_slice())?;
-            let key = (row.owner.as_str(), newest_first(now), file.0);
-            txn.open_table(FILES_BY_OWNER)?.insert(key, ())?;
             (row.file, row.last_activity, row.expires_at) = (Some(file), now, expires_at);
             uploads::put_upload(txn, upload, &row)?;
             let info = Box::new(file_row.info(file)?);

@@ -116,7 +116,7 @@ mod tests {
         }
 
         fn begin(&self, id: u8, owner: &str) -> (UploadId, UploadRow) {
-            let row = UploadRow {
+            let mut row = UploadRow {
                 owner: owner.to_owned(),
                 meta: FileMeta { name: "a".repeat(255), ..FileMeta::default() },
                 len: CHUNKS_EACH * CHUNK_LEN_MIN,
@@ -128,7 +128,7 @@ mod tests {
                 file: None,
             };
             let id = UploadId([id; 16]);
-            let made = self.index.create_upload(id, &row, None, TIME, || Ok(())).unwrap();
+            let made = self.index.create_upload(id, &mut row, None, TIME, || Ok(())).unwrap();
             assert!(matches!(made, Created::New(())));
             (id, row)
         }

@@ -5,7 +5,9 @@ use longhaul_protocol::{Digest, Millis};
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::expired;
-use super::{Cursor, GARBAGE, IDEMPOTENCY, Index, UPLOADS, UPLOADS_BY_OWNER, newest_first};
+use super::{
+    Cursor, GARBAGE, IDEMPOTENCY, Index, UPLOADS, UPLOADS_BY_OWNER, newest_first, next_time,
+};
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{Row as _, UploadRow};
 use crate::store::{Owner, Result, StoreError};
@@ -21,11 +23,11 @@ pub(in crate::store::disk) enum Created<R> {
 
 impl Index {
     /// Inserts a new upload, unless its idempotency key names an earlier one that is still alive:
-    /// that needs no room once more.
+    /// that needs no room once more. Its time is set to its place among its owner's.
     pub(in crate::store::disk) fn create_upload<R>(
         &self,
         id: UploadId,
-        row: &UploadRow,
+        row: &mut UploadRow,
         request: Option<Digest>,
         now: Millis,
         reserve: impl FnOnce() -> Result<R>,
@@ -42,9 +44,10 @@ impl Index {
                 let value = (request.0, id.0);
                 txn.open_table(IDEMPOTENCY)?.insert((row.owner.as_str(), key), value)?;
             }
+            let mut by_owner = txn.open_table(UPLOADS_BY_OWNER)?;
+            row.created_at = next_time(&by_owner, &row.owner, now)?;
+            by_owner.insert((row.owner.as_str(), newest_first(row.created_at), id.0), ())?;
             put_upload(txn, id, row)?;
-            let key = (row.owner.as_str(), newest_first(row.created_at), id.0);
-            txn.open_table(UPLOADS_BY_OWNER)?.insert(key, ())?;
             Ok(Created::New(room))
         })
     }
