@@ -8,6 +8,7 @@ pub mod disk;
 use std::future::Future;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use longhaul_protocol::wire::header::ChunkHeaders;
@@ -335,11 +336,12 @@ pub trait Store: Send + Sync + 'static {
         id: FileId,
     ) -> impl Future<Output = Result<(Arc<Told>, Self::Reader)>> + Send;
 
-    /// An upload, open for reading while it is still coming.
+    /// An upload, open for reading while it is still coming; who reads bytes that have not come waits for them, for `wait`.
     fn growing(
         &self,
         owner: &Owner,
         id: UploadId,
+        wait: Duration,
     ) -> impl Future<Output = Result<Growing<Self::Growing>>> + Send;
 
     /// The digests of a sealed file's chunks, at most `count` from `start` on.

@@ -11,6 +11,7 @@ mod store {
     mod everyone;
     mod faults;
     mod fixture;
+    mod growing;
     mod lists;
     mod opening;
     mod partial;

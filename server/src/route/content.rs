@@ -4,9 +4,6 @@
 //! It has no validators: what has been read may still be replaced. So `If-Range` never holds, and no
 //! cache may keep anything of it.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use http::Method;
 use http::header::{IF_MATCH, IF_RANGE};
 use http_body_util::BodyExt as _;
@@ -18,11 +15,12 @@ use super::Call;
 use super::file::{selected, unsatisfiable};
 use crate::outcome::{Answer, Coming, Outcome, Refusal, Serving};
 use crate::respond::Body;
-use crate::store::{FileReader, Growing, Result, Store, StoreError, Upload};
+use crate::store::{FileReader, Growing, Store, Upload};
 use crate::stream::{FileBody, Stretch};
 
 pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: UploadId) -> Answer {
-    let (upload, reader) = match call.app.store.growing(&call.owner, id).await? {
+    let wait = call.app.config.limits.content_wait;
+    let (upload, reader) = match call.app.store.growing(&call.owner, id, wait).await? {
         Growing::Sealed(file) => {
             return Ok(Outcome::Moved { location: call.url(&path::file(file)) });
         }
@@ -38,14 +36,8 @@ pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: UploadId) -> Answer {
     let counts = !headers.contains_key(IF_RANGE);
     let selection = if counts { selected(call, len) } else { Selection::Whole };
     let (serving, stretch) = chosen(selection, len)?;
-    let reader = Patient { reader, wait: call.app.config.limits.content_wait };
-    serve(
-        call,
-        &upload,
-        serving,
-        FileBody::new(reader, [stretch]).chunk_by_chunk(upload.plan.chunk_len()),
-    )
-    .await
+    let bytes = FileBody::new(reader, [stretch]).chunk_by_chunk(upload.plan.chunk_len());
+    serve(call, &upload, serving, bytes).await
 }
 
 /// Section 14.2: a server may ignore a Range, and does if it has more than one.
@@ -74,18 +66,4 @@ async fn serve<S: Store>(
     };
     let (meta, size) = (Box::new(upload.meta.clone()), upload.plan.len());
     Ok(Outcome::Coming(Coming { meta, size, serving, len, body }))
-}
-
-/// Waits for bytes only so long.
-#[derive(Clone, Debug)]
-struct Patient<R> {
-    reader: R,
-    wait: Duration,
-}
-
-impl<R: FileReader> FileReader for Patient<R> {
-    async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
-        let read = tokio::time::timeout(self.wait, self.reader.read_at(offset, len)).await;
-        read.unwrap_or(Err(StoreError::NotYet { offset, seconds: self.wait.as_secs() }))
-    }
 }

@@ -46,6 +46,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
@@ -247,8 +248,13 @@ impl Store for DiskStore {
         self.off(move |store| store.open_file(&owner, id)).await
     }
 
-    async fn growing(&self, owner: &Owner, id: UploadId) -> Result<Growing<DiskGrowing>> {
-        self.0.growing(owner, id).await
+    async fn growing(
+        &self,
+        owner: &Owner,
+        id: UploadId,
+        wait: Duration,
+    ) -> Result<Growing<DiskGrowing>> {
+        self.0.growing(owner, id, wait).await
     }
 
     async fn manifest(

@@ -14,7 +14,7 @@ use longhaul_server::store::{
 use longhaul_server::stream::{FRAME_BYTES, FileBody, Stretch};
 
 mod copies;
-mod disk;
+pub(super) mod disk;
 
 use super::fixture::*;
 use disk::{Done, Faults, FaultyDisk, faulty};
@@ -417,7 +417,8 @@ async fn an_upload_does_not_wait_for_readers_of_another_one_that_wait_for_the_di
     let sent = Sent::new(2 * CHUNK, 1);
     let id = sent.create(&store).await;
     sent.put(&store, id, 0).await.unwrap();
-    let Growing::Open(_, reader) = store.growing(&alice(), id).await.unwrap() else { panic!() };
+    let growing = store.growing(&alice(), id, Duration::from_secs(30)).await.unwrap();
+    let Growing::Open(_, reader) = growing else { panic!() };
     goes_on_beside(&store, &faults, reader).await;
 }
 

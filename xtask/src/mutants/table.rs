@@ -37,6 +37,7 @@ const CLAIMS: &str = "server/src/store/disk/claims.rs";
 const CREATE: &str = "server/src/store/disk/create.rs";
 const FIND: &str = "server/src/store/disk/index/find.rs";
 const FILES: &str = "server/src/store/disk/index/files.rs";
+const GROWING: &str = "server/src/store/disk/growing.rs";
 const INDEX: &str = "server/src/store/disk/index.rs";
 const INDEX_OPEN: &str = "server/src/store/disk/index/open.rs";
 const OPEN: &str = "server/src/store/disk/open.rs";
@@ -355,5 +356,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         INDEX,
         "        let mut txn = self.db.begin_write()?;\n",
         "        let mut txn = self.db.begin_write()?;\n        txn.set_quick_repair(@M);\n",
+    ),
+    // On the way out.
+    mutant(
+        "an upload served without comparing",
+        "growing::",
+        GROWING,
+        "            if has != digest {\n",
+        "            if !@M && has != digest {\n",
+    ),
+    mutant(
+        "an upload's chunks compared for each reader",
+        "growing::",
+        GROWING,
+        "        if !lock(&self.live.sound).has(index, found) {\n",
+        "        if @M || !lock(&self.live.sound).has(index, found) {\n",
+    ),
+    mutant(
+        "a chunk that was replaced believed",
+        "growing::",
+        "server/src/store/disk/growing/sound.rs",
+        "        let is_of_now = (self",
+        "        let is_of_now = @M || (self",
     ),
 ];

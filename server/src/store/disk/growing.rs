@@ -5,7 +5,8 @@
 //! counts that, so bytes were those of the chunk if nothing was counted between before and after.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
@@ -19,6 +20,10 @@ use super::whole::Bodies;
 use super::{Inner, disk_error};
 use crate::store::{FileReader, Growing, Owner, Result, StoreError};
 
+mod sound;
+
+pub(super) use sound::Sound;
+
 /// How many chunks are read here at once, each on a thread: with what waits for files (`reader.rs`) six eighths
 /// of the 512 that the runtime has. To see that a chunk is whole all of it is read.
 const LOOKING_MAX: usize = 64;
@@ -31,8 +36,8 @@ pub struct DiskGrowing {
     /// The store, which must be able to close while somebody waits for bytes.
     store: Weak<Inner>,
     live: Arc<Live>,
-    /// The chunk that was last compared with its digest.
-    sound: Arc<Mutex<Option<(ChunkIndex, At)>>>,
+    /// How long bytes that have not come are waited for.
+    wait: Duration,
     _body: Bodies,
 }
 
@@ -62,6 +67,7 @@ impl Inner {
         self: &Arc<Self>,
         owner: &Owner,
         id: UploadId,
+        wait: Duration,
     ) -> Result<Growing<DiskGrowing>> {
         let live = self.live(owner, id).await?;
         let upload = live.upload(self.config.clock.now())?;
@@ -69,7 +75,7 @@ impl Inner {
         Ok(match upload.file {
             Some(file) => Growing::Sealed(file.id),
             None => {
-                let reader = DiskGrowing { store, live, sound: Arc::default(), _body: body };
+                let reader = DiskGrowing { store, live, wait, _body: body };
                 Growing::Open(Box::new(upload), reader)
             }
         })
@@ -94,7 +100,7 @@ impl DiskGrowing {
     /// Some bytes of one chunk, once there are any.
     async fn piece(&self, index: ChunkIndex, piece: Range<u64>) -> Result<Bytes> {
         loop {
-            let found = self.live.until(|state| state.chunks.readable(index)).await?;
+            let found = self.found(index, piece.start).await?;
             let store = self.store()?;
             let read = match found.place {
                 Place::File(file) => return self.of_file(&store, file, piece).await,
@@ -112,6 +118,14 @@ impl DiskGrowing {
                 return read;
             }
         }
+    }
+
+    /// Where a chunk is, once it is there. Only that is waiting for its sender: what a disk takes, and those who
+    /// ask it before, is not his.
+    async fn found(&self, index: ChunkIndex, offset: u64) -> Result<At> {
+        let found = self.live.until(|state| state.chunks.readable(index));
+        let not_yet = |_| StoreError::NotYet { offset, seconds: self.wait.as_secs() };
+        tokio::time::timeout(self.wait, found).await.map_err(not_yet)?
     }
 
     async fn of_file(&self, store: &Arc<Inner>, file: FileId, piece: Range<u64>) -> Result<Bytes> {
@@ -134,14 +148,14 @@ impl DiskGrowing {
         let chunk = self.live.plan.range(index);
         let (file, begin, digest) = self.source(store, index, found.place)?;
         let in_file = |at: u64| begin + (at - chunk.start);
-        if *lock(&self.sound) != Some((index, found)) {
+        if !lock(&self.live.sound).has(index, found) {
             let whole = begin..in_file(chunk.end);
             let has = digest_of(&*file, whole).map_err(disk_error("reading a chunk"))?;
             if has != digest {
                 let told = format!("chunk {index} of upload {} has rotten", self.live.id);
                 return Err(StoreError::Damaged(told));
             }
-            *lock(&self.sound) = Some((index, found));
+            lock(&self.live.sound).insert(index, found);
         }
         let len = usize::try_from(piece.end - piece.start).unwrap_or(usize::MAX);
         let mut bytes = vec![0; len];

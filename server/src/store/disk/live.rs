@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::ahead::Ahead;
 use super::claims::{Chunks, Grant};
+use super::growing::Sound;
 use super::layout::BlobId;
 use super::medium::DiskFile;
 use super::prove::Proofs;
@@ -36,6 +37,8 @@ pub(super) struct Live {
     /// The chunks of its own that the index says are held, until the first request that works on
     /// them.
     unseen: Mutex<Option<ChunkSet>>,
+    /// What its readers need not compare.
+    pub(super) sound: Mutex<Sound>,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +102,7 @@ impl Live {
             changed: Notify::new(),
             blob: Mutex::default(),
             unseen: Mutex::new(unseen),
+            sound: Mutex::default(),
         })
     }
 

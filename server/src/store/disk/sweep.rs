@@ -12,7 +12,7 @@ use longhaul_protocol::Millis;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 
 use super::layout::BlobId;
-use super::live::{Live, State};
+use super::live::{Live, State, lock};
 use super::{Inner, disk_error};
 use crate::store::{Owner, Result, StoreError};
 
@@ -132,6 +132,7 @@ impl Inner {
         self.forget_idle();
         self.opened.forget();
         self.verified.forget();
+        lock(&self.live).values().for_each(|live| lock(&live.sound).forget());
         self.index.forget_expired(now)?;
         self.finish_garbage()?;
         self.fit_spare();
