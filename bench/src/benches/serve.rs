@@ -45,6 +45,10 @@ const SLOW_READERS: usize = 200;
 const SLOW_STEP: usize = 64 << 10;
 const SLOW_PAUSE: Duration = Duration::from_millis(200);
 const SLOW_STEPS: usize = 20;
+/// How many small ranges each of them asks for at once: a few more than he reads.
+const SLOW_RANGES: u64 = 24;
+/// How far the next of these is from the last, in ranges: no two in what is mapped at once.
+const SLOW_STRIDE: u64 = 7919;
 /// The most that they may cost, bytes.
 const SLOW_GOAL: f64 = 64.0 * MIB;
 /// How often the small file is asked for beside a cold one.
@@ -61,6 +65,8 @@ const RANGE: &str = "range, s";
 const BESIDE: &str = "beside, p95 ms";
 const MEMORY: &str = "memory, MiB";
 const OWN: &str = "own memory, MiB";
+const RANGED_MEMORY: &str = "memory by ranges, MiB";
+const RANGED_OWN: &str = "own memory by ranges, MiB";
 
 fn run(setup: &Setup) -> Result<Report> {
     let wrk = Wrk::obtain(&setup.kept)?;
@@ -197,7 +203,10 @@ impl Entrant for Guest<'_> {
         let per_second = work.wrk.ranges(address, large, work.len, ranges_for)?;
         // What was mapped for those before is given back by then.
         thread::sleep(GIVEN_BACK_AFTER);
-        let (memory, own) = slow_readers(place, work.len)?;
+        let (memory, own) = slow_readers(place, work.len, |_| asked(address, large))?;
+        thread::sleep(GIVEN_BACK_AFTER);
+        let ranged = |reader| asked_by_ranges(address, large, work.len, reader);
+        let (ranged_memory, ranged_own) = slow_readers(place, work.len, ranged)?;
         disk::forget(&place.file)?;
         let (cold, beside) = cold(place, work.len)?;
         Ok(Turn::from([
@@ -205,6 +214,8 @@ impl Entrant for Guest<'_> {
             (RANGE, 1.0 / per_second),
             (MEMORY, memory / MIB),
             (OWN, own / MIB),
+            (RANGED_MEMORY, ranged_memory / MIB),
+            (RANGED_OWN, ranged_own / MIB),
             (COLD, cold.as_secs_f64()),
             (BESIDE, beside),
         ]))
@@ -233,15 +244,33 @@ fn asked(address: SocketAddr, path: &str) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// Many small ranges, asked for before any is read.
+fn asked_by_ranges(address: SocketAddr, path: &str, len: u64, reader: u64) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).map_err(io(format!("connecting to {address}")))?;
+    let (range_len, mut requests) = (SLOW_STEP as u64, String::new());
+    for nth in 0..SLOW_RANGES {
+        let place = (reader * SLOW_RANGES + nth).wrapping_mul(SLOW_STRIDE) % (len / range_len);
+        let (first, last) = (place * range_len, (place + 1) * range_len - 1);
+        requests += &format!(
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\nrange: bytes={first}-{last}\r\n\r\n"
+        );
+    }
+    stream.write_all(requests.as_bytes()).map_err(io("asking for ranges"))?;
+    Ok(stream)
+}
+
 fn short(path: &str) -> Error {
     Error::Unreadable { request: format!("GET {path}"), reason: "it is too short".to_owned() }
 }
 
 /// The most memory that the server has while many take a little of a file now and then, bytes: all that
 /// it has, and what of that is not the file itself in the system's memory.
-fn slow_readers(place: &Place, len: u64) -> Result<(f64, f64)> {
-    let readers: Result<Vec<_>> =
-        (0..SLOW_READERS).map(|_| asked(place.address(), &place.large)).collect();
+fn slow_readers(
+    place: &Place,
+    len: u64,
+    ask: impl Fn(u64) -> Result<TcpStream>,
+) -> Result<(f64, f64)> {
+    let readers: Result<Vec<_>> = (0..SLOW_READERS as u64).map(ask).collect();
     let (mut readers, mut most) = (readers?, (0, 0));
     let mut buffer = vec![0; SLOW_STEP];
     for _ in 0..SLOW_STEPS.min(usize::try_from(len).unwrap_or(usize::MAX) / SLOW_STEP) {
@@ -285,7 +314,8 @@ fn report(series: &Series, len: u64, versions: &str) -> Report {
         "One file of {} MiB, {rounds} interleaved rounds: median (least–greatest). {versions}, neither with a line in a log for each request. Hot: one stream of all \
          of it, from memory. Ranges: 64 KiB each at random places, by wrk, 64 connections. Slow readers: the most \
          memory of the server while {SLOW_READERS} take up to 64 KiB every {} ms; of it, what is not the file itself as the \
-         system keeps it (for nginx its first process only). Cold: one stream with nothing of the file in memory, and the \
+         system keeps it (for nginx its first process only). By ranges: each of them has asked for {SLOW_RANGES} ranges of \
+         64 KiB at once. Cold: one stream with nothing of the file in memory, and the \
          95th percentile of requests for 4 KiB beside it.",
         len >> 20,
         SLOW_PAUSE.as_millis(),
@@ -296,6 +326,8 @@ fn report(series: &Series, len: u64, versions: &str) -> Report {
         "64 KiB ranges/s",
         "slow readers, MiB",
         "of it own",
+        "by ranges, MiB",
+        "of it own",
         "cold, MB/s",
         "beside, p95 ms",
     ]);
@@ -304,9 +336,16 @@ fn report(series: &Series, len: u64, versions: &str) -> Report {
             values(series, name, metric).iter().map(|s| len as f64 / s / 1e6).collect::<Vec<_>>()
         };
         let ranges: Vec<_> = values(series, name, RANGE).iter().map(|s| 1.0 / s).collect();
-        for (metric, unit) in
-            [(HOT, "s"), (RANGE, "s"), (COLD, "s"), (BESIDE, "ms"), (MEMORY, "MiB"), (OWN, "MiB")]
-        {
+        for (metric, unit) in [
+            (HOT, "s"),
+            (RANGE, "s"),
+            (COLD, "s"),
+            (BESIDE, "ms"),
+            (MEMORY, "MiB"),
+            (OWN, "MiB"),
+            (RANGED_MEMORY, "MiB"),
+            (RANGED_OWN, "MiB"),
+        ] {
             report.record(name, metric, unit, values(series, name, metric));
         }
         table.row([
@@ -315,6 +354,8 @@ fn report(series: &Series, len: u64, versions: &str) -> Report {
             median_and_ends(&ranges, 0),
             median_and_ends(&values(series, name, MEMORY), 1),
             median_and_ends(&values(series, name, OWN), 1),
+            median_and_ends(&values(series, name, RANGED_MEMORY), 1),
+            median_and_ends(&values(series, name, RANGED_OWN), 1),
             median_and_ends(&rates(COLD), 0),
             median_and_ends(&values(series, name, BESIDE), 2),
         ]);
@@ -336,9 +377,11 @@ fn goals(series: &Series, report: &mut Report) {
         table.row([what.to_owned(), median_and_ends(&ratios, 2), against_goal(&ratios, goal)]);
     }
     report.table(&table);
-    let most = values(series, OURS, MEMORY).into_iter().fold(0.0, f64::max);
-    let verdict = if most * MIB <= SLOW_GOAL { "reached" } else { "missed" };
-    report.say(format!(
-        "{SLOW_READERS} slow readers: {most:.1} MiB at most, of 64 wanted: {verdict}."
-    ));
+    for (metric, how) in [(MEMORY, "of all of it"), (RANGED_MEMORY, "of small ranges")] {
+        let most = values(series, OURS, metric).into_iter().fold(0.0, f64::max);
+        let verdict = if most * MIB <= SLOW_GOAL { "reached" } else { "missed" };
+        report.say(format!(
+            "{SLOW_READERS} slow readers {how}: {most:.1} MiB at most, of 64 wanted: {verdict}."
+        ));
+    }
 }
