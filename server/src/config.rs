@@ -46,8 +46,9 @@ impl Config {
 
 /// What one connection may cost.
 ///
-/// Its memory is bounded by `buffer_bytes_max` in each direction, one frame of a file on its way
-/// out ([`crate::stream::FRAME_BYTES`]), and a JSON body (`JSON_BYTES_MAX` of the wire).
+/// Its memory is bounded by `buffer_bytes_max` in each direction and a JSON body (`JSON_BYTES_MAX` of the wire).
+/// What it has of a file on its way out counts there if it was copied, and one frame more
+/// ([`crate::stream::FRAME_BYTES`]); mostly it is memory of the system's, which has the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How long a request's head may take, and how long a kept connection may idle.

@@ -8,6 +8,7 @@ pub mod access;
 pub mod body;
 pub mod config;
 pub mod cors;
+pub mod crew;
 pub mod gate;
 pub mod http_date;
 pub mod key;

@@ -100,7 +100,8 @@ fn make_key(args: &KeyArgs) -> Result<(), StartError> {
 
 /// The index is closed with the last of what runs, and only then it is known how.
 fn run_and_end(args: ServeArgs) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Runtime::new()?;
+    // The connections have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ending = runtime.block_on(run(args))?;
     drop(runtime);
     if ending.is_clean() { Ok(()) } else { Err(StartError::Unclean) }
@@ -137,10 +138,7 @@ async fn run(args: ServeArgs) -> Result<Arc<Ending>, StartError> {
     };
     println!("longhaul-server listening on http://{}", listener.local_addr()?);
     let sweeping = tokio::spawn(sweep(Arc::clone(&store), clock));
-    // On a thread that also polls the sockets: from this one each new connection would be handed on twice.
-    tokio::spawn(serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop))
-        .await
-        .map_err(io::Error::other)?;
+    serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop).await?;
     sweeping.abort();
     store.shutdown().await;
     Ok(store.ending())

@@ -14,8 +14,12 @@ use crate::stream::FRAME_BYTES;
 /// What is longer is sent from its file, bytes: up to here a copy costs no more than a call of its own.
 const WRITTEN_MAX: usize = 16 * 1024;
 
-/// How many pieces are remembered: as many as hyper gathers before it writes. The oldest goes for one more,
-/// and is copied if it was not written yet.
+/// What is as long is a piece of a stream and written too, bytes: who reads a copy on another processor finds it in
+/// a cache.
+const STREAMED_MIN: u64 = FRAME_BYTES;
+
+/// How many pieces are remembered. hyper writes once it has gathered as many buffers, heads among them, so there
+/// are seldom more; then the oldest is forgotten and, if it was not written yet, copied.
 const POSTED_MAX: usize = 16;
 
 /// What a connection has to send.
@@ -42,9 +46,7 @@ pub(crate) struct Found {
 impl Outbox {
     /// These bytes, which are handed to hyper now, lie in the file at `offset`, and always will.
     pub fn post(&self, bytes: &Bytes, file: &Arc<dyn Source>, offset: u64) {
-        let is_small = bytes.len() <= WRITTEN_MAX;
-        // A stream is faster with a copy: who reads it on another processor finds it in a cache.
-        if is_small || bytes.len() as u64 >= FRAME_BYTES {
+        if bytes.len() <= WRITTEN_MAX || bytes.len() as u64 >= STREAMED_MIN {
             return;
         }
         let mut posted = self.posted();

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -27,13 +27,30 @@ impl Socket {
 
 #[cfg(target_os = "linux")]
 mod from_file {
-    use std::task::ready;
+    use std::sync::Once;
 
     use rustix::fs::sendfile;
+    use rustix::io::Errno;
     use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
     use tokio::io::Interest;
 
-    use super::{Context, IoSlice, Poll, Socket, io};
+    use super::{Context, IoSlice, Poll, Socket, io, ready};
+
+    /// The system, or where the files lie, has no such way: nothing is wrong, and each range costs a copy.
+    fn tell_once(error: &io::Error) {
+        static TOLD: Once = Once::new();
+        let is_no_way =
+            |errno| matches!(errno, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM);
+        if Errno::from_io_error(error).is_some_and(is_no_way) {
+            TOLD.call_once(|| {
+                tracing::warn!(
+                    %error,
+                    "small ranges are copied, which takes more of the processor: the system does not send them \
+                     from the files in the data folder"
+                );
+            });
+        }
+    }
 
     impl Socket {
         /// Sends the first slice that is in a file from there, or what comes before it; hyper comes again
@@ -43,9 +60,9 @@ mod from_file {
             &self,
             cx: &mut Context<'_>,
             slices: &[IoSlice<'_>],
-        ) -> Poll<Option<io::Result<usize>>> {
-            let Some(found) = self.outbox.find(slices) else { return Poll::Ready(None) };
-            let Some(file) = found.file.descriptor() else { return Poll::Ready(None) };
+        ) -> Poll<io::Result<Option<usize>>> {
+            let Some(found) = self.outbox.find(slices) else { return Poll::Ready(Ok(None)) };
+            let Some(file) = found.file.descriptor() else { return Poll::Ready(Ok(None)) };
             let (before, _) = slices.split_at(found.at);
             if before.iter().any(|slice| !slice.is_empty()) {
                 // The system waits with it for the piece: they leave as one.
@@ -53,11 +70,11 @@ mod from_file {
                     (SendFlags::MORE | SendFlags::NOSIGNAL, SendAncillaryBuffer::default());
                 return self
                     .poll_when_writable(cx, || sendmsg(&self.stream, before, &mut none, flags))
-                    .map(Some);
+                    .map_ok(Some);
             }
             let send = || sendfile(&self.stream, file, Some(&mut { found.offset }), found.len);
-            let sent = ready!(self.poll_when_writable(cx, send));
-            Poll::Ready(sent.ok().filter(|sent| *sent > 0).map(Ok))
+            let sent = ready!(self.poll_when_writable(cx, send)).inspect_err(tell_once);
+            Poll::Ready(Ok(sent.ok().filter(|sent| *sent > 0)))
         }
 
         fn poll_when_writable(
@@ -83,8 +100,8 @@ impl Socket {
         &self,
         _cx: &mut Context<'_>,
         _slices: &[IoSlice<'_>],
-    ) -> Poll<Option<io::Result<usize>>> {
-        Poll::Ready(None)
+    ) -> Poll<io::Result<Option<usize>>> {
+        Poll::Ready(Ok(None))
     }
 }
 
@@ -112,10 +129,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.poll_send(cx, slices) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(sent)) => Poll::Ready(sent),
-            Poll::Ready(None) => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        match ready!(self.poll_send(cx, slices))? {
+            Some(sent) => Poll::Ready(Ok(sent)),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -216,6 +232,45 @@ mod tests {
         let slices = [b"head".as_slice(), &piece].repeat(100);
         let came = sent(&mut socket, &mut reader, &slices).await;
         assert!(came == [b"head", in_file.as_slice()].concat().repeat(100));
+    }
+
+    #[tokio::test]
+    async fn where_nothing_can_be_sent_from_files_it_is_copied_and_that_is_told_once() {
+        let (mut socket, mut reader) = connected().await;
+        let (log, guard) = Log::start();
+        // A folder is no file to send from.
+        let folder = Arc::new(Opened(File::open("/").unwrap())) as Arc<dyn Source>;
+        for _ in 0..2 {
+            let piece = Bytes::from(vec![7; LEN]);
+            socket.outbox.post(&piece, &folder, 0);
+            assert!(sent(&mut socket, &mut reader, &[&piece]).await == piece);
+        }
+        drop(guard);
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.matches("WARN").count(), 1, "{log}");
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Log {
+        fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+            let log = Self::default();
+            let to = log.clone();
+            let subscriber = tracing_subscriber::fmt().with_writer(move || to.clone());
+            (log, tracing::subscriber::set_default(subscriber.with_ansi(false).finish()))
+        }
+    }
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[tokio::test]

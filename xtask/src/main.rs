@@ -36,7 +36,7 @@ cargo xtask <command>
   fuzz [TARGET]   Feed the parsers what nobody would think of, from fuzz/corpus, and keep there what
                   reaches further. Needs rustup's nightly and cargo-fuzz.
     --minutes N     for each target; 10 if it is not said
-  mutants [NAME…] Make the store wrong in one named way after the other (xtask/src/mutants/table.rs),
+  mutants [NAME…] Make the code wrong in one named way after the other (xtask/src/mutants/table.rs),
                   and fail if the crash histories and the store's tests do not notice.
     --histories N   how many of each kind; 400 if it is not said
   glue            Build the client's unit tests that need a browser, as a page in target/glue/.

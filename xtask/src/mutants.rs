@@ -1,5 +1,5 @@
-//! `cargo xtask mutants`: makes the store wrong in one named way after the other, and fails if the
-//! tests do not notice.
+//! `cargo xtask mutants`: makes the store, what it serves and what a sender asks wrong in one named way after the
+//! other, and fails if the tests do not notice.
 //!
 //! All mutants go into one copy of the workspace, each behind a question that an environment
 //! variable answers, so that it is compiled once, into a folder of its own: nobody takes it for the
@@ -24,8 +24,10 @@ const HISTORIES_DEFAULT: u64 = 400;
 /// After how long the tests are taken to hang, seconds: many times what they need.
 const PATIENCE_SECONDS: u64 = 600;
 
-/// What the copy asks.
+/// What the copy asks, by this name in `protocol` too.
 const QUESTION: &str = "
+
+extern crate self as longhaul_protocol;
 
 /// Whether this mutant is to be alive.
 pub fn mutated(number: usize) -> bool {
@@ -154,7 +156,8 @@ fn tests(copy: &Path, options: &Options) -> Command {
     let mut command = Command::new("timeout");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     command.args(["--kill-after=5", &PATIENCE_SECONDS.to_string()]).arg(cargo);
-    command.args(["test", "-p", "longhaul-server", "--lib", "--test", "store"]);
+    command.args(["test", "-p", "longhaul-server", "-p", "longhaul-protocol", "--lib"]);
+    command.args(["--test", "store", "--test", "http", "--test", "upload"]);
     command
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", target().join("mutants-build"))

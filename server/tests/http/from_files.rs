@@ -18,6 +18,38 @@ fn range(path: &str, first: usize, len: usize) -> Request {
     Request::new("GET", path).header("range", &value)
 }
 
+/// What is sent from a file is the system's own memory of it until its reader takes it, so whoever writes there
+/// meanwhile is seen. That nobody does is why it may be sent so.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_small_range_is_never_copied_and_a_stream_and_what_is_tiny_are() {
+    use std::os::unix::fs::FileExt as _;
+
+    let data = tempfile::tempdir().unwrap();
+    let (child, address) = start(command(data.path()));
+    let whole = bytes(LARGE);
+    let path = uploaded(address, &whole);
+    let file = std::fs::OpenOptions::new().write(true).open(blob(data.path())).unwrap();
+    let mut connection = Connection::to(address);
+    for (len, is_sent_from_file) in
+        [(65_536, true), (262_143, true), (262_144, false), (16_384, false)]
+    {
+        // What is wanted again is at hand.
+        for _ in 0..3 {
+            assert!(connection.send(range(&path, 0, len)).body == whole[..len]);
+        }
+        connection.send_head(&range(&path, 0, len));
+        // Until the first of it is in the sockets.
+        std::thread::sleep(Duration::from_millis(300));
+        file.write_all_at(&[!whole[9]], 9).unwrap();
+        let body = connection.answer("GET").body;
+        file.write_all_at(&[whole[9]], 9).unwrap();
+        assert_eq!(body[9] != whole[9], is_sent_from_file, "{len} bytes");
+        assert!(body[10..] == whole[10..len]);
+    }
+    assert!(terminate(child).status.success());
+}
+
 /// The same again: what was read once is at hand.
 #[test]
 fn ranges_have_their_bytes_however_often_they_are_asked_for() {

@@ -41,13 +41,16 @@ const GROWING: &str = "server/src/store/disk/growing.rs";
 const INDEX: &str = "server/src/store/disk/index.rs";
 const INDEX_OPEN: &str = "server/src/store/disk/index/open.rs";
 const OPEN: &str = "server/src/store/disk/open.rs";
+const OUTBOX: &str = "server/src/outbox.rs";
 const READER: &str = "server/src/store/disk/reader.rs";
 const REFS: &str = "server/src/store/disk/index/refs.rs";
 const ROT: &str = "server/src/store/disk/rot.rs";
 const ROW: &str = "server/src/store/disk/row.rs";
 const SCRUB: &str = "server/src/store/disk/scrub.rs";
+const SOCKET: &str = "server/src/socket.rs";
 const SWEEP: &str = "server/src/store/disk/sweep.rs";
 const SYNCER: &str = "server/src/store/disk/syncer.rs";
+const UNASKED: &str = "protocol/src/upload/unasked.rs";
 const VERIFIED: &str = "server/src/store/disk/verified.rs";
 const WRITER: &str = "server/src/store/disk/writer.rs";
 
@@ -359,6 +362,55 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     // On the way out.
     mutant(
+        "small ranges not sent from their files",
+        "from_files::",
+        "server/src/route/file.rs",
+        "    let file = FileBody::new(reader, stretches).posting_to(call.outbox);\n",
+        "    let file = FileBody::new(reader, stretches);\n    let file = if @M { file } else { file.posting_to(call.outbox) };\n",
+    ),
+    mutant(
+        "what is written in parts begins anew",
+        "from_files::",
+        OUTBOX,
+        "then(|| self.offset.saturating_add(skipped as u64))",
+        "then(|| self.offset.saturating_add(if @M { 0 } else { skipped as u64 }))",
+    ),
+    mutant(
+        "a slice that is longer than its piece sent from the file",
+        "outbox::",
+        OUTBOX,
+        "(end <= self.bytes.len()).then",
+        "(@M || end <= self.bytes.len()).then",
+    ),
+    mutant(
+        "what was written is kept for a slow reader",
+        "outbox::",
+        OUTBOX,
+        "        posted.drain(..nth);\n        let file = Arc::clone(&posted.front()?.file);\n",
+        "        let file = Arc::clone(&posted.get(nth)?.file);\n        if !@M {\n            posted.drain(..nth);\n        }\n",
+    ),
+    mutant(
+        "what comes before a piece sent after it",
+        "socket::",
+        SOCKET,
+        "            if before.iter().any(|slice| !slice.is_empty()) {\n",
+        "            if !@M && before.iter().any(|slice| !slice.is_empty()) {\n",
+    ),
+    mutant(
+        "what was written all the same remembered",
+        "socket::",
+        SOCKET,
+        "-> Poll<io::Result<()>> {\n        self.outbox.clear();\n        Pin::new(&mut self.stream).poll_flush(cx)\n",
+        "-> Poll<io::Result<()>> {\n        if !@M {\n            self.outbox.clear();\n        }\n        Pin::new(&mut self.stream).poll_flush(cx)\n",
+    ),
+    mutant(
+        "every connection given to one thread",
+        "crew::",
+        "server/src/crew.rs",
+        ".min_by_key(|it| Arc::strong_count(&it.connections))",
+        ".min_by_key(|it| if @M { 0 } else { Arc::strong_count(&it.connections) })",
+    ),
+    mutant(
         "an upload served without comparing",
         "growing::",
         GROWING,
@@ -378,5 +430,34 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "server/src/store/disk/growing/sound.rs",
         "        let is_of_now = (self",
         "        let is_of_now = @M || (self",
+    ),
+    mutant(
+        "an answer that its document does not know",
+        "openapi::",
+        "server/src/respond.rs",
+        "        Outcome::Done => empty(StatusCode::NO_CONTENT),\n",
+        "        Outcome::Done => empty(if @M { StatusCode::ACCEPTED } else { StatusCode::NO_CONTENT }),\n",
+    ),
+    // What a sender asks.
+    mutant(
+        "chunks unasked though the server has one of them",
+        "unasked::",
+        UNASKED,
+        "        if lacked < asked {\n",
+        "        if !@M && lacked < asked {\n",
+    ),
+    mutant(
+        "chunks unasked on a slow line",
+        "unasked::",
+        UNASKED,
+        "self.left > 0 && rate >= UNASKED_RATE_MIN",
+        "self.left > 0 && (@M || rate >= UNASKED_RATE_MIN)",
+    ),
+    mutant(
+        "chunks unasked for ever",
+        "unasked::",
+        UNASKED,
+        "        self.left = self.left.saturating_sub(1);\n",
+        "        self.left = if @M { self.left } else { self.left.saturating_sub(1) };\n",
     ),
 ];

@@ -3,6 +3,7 @@
 //! Everything that touches the disk goes through a [`Work`], so that a test can repeat a run step by
 //! step. No lock is held over reading, writing, syncing or unlinking a blob: such a test stops there.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::disk_error;
@@ -76,9 +78,23 @@ impl<T> Started<T> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads;
 
+thread_local! {
+    /// Whose threads do the jobs that are begun on this one.
+    static POOL: OnceCell<Handle> = const { OnceCell::new() };
+}
+
+/// Has the jobs that are begun on this thread from now on done by the threads of that runtime: those of all
+/// runtimes together are then as many as one has.
+pub fn begin_in(pool: Handle) {
+    POOL.with(|own| drop(own.set(pool)));
+}
+
 impl Work for Threads {
     fn run(&self, job: Job) {
-        drop(tokio::task::spawn_blocking(job));
+        POOL.with(|pool| match pool.get() {
+            Some(pool) => drop(pool.spawn_blocking(job)),
+            None => drop(tokio::task::spawn_blocking(job)),
+        });
     }
 
     fn repeat(&self, name: &str, mut step: Step) -> io::Result<Box<dyn Repeat>> {
