@@ -70,6 +70,7 @@ fn every_path_of_the_wire_is_in_the_table_and_no_other() {
         path::PROBLEMS.to_owned(),
         path::HEALTHZ.to_owned(),
         path::READYZ.to_owned(),
+        path::METRICS.to_owned(),
         path::OPENAPI.to_owned(),
     ]
     .map(|path| format!("`{}`", path.replace(&id, "{id}")))

@@ -15,6 +15,7 @@ pub mod key;
 pub mod link;
 pub mod listen;
 pub mod log;
+pub mod metrics;
 pub mod multipart;
 pub mod outbox;
 pub mod outcome;

@@ -28,6 +28,7 @@ use crate::crew::Crew;
 use crate::gate::{Standing, check_host, check_origin, standing};
 use crate::link::{self, is_link};
 use crate::log::{Followed, RequestLine};
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::outcome::{Answer, Outcome, Refusal};
 use crate::permits::{Permits, Scope};
@@ -53,13 +54,17 @@ pub struct App<S> {
     pub stopping: AtomicBool,
     /// What has come, to know it when it comes again.
     pub tries: Tries,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
-impl<S> App<S> {
+impl<S: Store> App<S> {
     /// A server that is not stopping.
     #[must_use]
     pub fn new(store: Arc<S>, config: Config) -> Self {
-        Self { store, config, stopping: AtomicBool::new(false), tries: Tries::default() }
+        let metrics = Arc::new(Metrics::new(store.meters()));
+        let stopping = AtomicBool::new(false);
+        Self { store, config, stopping, tries: Tries::default(), metrics }
     }
 }
 
@@ -168,7 +173,7 @@ async fn converse<S: Store>(
 ) {
     // Answers are small and written at once: to hold one back for more only delays it.
     let _ = socket.set_nodelay(true);
-    let limits = app.config.limits;
+    let (limits, _connected) = (app.config.limits, app.metrics.connected());
     bound_idle_answers(&socket, limits.idle_answer_timeout);
     let (last, outbox) = (Mutex::new(String::new()), Arc::new(Outbox::default()));
     let io = TokioIo::new(Socket::new(socket, Arc::clone(&outbox)));
@@ -253,7 +258,8 @@ async fn handle<S: Store>(
     request: Request<Incoming>,
 ) -> Response<Followed> {
     let (head, incoming) = request.into_parts();
-    let line = RequestLine::new(&head);
+    let target = Target::of(head.uri.path());
+    let line = RequestLine::new(&head, target, &app.metrics);
     let tally = line.tally();
     let mut body = RequestBody::new(&head, incoming, Arc::clone(&tally), app.config.limits);
     let host = check_host(&app.config, &head);
@@ -261,7 +267,7 @@ async fn handle<S: Store>(
         host.as_ref().map_or(Standing::Foreign, |host| standing(&app.config, host, &head));
     let answer = match &host {
         Ok(host) => {
-            decide(Call {
+            let call = Call {
                 app,
                 owner: Owner::nobody(),
                 permits: Permits::only([]),
@@ -271,11 +277,14 @@ async fn handle<S: Store>(
                 body: &mut body,
                 outbox,
                 tally: &tally,
-            })
-            .await
+            };
+            decide(call, target).await
         }
         Err(_) => host.map(|_| Outcome::Done),
     };
+    if let Err(refusal) = &answer {
+        app.metrics.refused(refusal.code);
+    }
     // Before the answer, so that it is heard.
     body.discard().await;
     let mut response = respond::respond(answer);
@@ -284,10 +293,9 @@ async fn handle<S: Store>(
 }
 
 /// Asks the gate, who it is, whether he may, and the verb.
-async fn decide<S: Store>(mut call: Call<'_, S>) -> Answer {
+async fn decide<S: Store>(mut call: Call<'_, S>, target: Target) -> Answer {
     let Call { app, head, .. } = call;
     check_origin(&app.config, call.host, head)?;
-    let target = Target::of(head.uri.path());
     if let Some(scope) = target.scope(&head.method) {
         let Grant { owner, permits } = match head.uri.query().filter(|query| is_link(query)) {
             Some(query) => by_link(&mut call, target, query).await?,

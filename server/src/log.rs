@@ -1,4 +1,4 @@
-//! One line per request, on standard error.
+//! One line per request, on standard error, and its place in the metrics.
 //!
 //! The end-to-end tests count in it which chunk bodies were sent, so its form is fixed: the target
 //! is `longhaul::request`, the message `answered`, or `unanswered` when the connection went before
@@ -24,7 +24,9 @@ use http::{Method, Response, Uri};
 use http_body::{Frame, SizeHint};
 use longhaul_protocol::ChunkIndex;
 
+use crate::metrics::{Metrics, Over};
 use crate::respond::Body;
+use crate::route::Target;
 
 /// What a request's own code tells its line.
 #[derive(Debug, Default)]
@@ -38,6 +40,8 @@ pub struct Tally {
 /// The line of one request; written when it is dropped.
 #[derive(Debug)]
 pub struct RequestLine {
+    metrics: Arc<Metrics>,
+    target: Target,
     method: Method,
     uri: Uri,
     since: Instant,
@@ -49,8 +53,10 @@ pub struct RequestLine {
 impl RequestLine {
     /// The line of a request that just came.
     #[must_use]
-    pub fn new(head: &Parts) -> Self {
+    pub fn new(head: &Parts, target: Target, metrics: &Arc<Metrics>) -> Self {
         Self {
+            metrics: Arc::clone(metrics),
+            target,
             method: head.method.clone(),
             uri: head.uri.clone(),
             since: Instant::now(),
@@ -78,6 +84,15 @@ impl Drop for RequestLine {
     fn drop(&mut self) {
         let chunk = self.tally.chunk.get();
         let received = self.tally.received.load(Ordering::Relaxed);
+        let took = self.since.elapsed();
+        self.metrics.over(Over {
+            target: self.target,
+            method: &self.method,
+            status: self.status,
+            received,
+            sent: self.out,
+            took,
+        });
         tracing::info!(
             target: "longhaul::request",
             method = %self.method,
@@ -86,7 +101,7 @@ impl Drop for RequestLine {
             status = self.status,
             in = received,
             out = self.out,
-            ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             chunk = chunk.map(|(index, _)| index.0),
             offset = chunk.map(|(_, offset)| *offset),
             received = chunk.map(|_| received),

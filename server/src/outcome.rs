@@ -41,6 +41,8 @@ pub enum Outcome {
     Done,
     /// All is well.
     Well,
+    /// What the server has counted.
+    Metrics(String),
     /// A page for people.
     Html(String),
     /// JSON that is the same for everybody, until the server is another.

@@ -15,6 +15,7 @@ use longhaul_protocol::{ProblemCode, problem, range};
 
 use crate::access::Challenge;
 use crate::cors;
+use crate::metrics;
 use crate::outcome::{Answer, Beside, Outcome, Refusal};
 
 mod file;
@@ -55,6 +56,7 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
         Outcome::Json(json) => text(StatusCode::OK, "application/json", json),
         Outcome::Done => empty(StatusCode::NO_CONTENT),
         Outcome::Well => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
+        Outcome::Metrics(metrics) => text(StatusCode::OK, metrics::CONTENT_TYPE, metrics),
         Outcome::Html(html) => text(StatusCode::OK, "text/html; charset=utf-8", html),
         Outcome::Document(json) => document(json),
         Outcome::File(download) => file::respond(download),

@@ -32,6 +32,7 @@ mod files;
 mod health;
 mod links;
 mod manifest;
+mod metrics;
 mod openapi;
 mod problems;
 mod proofs;
@@ -138,6 +139,8 @@ pub enum Target {
     Healthz,
     /// `/readyz`
     Readyz,
+    /// `/metrics`
+    Metrics,
     /// `/openapi.json`
     OpenApi,
     /// Any other path below `/v1`.
@@ -160,6 +163,7 @@ impl Target {
             path::PROBLEMS => Self::Problems,
             path::HEALTHZ => Self::Healthz,
             path::READYZ => Self::Readyz,
+            path::METRICS => Self::Metrics,
             path::OPENAPI => Self::OpenApi,
             _ => Self::of_one(path).unwrap_or(Self::Site),
         }
@@ -215,6 +219,7 @@ impl Target {
             | Self::Nowhere
             | Self::Site => None,
             _ if method == Method::OPTIONS => None,
+            Self::Metrics => Some(Scope::Admin),
             Self::Uploads
             | Self::Upload(_)
             | Self::Digests(_)
@@ -226,6 +231,31 @@ impl Target {
             Self::Content(_) | Self::Files | Self::File(_) | Self::Manifest(_) | Self::Links(_) => {
                 Some(Scope::Read)
             }
+        }
+    }
+
+    /// Its path, with `{id}` for any id; `site` for what is not the API's, `nowhere` for what is nothing.
+    #[must_use]
+    pub fn template(self) -> &'static str {
+        match self {
+            Self::Uploads => path::UPLOADS,
+            Self::Upload(_) => "/v1/uploads/{id}",
+            Self::Digests(_) => "/v1/uploads/{id}/digests",
+            Self::Proofs(_) => "/v1/uploads/{id}/proofs",
+            Self::Chunks(_) => "/v1/uploads/{id}/chunks",
+            Self::Content(_) => "/v1/uploads/{id}/content",
+            Self::Seal(_) => "/v1/uploads/{id}/seal",
+            Self::Files => path::FILES,
+            Self::File(_) => "/v1/files/{id}",
+            Self::Manifest(_) => "/v1/files/{id}/manifest",
+            Self::Links(_) => "/v1/files/{id}/links",
+            Self::Problems => path::PROBLEMS,
+            Self::Healthz => path::HEALTHZ,
+            Self::Readyz => path::READYZ,
+            Self::Metrics => path::METRICS,
+            Self::OpenApi => path::OPENAPI,
+            Self::Nowhere => "nowhere",
+            Self::Site => "site",
         }
     }
 
@@ -245,7 +275,12 @@ impl Target {
             | Self::Seal(_)
             | Self::Links(_) => ADD,
             Self::Content(_) | Self::Manifest(_) => READ,
-            Self::Problems | Self::Healthz | Self::Readyz | Self::OpenApi | Self::Site => READ,
+            Self::Problems
+            | Self::Healthz
+            | Self::Readyz
+            | Self::Metrics
+            | Self::OpenApi
+            | Self::Site => READ,
             Self::Nowhere => &[],
         }
     }
@@ -295,6 +330,7 @@ async fn read<S: Store>(call: &Call<'_, S>, target: Target) -> Answer {
         Target::Problems => Ok(problems::run()),
         Target::Healthz => Ok(health::alive()),
         Target::Readyz => health::ready(call),
+        Target::Metrics => metrics::run(call).await,
         Target::OpenApi => Ok(openapi::run()),
         Target::Site => site::run(call).await,
         Target::Digests(_)
@@ -350,9 +386,12 @@ mod tests {
             (path::manifest(file), Target::Manifest(file)),
             (path::links(file), Target::Links(file)),
             (path::PROBLEMS.to_owned(), Target::Problems),
+            (path::METRICS.to_owned(), Target::Metrics),
             (path::OPENAPI.to_owned(), Target::OpenApi),
         ] {
             assert_eq!(Target::of(&path), target, "{path}");
+            let templated = path.replace(&upload.to_string(), "{id}");
+            assert_eq!(target.template(), templated.replace(&file.to_string(), "{id}"));
         }
     }
 

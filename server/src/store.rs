@@ -4,6 +4,7 @@
 //! `NotFound`, as if it did not exist. Everything a status calls `held` is durable and verified.
 
 pub mod disk;
+pub mod watched;
 
 use std::future::Future;
 use std::os::fd::BorrowedFd;
@@ -18,6 +19,7 @@ use longhaul_protocol::wire::{DifferingChunk, DigestRun, FileInfo, FileMeta, Hol
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan};
 
 use crate::told::Told;
+pub use watched::{Figures, Meters};
 
 /// Who a row belongs to: `local` on loopback, the subject of a token, or a guest. See
 /// [`crate::owner`].
@@ -249,6 +251,12 @@ pub trait Store: Send + Sync + 'static {
     fn takes_writes(&self) -> bool {
         true
     }
+
+    /// What it has done since it started.
+    fn meters(&self) -> &Meters;
+
+    /// What there is now. Reads nothing but the state of the disk.
+    fn figures(&self) -> impl Future<Output = Result<Figures>> + Send;
 
     /// What this store can do.
     fn capabilities(&self) -> Capabilities;

@@ -25,8 +25,8 @@ cargo xtask <command>
                   and keep it running until ctrl-c. Its data is kept in target/demo-data.
   test            Everything that has to hold: format, lints, what `protocol` may depend on,
                   the client, the server, all tests, those in a real browser too.
-                  Installs Debian's chromium, chromium-driver, curl, wget and aria2 where they are
-                  missing and it may.
+                  Installs Debian's chromium, chromium-driver, curl, wget, aria2 and prometheus where
+                  they are missing and it may.
   soak            The tests that `test` leaves out, because they take minutes each or answer
                   Chromium's own dialogs by keys, in every engine that LONGHAUL_ENGINES names;
                   and the store's, if LONGHAUL_SHARING_DIR names a folder on XFS or Btrfs.

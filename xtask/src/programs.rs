@@ -7,12 +7,14 @@ use crate::error::Error;
 use crate::run::{heading, run};
 
 /// The programs, and the packages that Debian has them in.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),
     ("wget", "wget"),
     ("aria2c", "aria2"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
 ];
 
 /// What the tests of a browser's own dialogs need beside them.

@@ -12,6 +12,8 @@ pub const PROBLEMS: &str = "/v1/problems";
 pub const HEALTHZ: &str = "/healthz";
 /// `GET`: 200 while the server takes uploads.
 pub const READYZ: &str = "/readyz";
+/// `GET`: what the server has counted, for a Prometheus.
+pub const METRICS: &str = "/metrics";
 /// `GET`: the API in OpenAPI 3.1, for programs and those who write them.
 pub const OPENAPI: &str = "/openapi.json";
 

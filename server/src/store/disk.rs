@@ -56,8 +56,8 @@ use longhaul_protocol::{ChunkIndex, Digest, Millis};
 use tokio::sync::Semaphore;
 
 use super::{
-    Capabilities, ChunkBegin, Growing, NewUpload, Offered, Owner, Page, Result, Store, StoreError,
-    Upload,
+    Capabilities, ChunkBegin, Figures, Growing, Meters, NewUpload, Offered, Owner, Page, Result,
+    Store, StoreError, Upload,
 };
 use crate::told::Told;
 use block::Blocks;
@@ -104,6 +104,7 @@ struct Inner {
     verified: Arc<Verified>,
     opened: Arc<Opened>,
     space: Arc<Space>,
+    meters: Meters,
     /// When the store was opened.
     opened_at: Millis,
     /// How many blobs were garbage when deletions were last finished.
@@ -160,6 +161,14 @@ impl Store for DiskStore {
 
     fn takes_writes(&self) -> bool {
         !self.is_read_only()
+    }
+
+    fn meters(&self) -> &Meters {
+        &self.0.meters
+    }
+
+    async fn figures(&self) -> Result<Figures> {
+        self.off(|store| store.figures()).await
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -291,6 +300,15 @@ impl Inner {
         job: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         work::start(&*self.config.work, job).outcome().await
+    }
+
+    fn figures(&self) -> Result<Figures> {
+        Ok(Figures {
+            disk_free_bytes: self.free_bytes()?,
+            disk_free_min_bytes: self.config.disk_free_min,
+            unsynced_bytes: self.syncer.unsynced_bytes(),
+            ..self.space.figures()
+        })
     }
 
     fn new_id(&self) -> Result<[u8; 16]> {

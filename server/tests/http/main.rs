@@ -21,6 +21,7 @@ mod from_files;
 mod guests;
 mod links;
 mod matrix;
+mod metrics;
 mod openapi;
 mod owners;
 mod program;

@@ -43,7 +43,8 @@ fn targets() -> impl Iterator<Item = (Target, String)> {
             Target::Links(_) => (Target::Problems, path::PROBLEMS.to_owned()),
             Target::Problems => (Target::Healthz, path::HEALTHZ.to_owned()),
             Target::Healthz => (Target::Readyz, path::READYZ.to_owned()),
-            Target::Readyz => (Target::OpenApi, path::OPENAPI.to_owned()),
+            Target::Readyz => (Target::Metrics, path::METRICS.to_owned()),
+            Target::Metrics => (Target::OpenApi, path::OPENAPI.to_owned()),
             Target::OpenApi | Target::Nowhere | Target::Site => return None,
         })
     };
@@ -372,7 +373,9 @@ fn every_good_answer_of_the_document_is_given_as_it_says() {
         let known = format!("\"{}-{}\"", file.root, file.chunk_count);
         sent(read(&path::file(file.id)).header("if-none-match", &known), 304);
         sent(read(&path::manifest(file.id)), 200);
-        for page in [path::FILES, path::PROBLEMS, path::HEALTHZ, path::READYZ, path::OPENAPI] {
+        for page in
+            [path::FILES, path::PROBLEMS, path::HEALTHZ, path::READYZ, path::METRICS, path::OPENAPI]
+        {
             sent(read(page), 200);
         }
     }

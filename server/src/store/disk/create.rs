@@ -94,7 +94,7 @@ impl Inner {
         self.space.fit_spare(self.config.disk_free_min, || self.free_bytes());
     }
 
-    fn free_bytes(&self) -> Result<u64> {
+    pub(super) fn free_bytes(&self) -> Result<u64> {
         let asking = disk_error("asking how much room there is");
         self.disk.free_bytes(self.layout.dir()).map_err(asking)
     }

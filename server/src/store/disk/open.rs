@@ -22,7 +22,7 @@ use super::syncer::Syncer;
 use super::verified::Verified;
 use super::whole::Wholes;
 use super::{DiskStore, Inner};
-use crate::store::Result;
+use crate::store::{Meters, Result};
 
 impl DiskStore {
     /// Opens a data directory, makes it if it is not there, and finishes what a crash interrupted.
@@ -68,8 +68,10 @@ impl DiskStore {
             return Err(lost_blobs(&layout));
         }
         make_dirs(&*disk, &layout)?;
-        let syncer = Syncer::start(Arc::clone(&index), config.unsynced_bytes_max, &*config.work)
-            .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
+        let meters = Meters::default();
+        let syncer =
+            Syncer::start(Arc::clone(&index), &meters, config.unsynced_bytes_max, &*config.work)
+                .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
         let verified = Arc::new(Verified::default());
         let opened = Arc::default();
         let wholes = Wholes::start(&index, &disk, &layout, (&verified, &opened), &config)
@@ -85,6 +87,7 @@ impl DiskStore {
             verified,
             opened,
             space,
+            meters,
             opened_at: config.clock.now(),
             garbage_left: AtomicUsize::new(0),
             index,

@@ -176,7 +176,9 @@ impl Inner {
         if proved != Some(proof) {
             return Err(StoreError::WrongProof { index }.into());
         }
-        Ok(writer.receive()?)
+        writer.receive()?;
+        self.meters.reused_bytes.inc_by(source.len);
+        Ok(())
     }
 }
 

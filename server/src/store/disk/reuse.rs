@@ -116,6 +116,8 @@ impl Inner {
         let mut state = live.state();
         state.reuse.twin = twin;
         if !chunks.is_empty() {
+            let bytes = chunks.iter().map(|index| live.plan.chunk_bytes(*index)).sum();
+            self.meters.reused_bytes.inc_by(bytes);
             state.touch(at.0, at.1);
             state.saved_expires_at = state.saved_expires_at.max(at.1);
         }

@@ -17,7 +17,7 @@ use longhaul_protocol::wire::ids::FileId;
 use super::disk_error;
 use super::live::lock;
 use super::spare::{Spare, is_full};
-use crate::store::{Result, StoreError};
+use crate::store::{Figures, Result, StoreError};
 
 /// How much may be promised.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,9 @@ struct Promised {
     total: u64,
     /// Of the index.
     index: u64,
+    /// How many uploads are open, and how many files there are.
+    uploads: u64,
+    files: u64,
     /// To blobs that are not made yet: the disk does not know of it.
     unmade: u64,
     /// Of the files that are being read.
@@ -115,6 +118,17 @@ impl Space {
         lock(&self.promised).of(owner)
     }
 
+    /// How many there are, and what they are promised.
+    pub(super) fn figures(&self) -> Figures {
+        let promised = lock(&self.promised);
+        Figures {
+            uploads_open: promised.uploads,
+            files: promised.files,
+            promised_bytes: promised.total,
+            ..Figures::default()
+        }
+    }
+
     /// An upload is gone.
     pub(super) fn give_back(&self, need: &Need) {
         lock(&self.promised).subtract(need);
@@ -124,6 +138,8 @@ impl Space {
     pub(super) fn give_back_rows(&self, need: &Need) {
         let mut promised = lock(&self.promised);
         promised.index = promised.index.saturating_sub(need.index_bytes);
+        promised.uploads = promised.uploads.saturating_sub(1);
+        promised.files += 1;
     }
 
     /// Makes what is kept for the index as large as it is to be: it was used, or what it was for is there
@@ -211,7 +227,9 @@ impl Promised {
         self.owners.get(owner).copied().unwrap_or_default()
     }
 
-    fn add(&mut self, Need { owner, bytes, index_bytes }: &Need) {
+    fn add(&mut self, need: &Need) {
+        *self.count_of(need) += 1;
+        let Need { owner, bytes, index_bytes } = need;
         self.total = self.total.saturating_add(*bytes);
         self.index = self.index.saturating_add(*index_bytes);
         match self.owners.get_mut(owner) {
@@ -220,8 +238,16 @@ impl Promised {
         }
     }
 
+    /// Only what is no file yet needs rows.
+    fn count_of(&mut self, need: &Need) -> &mut u64 {
+        if need.index_bytes == 0 { &mut self.files } else { &mut self.uploads }
+    }
+
     /// Owners of nothing are forgotten: guests come and go.
-    fn subtract(&mut self, Need { owner, bytes, index_bytes }: &Need) {
+    fn subtract(&mut self, need: &Need) {
+        let count = self.count_of(need);
+        *count = count.saturating_sub(1);
+        let Need { owner, bytes, index_bytes } = need;
         self.total = self.total.saturating_sub(*bytes);
         self.index = self.index.saturating_sub(*index_bytes);
         if let Some(used) = self.owners.get_mut(owner) {

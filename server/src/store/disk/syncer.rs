@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{Digest, Millis};
@@ -18,7 +19,7 @@ use super::live::{Live, lock};
 use super::medium::DiskFile;
 use super::trouble::Failed;
 use super::work::{Repeat, Work};
-use crate::store::StoreError;
+use crate::store::{Meters, StoreError};
 
 /// The syncing thread and what it works on. Dropped: the group in hand is finished, no other begun.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub(super) struct Received {
 #[derive(Debug)]
 struct Shared {
     index: Arc<Index>,
+    meters: Meters,
     unsynced_bytes_max: u64,
     queue: Mutex<Queue>,
     changed: Notify,
@@ -72,11 +74,13 @@ struct Group {
 impl Syncer {
     pub(super) fn start(
         index: Arc<Index>,
+        meters: &Meters,
         unsynced_bytes_max: u64,
         work: &dyn Work,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             index,
+            meters: meters.clone(),
             unsynced_bytes_max,
             queue: Mutex::default(),
             changed: Notify::new(),
@@ -127,6 +131,11 @@ impl Syncer {
         }
         drop(queue);
         self.shared.changed.notify_waiters();
+    }
+
+    /// What is written and not synced, bytes.
+    pub(super) fn unsynced_bytes(&self) -> u64 {
+        lock(&self.shared.queue).unsynced_bytes
     }
 
     /// Waits until all that was received is durable, or has failed to become so.
@@ -214,7 +223,7 @@ impl Shared {
     }
 
     fn sync(&self, group: Group) {
-        group.blobs.iter().for_each(sync_blob);
+        group.blobs.iter().for_each(|dirty| sync_blob(dirty, &self.meters));
         // What a failed sync took back is pending no more; the rest is durable.
         let durable: Vec<_> = group.received.into_iter().filter(is_still_pending).collect();
         if durable.is_empty() {
@@ -237,8 +246,12 @@ impl Shared {
     }
 }
 
-fn sync_blob(dirty: &Dirty) {
-    let Err(source) = dirty.blob.sync_data() else { return };
+fn sync_blob(dirty: &Dirty, meters: &Meters) {
+    let since = Instant::now();
+    let synced = dirty.blob.sync_data();
+    meters.sync_seconds.observe(since.elapsed().as_secs_f64());
+    let Err(source) = synced else { return };
+    meters.sync_failures.inc();
     let again = std::io::Error::new(source.kind(), source.to_string());
     let error = StoreError::Disk { doing: "syncing a blob", source };
     tracing::error!(%error, upload = %dirty.live.id, "unsynced chunks are dropped");

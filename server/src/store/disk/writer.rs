@@ -224,7 +224,10 @@ impl ChunkWriter for DiskWriter {
 
     async fn finish(mut self) -> Result<()> {
         self.verify().await?;
-        self.receive()
+        let (store, len) = (Arc::clone(&self.claim.store), self.len);
+        self.receive()?;
+        store.meters.sent_bytes.inc_by(len);
+        Ok(())
     }
 
     async fn break_off(mut self) {
