@@ -454,10 +454,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "self.left > 0 && (@M || rate >= UNASKED_RATE_MIN)",
     ),
     mutant(
-        "chunks unasked for ever",
+        "any number of chunks in a row unasked",
         "unasked::",
         UNASKED,
-        "        self.left = self.left.saturating_sub(1);\n",
-        "        self.left = if @M { self.left } else { self.left.saturating_sub(1) };\n",
+        "self.lacked.min(UNASKED_MAX)",
+        "self.lacked.min(if @M { u64::MAX } else { UNASKED_MAX })",
     ),
 ];
