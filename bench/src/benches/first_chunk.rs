@@ -29,6 +29,9 @@ pub(super) const BENCH: Bench = Bench {
 
 /// The files, bytes: without a byte on the disk that they lie on.
 const LENGTHS: [u64; 2] = [10 << 20, 100 << 30];
+/// What the owner has of whose chunks the server is asked, bytes; and what it is made of.
+const OTHER_LEN: u64 = 1 << 20;
+const SEED: u64 = 4;
 /// How often each is picked.
 const ROUNDS: usize = 10;
 /// The same with `--quick`.
@@ -65,27 +68,65 @@ fn run(setup: &Setup) -> Result<Report> {
     disk::check_room(&setup.dir, WRITTEN_MAX)?;
     let longest = LENGTHS.into_iter().max().unwrap_or(0);
     let sparse = SparseDisk::new(&setup.dir, longest + SPARE)?;
+    let rounds = setup.pick(ROUNDS, QUICK_ROUNDS);
+    let runtime = Runtime::new().map_err(io("starting a runtime for the browser"))?;
     let store = sparse.dir().join("longhaul");
-    disk::fresh_dir(&store)?;
-    let mut command = Command::new(&setup.longhaul);
-    // What is all zeroes would be known after its first chunk.
-    command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--reuse", "off", "--www"]);
-    let longhaul = Longhaul::go_on_by(command.arg(&setup.site), &store)?;
+    // What is all zeroes would be known once 10 MiB of it were a file.
+    let longhaul = start(setup, &store, "off")?;
     let blobs = store.join("blobs");
     let ground = Ground { longhaul: &longhaul, site: &setup.site, sparse: &sparse, blobs: &blobs };
-    let runtime = Runtime::new().map_err(io("starting a runtime for the browser"))?;
-    let report = runtime.block_on(measure(&ground, setup.pick(ROUNDS, QUICK_ROUNDS)));
+    let (mut report, mut table) = runtime.block_on(measure(&ground, rounds))?;
     drop(longhaul);
-    report
+    let longhaul = start(setup, &store, "owner")?;
+    let asked = runtime.block_on(asked_about(&longhaul, rounds));
+    drop(longhaul);
+    let name = format!("{longest} bytes, asked about");
+    report.record(&name, "first chunk", "ms", &asked);
+    table.row([
+        format!("{}, asked about", longest >> 20),
+        median_and_ends(&asked, 0),
+        below(&asked, SOON_MS),
+        String::new(),
+        String::new(),
+        rounds.to_string(),
+    ]);
+    report.table(&table);
+    Ok(report)
 }
 
-async fn measure(ground: &Ground<'_>, rounds: usize) -> Result<Report> {
+fn start(setup: &Setup, store: &Path, reuse: &str) -> Result<Longhaul> {
+    disk::fresh_dir(store)?;
+    let mut command = Command::new(&setup.longhaul);
+    command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--reuse", reuse, "--www"]);
+    Longhaul::go_on_by(command.arg(&setup.site), store)
+}
+
+/// Milliseconds for the longest file, of an owner who has another file: his server may have each chunk.
+async fn asked_about(longhaul: &Longhaul, rounds: usize) -> Vec<f64> {
+    let folder = Folder::new();
+    let browser = Browser::start(Engine::Chromium).await;
+    let page = Page::open(&browser, &format!("http://{}/", longhaul.server().address())).await;
+    page.pick(&folder.random("other.bin", OTHER_LEN, SEED)).await;
+    page.comes_to(&["done"], SOON).await;
+    browser.close().await;
+    let longest = LENGTHS.into_iter().max().unwrap_or(0);
+    let file = folder.sparse("asked-about.bin", longest);
+    let mut waits = Vec::new();
+    for round in 0..rounds {
+        waits.push(first_chunk(longhaul, &file).await);
+        eprintln!("{longest} bytes, asked about, round {round}: {:?} ms", waits.last());
+    }
+    waits
+}
+
+async fn measure(ground: &Ground<'_>, rounds: usize) -> Result<(Report, Table)> {
     let mut report = Report::new(BENCH.name);
     report.say(format!(
         "{}, a new page each time. First chunk: from the pick to where a proxy sees the first byte of its request, \
          milliseconds. Memory: the most that `performance.measureUserAgentSpecificMemory` tells of the page and its \
          workers, JavaScript, buffers and wasm, over {} s of the upload. The files are sparse, and so is the ext4 that \
-         the server writes to; reuse is off, so that all is sent.",
+         the server writes to; reuse is off, so that all is sent. Asked about: with reuse, of an owner who has another file, so that each first chunk \
+         waits for the answer whether the server has it.",
         Tab::version()?,
         WATCHED.as_secs()
     ));
@@ -96,7 +137,7 @@ async fn measure(ground: &Ground<'_>, rounds: usize) -> Result<Report> {
         let file = folder.sparse(&format!("{len}.bin"), len);
         let (mut waits, mut memory) = (Vec::new(), Vec::new());
         for round in 0..rounds {
-            waits.push(first_chunk(ground, &file).await);
+            waits.push(first_chunk(ground.longhaul, &file).await);
             memory.push(most_memory(ground, &file).await? / MIB);
             eprintln!("{len} bytes, round {round}: {:?} ms, {:?} MiB", waits.last(), memory.last());
         }
@@ -111,8 +152,7 @@ async fn measure(ground: &Ground<'_>, rounds: usize) -> Result<Report> {
             rounds.to_string(),
         ]);
     }
-    report.table(&table);
-    Ok(report)
+    Ok((report, table))
 }
 
 fn below(values: &[f64], most: f64) -> String {
@@ -121,9 +161,9 @@ fn below(values: &[f64], most: f64) -> String {
 }
 
 /// Milliseconds.
-async fn first_chunk(ground: &Ground<'_>, file: &Path) -> f64 {
+async fn first_chunk(longhaul: &Longhaul, file: &Path) -> f64 {
     let browser = Browser::start(Engine::Chromium).await;
-    let proxy = Proxy::start(ground.longhaul.server().address(), Hold::AfterChunks(0)).await;
+    let proxy = Proxy::start(longhaul.server().address(), Hold::AfterChunks(0)).await;
     let page = Page::open(&browser, &proxy.origin()).await;
     page.is_loaded().await;
     page.pick(file).await;
