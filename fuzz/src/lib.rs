@@ -5,5 +5,6 @@
 pub mod chunk_set;
 pub mod headers;
 pub mod json;
+pub mod link;
 pub mod paths;
 pub mod token;

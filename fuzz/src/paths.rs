@@ -37,6 +37,7 @@ fn walked(text: &str) -> Target {
     match names.as_slice() {
         ["", "healthz"] => Target::Healthz,
         ["", "readyz"] => Target::Readyz,
+        ["", "openapi.json"] => Target::OpenApi,
         ["", "v1", rest @ ..] => below(rest).unwrap_or(Target::Nowhere),
         _ => Target::Site,
     }
@@ -49,10 +50,13 @@ fn below(names: &[&str]) -> Option<Target> {
         ["problems"] => Target::Problems,
         ["uploads", id] => Target::Upload(UploadId(hex(id)?)),
         ["uploads", id, "digests"] => Target::Digests(UploadId(hex(id)?)),
+        ["uploads", id, "proofs"] => Target::Proofs(UploadId(hex(id)?)),
+        ["uploads", id, "content"] => Target::Content(UploadId(hex(id)?)),
         ["uploads", id, "chunks"] => Target::Chunks(UploadId(hex(id)?)),
         ["uploads", id, "seal"] => Target::Seal(UploadId(hex(id)?)),
         ["files", id] => Target::File(FileId(hex(id)?)),
         ["files", id, "manifest"] => Target::Manifest(FileId(hex(id)?)),
+        ["files", id, "links"] => Target::Links(FileId(hex(id)?)),
         _ => return None,
     })
 }
@@ -68,14 +72,18 @@ fn written(target: Target) -> Option<String> {
         Target::Uploads => path::UPLOADS.to_owned(),
         Target::Upload(id) => path::upload(id),
         Target::Digests(id) => path::digests(id),
+        Target::Proofs(id) => path::proofs(id),
+        Target::Content(id) => path::content(id),
         Target::Chunks(id) => path::chunks(id),
         Target::Seal(id) => path::seal(id),
         Target::Files => path::FILES.to_owned(),
         Target::File(id) => path::file(id),
         Target::Manifest(id) => path::manifest(id),
+        Target::Links(id) => path::links(id),
         Target::Problems => path::PROBLEMS.to_owned(),
         Target::Healthz => path::HEALTHZ.to_owned(),
         Target::Readyz => path::READYZ.to_owned(),
+        Target::OpenApi => path::OPENAPI.to_owned(),
         _ => return None,
     })
 }

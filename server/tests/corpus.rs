@@ -41,6 +41,11 @@ fn json_of_the_corpus_is_read_as_it_is_written() {
 }
 
 #[test]
+fn links_of_the_corpus_are_followed_only_for_what_was_signed() {
+    replay("link", oracle::link::check);
+}
+
+#[test]
 fn paths_and_names_of_the_corpus_are_what_slow_readers_find() {
     replay("paths", oracle::paths::check);
 }

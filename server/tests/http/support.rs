@@ -186,6 +186,12 @@ impl Request {
         self
     }
 
+    /// With this value of a header instead of another.
+    pub fn replaced(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.header(name, value)
+    }
+
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"
     }
