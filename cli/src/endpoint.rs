@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use http::Uri;
 use longhaul_protocol::wire::ids::FileId;
-use longhaul_protocol::wire::link::query_of;
+use longhaul_protocol::wire::link;
 use longhaul_protocol::wire::path;
 use thiserror::Error;
 use url::Url;
@@ -71,8 +71,7 @@ impl FromStr for Remote {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        let link = query_of(text);
-        let address = if link.is_some() { text.split('?').next().unwrap_or(text) } else { text };
+        let (address, link) = link::split(text);
         let Endpoint { base } = address.parse()?;
         let (base, id) = base.rsplit_once('/').ok_or(UrlError::NoFile)?;
         let base = base.strip_suffix(path::FILES).ok_or(UrlError::NoFile)?;

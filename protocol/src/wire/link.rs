@@ -29,13 +29,16 @@ pub struct LinkInfo {
     pub expires_at: Millis,
 }
 
-/// The query of a link, if an address has one: what comes behind the `?`, to be sent with every request
-/// for the file and its manifest.
+/// A file's address, and the query of the link that it is if it is one: to be sent with every request for the
+/// file and its manifest. Of any other address nothing is taken away.
 #[must_use]
-pub fn query_of(address: &str) -> Option<&str> {
-    let query = address.split('#').next()?.split_once('?')?.1;
+pub fn split(address: &str) -> (&str, Option<&str>) {
+    let whole = address.split('#').next().unwrap_or(address);
     let is_signature = |pair: &str| pair.split('=').next() == Some(SIGNATURE);
-    query.split('&').any(is_signature).then_some(query)
+    match whole.split_once('?') {
+        Some((file, query)) if query.split('&').any(is_signature) => (file, Some(query)),
+        _ => (address, None),
+    }
 }
 
 /// A path of the API for who follows a link with that query.
@@ -55,14 +58,18 @@ mod tests {
     #[test]
     fn a_link_is_told_from_an_address_by_its_signature() {
         for (address, query) in [
-            ("https://a.example/v1/files/1?expires=5&signature=x", Some("expires=5&signature=x")),
+            ("/v1/files/1?expires=5&signature=x", Some("expires=5&signature=x")),
             ("/v1/files/1?signature=x#top", Some("signature=x")),
-            ("/v1/files/1?signatures=x", None),
-            ("/v1/files/1?name=signature", None),
-            ("/v1/files/1#?signature=x", None),
-            ("/v1/files/1", None),
         ] {
-            assert_eq!(query_of(address), query, "{address}");
+            assert_eq!(split(address), ("/v1/files/1", query), "{address}");
+        }
+        for address in [
+            "/v1/files/1?signatures=x",
+            "/v1/files/1?name=signature",
+            "/v1/files/1#?signature=x",
+            "/v1/files/1",
+        ] {
+            assert_eq!(split(address), (address, None));
         }
         assert_eq!(with_query("/a", None), "/a");
         assert_eq!(with_query("/a", Some("b=c")), "/a?b=c");

@@ -10,7 +10,7 @@ use longhaul_protocol::download::answer::read_head;
 use longhaul_protocol::upload::Failure;
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use longhaul_protocol::wire::ids::FileId;
-use longhaul_protocol::wire::link::{query_of, with_query};
+use longhaul_protocol::wire::link::{self, with_query};
 use longhaul_protocol::wire::{Manifest, header, path};
 use web_sys::{AbortSignal, RequestCache};
 
@@ -36,8 +36,7 @@ impl Remote {
     /// The file at that address, which ends in `/v1/files/` and an id, with the query of a link perhaps;
     /// `page` is what it may be relative to.
     pub(super) fn parse(url: &str, page: &str, authorization: Option<String>) -> Option<Self> {
-        let link = query_of(url);
-        let address = if link.is_some() { url.split('?').next()? } else { url };
+        let (address, link) = link::split(url);
         let (before, id) = address.rsplit_once(path::FILES)?;
         let file = id.strip_prefix('/')?.parse().ok()?;
         let endpoint = Endpoint::parse(before, page).ok()?;
