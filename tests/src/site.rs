@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::io::{self, AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 /// A site, gone when it is dropped. One request per connection.
 #[derive(Debug)]
@@ -50,10 +51,14 @@ impl Site {
         let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let shared = Arc::new(Shared { folder: folder.to_owned(), headers, upstream });
         let accepting = tokio::spawn(async move {
+            // Dropped with the site: a connection that a browser opened ahead would else be answered by it
+            // when another server has the address.
+            let mut answering = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let shared = Arc::clone(&shared);
                 // A browser that leaves is no fault of the site's.
-                tokio::spawn(async move { shared.answer(stream).await });
+                answering.spawn(async move { shared.answer(stream).await });
+                while answering.try_join_next().is_some() {}
             }
         });
         Self { addr, accepting }
