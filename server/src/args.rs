@@ -14,6 +14,10 @@ use longhaul_server::store::disk::{DISK_FREE_MIN, Reuse};
 use longhaul_server::token::Grant;
 use tracing_subscriber::EnvFilter;
 
+mod limits;
+
+pub use limits::LimitArgs;
+
 /// Takes uploads of any size, keeps them through crashes, and serves them back.
 ///
 /// Told no more than where to keep them, it listens on loopback addresses only, and everybody who
@@ -30,6 +34,10 @@ pub struct Args {
     /// How to serve. Always there without a command, for `--data` is required then.
     #[command(flatten)]
     pub serve: Option<ServeArgs>,
+
+    /// How much strangers may take. Not among those of `serve`, which clap finds by its own arguments.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 /// For `token --help`.

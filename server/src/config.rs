@@ -25,6 +25,8 @@ pub struct Config {
     pub www: Option<PathBuf>,
     /// What one connection may cost.
     pub limits: Limits,
+    /// What one address may have.
+    pub places: PlaceLimits,
 }
 
 impl Config {
@@ -40,6 +42,7 @@ impl Config {
             allow_origins: Vec::new(),
             www: None,
             limits: Limits::default(),
+            places: PlaceLimits::default(),
         }
     }
 }
@@ -97,6 +100,42 @@ impl Default for Limits {
             drain_bytes_max: CHUNK_LEN_MAX,
             // One chunk at 7 Mbit/s, and less than the patience of a service manager.
             shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What one place may have ([`crate::place`]), and all of them together. 0 of the first three is no limit.
+///
+/// So many connections, each with what [`Limits`] says, and so many chunks, each with two blocks of 512 KiB, is what
+/// a stranger can take of the server's memory. Behind one address may be an office: a browser has six
+/// connections and sends five chunks.
+#[derive(Clone, Copy, Debug)]
+pub struct PlaceLimits {
+    /// The most connections of one place.
+    pub place_connections_max: u32,
+    /// The most bodies of requests that may be coming from one place: chunks, mostly.
+    pub place_bodies_max: u32,
+    /// How many requests a second may come from one place for long.
+    pub place_requests_per_second: u32,
+    /// How many may come at once.
+    pub place_requests_burst: u32,
+    /// The most connections of all places together.
+    pub connections_max: u32,
+}
+
+impl Default for PlaceLimits {
+    fn default() -> Self {
+        Self {
+            // 170 browsers.
+            place_connections_max: 1024,
+            // 50 browsers that send with all of their lanes; 320 MiB.
+            place_bodies_max: 256,
+            // Six browsers that send small files as fast as they can; a hundredth of what a processor answers.
+            place_requests_per_second: 1000,
+            // A folder of 10,000 small files, and as much again for what is asked beside them.
+            place_requests_burst: 20_000,
+            // 200 MB while nothing moves.
+            connections_max: 16_384,
         }
     }
 }

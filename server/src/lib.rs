@@ -1,14 +1,17 @@
 //! The Longhaul server: hyper in front, a store behind.
 //!
-//! The way of a request: `listen` accepts the connection, `gate` checks from where one may ask,
+//! The way of a request: `listen` accepts the connection, `doors` lets it in or not, `gate` checks from where one may ask,
 //! `access` who does (by a `token`) and whether his `permits` allow it, or what a `link` lets anybody read, `route` finds the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
 //! outcome into HTTP, `cors` says which pages may read it, `log` writes its line.
 
 pub mod access;
 pub mod body;
+pub mod bucket;
 pub mod config;
 pub mod cors;
 pub mod crew;
+pub mod descriptors;
+pub mod doors;
 pub mod gate;
 pub mod http_date;
 pub mod key;
@@ -21,9 +24,11 @@ pub mod outbox;
 pub mod outcome;
 pub mod owner;
 pub mod permits;
+pub mod place;
 pub mod precondition;
 pub mod respond;
 pub mod route;
+pub mod shares;
 pub mod socket;
 pub mod store;
 pub mod stream;

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,6 +26,7 @@ use tokio::task::JoinSet;
 use crate::body::RequestBody;
 use crate::config::Config;
 use crate::crew::Crew;
+use crate::doors::{Doors, Seat};
 use crate::gate::{Standing, check_host, check_origin, standing};
 use crate::link::{self, is_link};
 use crate::log::{Followed, RequestLine};
@@ -56,6 +58,8 @@ pub struct App<S> {
     pub tries: Tries,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who gets in.
+    pub doors: Arc<Doors>,
 }
 
 impl<S: Store> App<S> {
@@ -64,7 +68,8 @@ impl<S: Store> App<S> {
     pub fn new(store: Arc<S>, config: Config) -> Self {
         let metrics = Arc::new(Metrics::new(store.meters()));
         let stopping = AtomicBool::new(false);
-        Self { store, config, stopping, tries: Tries::default(), metrics }
+        let doors = Arc::new(Doors::new(config.places));
+        Self { store, config, stopping, tries: Tries::default(), metrics, doors }
     }
 }
 
@@ -141,9 +146,10 @@ pub async fn serve<S: Store>(
             () = &mut stop => break,
             accepted = listener.accept() => {
                 let taken = accepted.and_then(|(socket, peer)| {
+                    let Some(seat) = app.doors.admit(peer.ip()) else { return Ok(()) };
                     let (app, watcher) = (Arc::clone(&app), graceful.watcher());
                     crew.take(socket, &mut connections, move |socket| {
-                        converse(socket, peer, app, watcher)
+                        converse(socket, peer, seat, app, watcher)
                     })
                 });
                 if let Err(error) = taken {
@@ -168,6 +174,7 @@ pub async fn serve<S: Store>(
 async fn converse<S: Store>(
     socket: TcpStream,
     peer: SocketAddr,
+    seat: Seat,
     app: Arc<App<S>>,
     watcher: Watcher,
 ) {
@@ -176,14 +183,15 @@ async fn converse<S: Store>(
     let (limits, _connected) = (app.config.limits, app.metrics.connected());
     bound_idle_answers(&socket, limits.idle_answer_timeout);
     let (last, outbox) = (Mutex::new(String::new()), Arc::new(Outbox::default()));
+    let (lasts, seat) = (seat.lasts(), Arc::new(seat));
     let io = TokioIo::new(Socket::new(socket, Arc::clone(&outbox)));
     let service = service_fn(|request: Request<Incoming>| {
         // Not the address as it is: that would keep what was read, and hyper could not read into it again.
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         request.uri().path().clone_into(&mut last);
         drop(last);
-        let (app, outbox) = (Arc::clone(&app), Arc::clone(&outbox));
-        async move { Ok::<_, Infallible>(handle(&app, &outbox, request).await) }
+        let (app, outbox, seat) = (Arc::clone(&app), Arc::clone(&outbox), Arc::clone(&seat));
+        async move { Ok::<_, Infallible>(handle(&app, &outbox, &seat, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -195,7 +203,7 @@ async fn converse<S: Store>(
         // Never gathered in one buffer: bytes of a map must not be read here (`store/disk/map.rs`).
         .writev(true)
         .serve_connection(io, service);
-    let Err(error) = watcher.watch(connection).await else { return };
+    let Err(error) = within(lasts, watcher.watch(connection)).await else { return };
     let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
     // A path may have characters that a terminal would obey.
     let path = last.escape_default();
@@ -212,6 +220,18 @@ async fn converse<S: Store>(
         // What its uploader did: it was deleted, or does not come.
         Cause::Store(end) => tracing::info!(%peer, %path, "a download broke off: {end}"),
         Cause::Other => tracing::debug!(%peer, "a connection ended early: {error}"),
+    }
+}
+
+/// Serves no longer than it lasts, if somebody says how long.
+async fn within<E>(
+    lasts: Option<Duration>,
+    served: impl Future<Output = Result<(), E>>,
+) -> Result<(), E> {
+    let served = pin!(served);
+    match lasts {
+        None => served.await,
+        Some(lasts) => tokio::time::timeout(lasts, served).await.unwrap_or(Ok(())),
     }
 }
 
@@ -255,6 +275,7 @@ fn bound_idle_answers(_socket: &TcpStream, _idle: Duration) {}
 async fn handle<S: Store>(
     app: &App<S>,
     outbox: &Arc<Outbox>,
+    seat: &Seat,
     request: Request<Incoming>,
 ) -> Response<Followed> {
     let (head, incoming) = request.into_parts();
@@ -265,8 +286,11 @@ async fn handle<S: Store>(
     let host = check_host(&app.config, &head);
     let standing =
         host.as_ref().map_or(Standing::Foreign, |host| standing(&app.config, host, &head));
-    let answer = match &host {
-        Ok(host) => {
+    let stay = seat.ask(&head.method);
+    let answer = match (&host, &stay) {
+        (_, Err(refused)) => Err(seat.refuse(*refused).await),
+        (Err(_), Ok(_)) => host.map(|_| Outcome::Done),
+        (Ok(host), Ok(_)) => {
             let call = Call {
                 app,
                 owner: Owner::nobody(),
@@ -280,15 +304,18 @@ async fn handle<S: Store>(
             };
             decide(call, target).await
         }
-        Err(_) => host.map(|_| Outcome::Done),
     };
     if let Err(refusal) = &answer {
         app.metrics.refused(refusal.code);
     }
     // Before the answer, so that it is heard.
     body.discard().await;
+    drop(stay);
     let mut response = respond::respond(answer);
     cors::mark(standing, &head, response.headers_mut());
+    if seat.lasts().is_some() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     line.follow(response)
 }
 
@@ -346,7 +373,7 @@ mod tests {
         use crate::store::disk::DiskStore;
 
         fn size<'a, F: 'a>(
-            _: fn(&'a App<DiskStore>, &'a Arc<Outbox>, Request<Incoming>) -> F,
+            _: fn(&'a App<DiskStore>, &'a Arc<Outbox>, &'a Seat, Request<Incoming>) -> F,
         ) -> usize {
             size_of::<F>()
         }

@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 mod args;
 
-use args::{Args, Command, KeyArgs, KeyKind, ServeArgs, TokenArgs};
+use args::{Args, Command, KeyArgs, KeyKind, LimitArgs, ServeArgs, TokenArgs};
 
 /// How often expired uploads are looked for: they cost disk space, and live for an hour at least.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30 * 60);
@@ -59,11 +59,11 @@ enum StartError {
 }
 
 fn main() -> ExitCode {
-    let Args { command, serve } = Args::parse();
+    let Args { command, serve, limits } = Args::parse();
     let done = match (command, serve) {
         (Some(Command::Key(args)), _) => make_key(&args),
         (Some(Command::Token(args)), _) => make_token(&args),
-        (None, Some(args)) => run_and_end(args),
+        (None, Some(args)) => run_and_end(args, &limits),
         (None, None) => Args::command().error(ErrorKind::MissingRequiredArgument, NO_DATA).exit(),
     };
     match done {
@@ -99,16 +99,16 @@ fn make_key(args: &KeyArgs) -> Result<(), StartError> {
 }
 
 /// The index is closed with the last of what runs, and only then it is known how.
-fn run_and_end(args: ServeArgs) -> Result<(), StartError> {
+fn run_and_end(args: ServeArgs, limits: &LimitArgs) -> Result<(), StartError> {
     // The connections have threads of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ending = runtime.block_on(run(args))?;
+    let ending = runtime.block_on(run(args, limits))?;
     drop(runtime);
     if ending.is_clean() { Ok(()) } else { Err(StartError::Unclean) }
 }
 
 /// Serves until it is told to stop.
-async fn run(args: ServeArgs) -> Result<Arc<Ending>, StartError> {
+async fn run(args: ServeArgs, limits: &LimitArgs) -> Result<Arc<Ending>, StartError> {
     start_log(args.log.clone());
     if let Some(dir) = args.www.as_ref().filter(|dir| !dir.is_dir()) {
         return Err(StartError::Www { dir: dir.clone() });
@@ -134,6 +134,7 @@ async fn run(args: ServeArgs) -> Result<Arc<Ending>, StartError> {
         host_names: args.host_name,
         allow_origins: args.allow_origin,
         www: args.www,
+        places: limits.places(),
         ..Config::new(links)
     };
     println!("longhaul-server listening on http://{}", listener.local_addr()?);

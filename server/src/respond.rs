@@ -102,10 +102,14 @@ fn refuse(refusal: &Refusal) -> Response<Body> {
 fn tell_beside(refusal: &Refusal, headers: &mut HeaderMap) {
     // RFC 9110, section 10.2.3, and RFC 6585, section 4.
     if matches!(refusal.code, ProblemCode::Unavailable | ProblemCode::TooManyRequests) {
-        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        let seconds = match refusal.beside {
+            Beside::Wait(seconds) => seconds,
+            _ => RETRY_AFTER_SECONDS,
+        };
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     match refusal.beside {
-        Beside::Nothing => {}
+        Beside::Nothing | Beside::Wait(_) => {}
         // RFC 9110, section 15.5.6: a 405 must say what is allowed.
         Beside::Allow(methods) => drop(headers.insert(ALLOW, cors::list(methods))),
         // RFC 6750, section 3.

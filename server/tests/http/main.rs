@@ -19,6 +19,7 @@ mod downloads;
 mod early_answers;
 mod from_files;
 mod guests;
+mod limits;
 mod links;
 mod matrix;
 mod metrics;

@@ -1,7 +1,7 @@
 //! A server in this process, and a client that is as slow and as wrong as a test wants it to be.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,6 +25,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::document;
+use crate::limits::connect_from;
 
 /// The chunk size of most tests, bytes.
 pub const CHUNK: u64 = 64 * 1024;
@@ -80,6 +81,15 @@ impl Server {
 
     pub fn connect(&self) -> Connection {
         Connection::to(self.address)
+    }
+
+    /// From another address.
+    pub fn connect_from(&self, from: Ipv4Addr) -> Connection {
+        Connection::over(connect_from(from, self.address))
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn send(&self, request: Request) -> Answer {
@@ -244,7 +254,10 @@ pub struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     pub fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_nodelay(true).unwrap();
         Self(BufReader::new(stream))

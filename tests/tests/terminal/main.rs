@@ -11,6 +11,7 @@
 mod fetch;
 mod folders;
 mod liars;
+mod limits;
 mod links;
 mod rate;
 mod refusals;

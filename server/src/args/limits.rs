@@ -1,0 +1,47 @@
+//! How much strangers may take of the server.
+
+use longhaul_server::config::PlaceLimits;
+use longhaul_server::descriptors;
+
+/// How much strangers may take of the server. An address is one of IPv4, or 64 bits of one of IPv6; who is
+/// refused is told when to come back, and Longhaul's own senders do.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// How many connections one address may have: a browser has up to six, and many may share one
+    /// address. 0 is no limit.
+    #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().place_connections_max)]
+    pub address_connections_max: u32,
+
+    /// How many chunks, and other request bodies, one address may be sending at once: a browser sends up
+    /// to five, and each takes 1.3 MB of memory. 0 is no limit.
+    #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().place_bodies_max)]
+    pub address_chunks_max: u32,
+
+    /// How many requests a second one address may make for long. 0 is no limit.
+    #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().place_requests_per_second)]
+    pub address_requests_max: u32,
+
+    /// How many requests one address may make at once, beyond which it is `--address-requests-max`: a folder of
+    /// small files is a request for each.
+    #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().place_requests_burst)]
+    pub address_burst_max: u32,
+
+    /// How many connections there may be in all. Fewer are taken where the system allows the server fewer
+    /// open files (`ulimit -n`), of which a quarter is left for files.
+    #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().connections_max)]
+    pub connections_max: u32,
+}
+
+impl LimitArgs {
+    /// What one address may have, and all together as far as the system allows it.
+    pub fn places(&self) -> PlaceLimits {
+        PlaceLimits {
+            place_connections_max: self.address_connections_max,
+            place_bodies_max: self.address_chunks_max,
+            place_requests_per_second: self.address_requests_max,
+            place_requests_burst: self.address_burst_max,
+            connections_max: descriptors::connections(self.connections_max),
+        }
+    }
+}
