@@ -209,6 +209,10 @@ table! {
     TypeNotAllowed: "type-not-allowed", 415, Never,
         "Files of this type may not be uploaded with this token",
         "Send a file of a type that the detail names, or ask for a token that allows this one.";
+    /// The body is compressed, encrypted or otherwise encoded.
+    EncodedBody: "encoded-body", 415, Never,
+        "The body is encoded, and nothing is decoded here",
+        "Send the bytes as they are, without `Content-Encoding`; something between the two ends may have added it.";
     /// No byte of the file lies in the range.
     RangeNotSatisfiable: "range-not-satisfiable", 416, Never,
         "No byte of the file lies in the requested range",

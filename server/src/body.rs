@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, EXPECT, HeaderValue};
@@ -34,6 +34,18 @@ pub enum BodyError {
         /// Bytes that came before.
         received: u64,
     },
+    /// It came, and too slowly.
+    #[error(
+        "in {} seconds of waiting {received} bytes of the body came; at least {rate_min} bytes a second have to", .waited.as_secs()
+    )]
+    TooSlow {
+        /// How long it was waited for.
+        waited: Duration,
+        /// Bytes that came.
+        received: u64,
+        /// How many a second had to.
+        rate_min: u32,
+    },
     /// The connection broke, or the body was not framed as HTTP frames it.
     #[error("the body broke off after {received} bytes: {reason}")]
     Broken {
@@ -48,7 +60,7 @@ impl From<BodyError> for Refusal {
     /// What it means of the bytes of a file.
     fn from(error: BodyError) -> Self {
         let code = match error {
-            BodyError::Stalled { .. } => ProblemCode::Stalled,
+            BodyError::Stalled { .. } | BodyError::TooSlow { .. } => ProblemCode::Stalled,
             BodyError::Broken { .. } => ProblemCode::WrongLength,
         };
         Self::new(code, format!("While reading: {error}."))
@@ -61,7 +73,7 @@ fn unread_json(error: BodyError) -> Refusal {
         BodyError::Broken { .. } => {
             Refusal::new(ProblemCode::InvalidJson, format!("While reading: {error}."))
         }
-        BodyError::Stalled { .. } => error.into(),
+        BodyError::Stalled { .. } | BodyError::TooSlow { .. } => error.into(),
     }
 }
 
@@ -70,11 +82,35 @@ fn unread_json(error: BodyError) -> Refusal {
 pub struct RequestBody {
     incoming: Incoming,
     tally: Arc<Tally>,
-    limits: Limits,
+    limits: BodyLimits,
     /// The sender waits for `100 Continue`, which hyper sends when the body is first asked for.
     withheld: bool,
+    /// For how long its bytes were waited for.
+    waited: Duration,
     /// What [`RequestBody::next`] came to last, where it came to no good.
     ended: Option<End>,
+}
+
+/// Those of [`Limits`] that are about bodies: each request is moved with them.
+#[derive(Clone, Copy, Debug)]
+struct BodyLimits {
+    idle_body_timeout: Duration,
+    body_rate_min: u32,
+    drain_timeout: Duration,
+    linger_timeout: Duration,
+    drain_bytes_max: u64,
+}
+
+impl From<&Limits> for BodyLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            idle_body_timeout: limits.idle_body_timeout,
+            body_rate_min: limits.body_rate_min,
+            drain_timeout: limits.drain_timeout,
+            linger_timeout: limits.linger_timeout,
+            drain_bytes_max: limits.drain_bytes_max,
+        }
+    }
 }
 
 /// How a body came to an end before its end.
@@ -89,10 +125,17 @@ enum End {
 impl RequestBody {
     /// The body that came with a head.
     #[must_use]
-    pub fn new(head: &Parts, incoming: Incoming, tally: Arc<Tally>, limits: Limits) -> Self {
+    pub fn new(head: &Parts, incoming: Incoming, tally: Arc<Tally>, limits: &Limits) -> Self {
         let expected = head.headers.get(EXPECT).map(HeaderValue::as_bytes);
         let withheld = expected.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"));
-        Self { incoming, tally, limits, withheld, ended: None }
+        Self {
+            incoming,
+            tally,
+            limits: limits.into(),
+            withheld,
+            waited: Duration::ZERO,
+            ended: None,
+        }
     }
 
     /// How many bytes are still to come, if the sender said.
@@ -107,8 +150,11 @@ impl RequestBody {
     /// [`BodyError`], after which there are no more.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         self.withheld = false;
-        let waited = self.limits.idle_body_timeout;
-        let next = tokio::time::timeout(waited, next_data(&mut self.incoming, &self.tally)).await;
+        let patience =
+            patience(&self.limits, self.tally.received.load(Ordering::Relaxed), self.waited);
+        let since = Instant::now();
+        let next = tokio::time::timeout(patience, next_data(&mut self.incoming, &self.tally)).await;
+        self.waited += since.elapsed();
         let received = self.tally.received.load(Ordering::Relaxed);
         match next {
             Ok(Ok(data)) => Ok(data),
@@ -118,9 +164,17 @@ impl RequestBody {
             }
             Err(_elapsed) => {
                 self.ended = Some(End::Stalled);
-                Err(BodyError::Stalled { waited, received })
+                Err(self.too_late(patience, received))
             }
         }
+    }
+
+    fn too_late(&self, patience: Duration, received: u64) -> BodyError {
+        let BodyLimits { idle_body_timeout, body_rate_min: rate_min, .. } = self.limits;
+        if patience == idle_body_timeout {
+            return BodyError::Stalled { waited: patience, received };
+        }
+        BodyError::TooSlow { waited: self.waited, received, rate_min }
     }
 
     /// The whole body, as JSON.
@@ -171,7 +225,7 @@ impl RequestBody {
         if self.withheld || is_over || self.incoming.is_end_stream() {
             return;
         }
-        let Limits { drain_timeout, linger_timeout, drain_bytes_max, .. } = self.limits;
+        let BodyLimits { drain_timeout, linger_timeout, drain_bytes_max, .. } = self.limits;
         // One that stalled was waited for already.
         let stalled = self.ended == Some(End::Stalled);
         let drain_timeout = if stalled { Duration::ZERO } else { drain_timeout };
@@ -192,6 +246,15 @@ impl RequestBody {
             }
         }
     }
+}
+
+/// How long the next bytes of a body are waited for, of which some came and were waited for. One byte now and
+/// then is not enough: what came bought its time, at so many bytes a second, and more than the longest silence is not lent.
+fn patience(limits: &BodyLimits, received: u64, waited: Duration) -> Duration {
+    let idle = limits.idle_body_timeout;
+    let Some(bought) = received.checked_div(limits.body_rate_min.into()) else { return idle };
+    let bought = Duration::from_secs(bought).saturating_add(idle);
+    bought.saturating_sub(waited).min(idle)
 }
 
 /// The next frame with data; trailers are nothing to us.
@@ -216,5 +279,29 @@ fn check_is_json(head: &Parts) -> Result<(), Refusal> {
             ProblemCode::InvalidRequest,
             "The header `content-type` is not `application/json`.",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_buys_time_and_no_silence_is_longer_than_it_may_be() {
+        let idle = Duration::from_secs(30);
+        let limits = Limits { idle_body_timeout: idle, body_rate_min: 500, ..Limits::default() };
+        let limits = BodyLimits::from(&limits);
+        let patience = |received, waited| patience(&limits, received, Duration::from_secs(waited));
+        let secs = Duration::from_secs;
+        assert_eq!(patience(0, 0), idle);
+        assert_eq!(patience(0, 30), Duration::ZERO);
+        assert_eq!(patience(499, 20), secs(10), "less than a second's buys nothing");
+        assert_eq!(patience(500, 20), secs(11));
+        assert_eq!(patience(500 * 100, 100), idle);
+        assert_eq!(patience(500 * 100, 110), secs(20));
+        assert_eq!(patience(500 * 100, 200), Duration::ZERO);
+        assert_eq!(patience(u64::MAX, 1 << 40), idle);
+        let none = BodyLimits { body_rate_min: 0, ..limits };
+        assert_eq!(super::patience(&none, 0, secs(1_000_000)), idle);
     }
 }

@@ -62,6 +62,9 @@ pub struct Limits {
     pub buffer_bytes_max: usize,
     /// How long a body may go without a byte.
     pub idle_body_timeout: Duration,
+    /// How fast a body has to come in the long run, bytes a second; 0 is no limit. What it is behind by may be
+    /// [`Limits::idle_body_timeout`] at most.
+    pub body_rate_min: u32,
     /// How long an answer may go without its reader taking a byte. Linux counts it; elsewhere the
     /// system has its own idea of it.
     pub idle_answer_timeout: Duration,
@@ -88,6 +91,8 @@ impl Default for Limits {
             buffer_bytes_max: 256 * 1024,
             // Longer than a Wi-Fi handover, shorter than a person's patience.
             idle_body_timeout: Duration::from_secs(30),
+            // Five lanes of the slowest line that anybody sends by, 20 kbit/s.
+            body_rate_min: 500,
             // As long: who reads slowly takes a byte now and then, who has paused asks again by range.
             idle_answer_timeout: Duration::from_secs(30),
             // As long: a sender who lost his network is back by then, or it is a pause.

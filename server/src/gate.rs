@@ -7,13 +7,13 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use http::Method;
-use http::header::{HOST, ORIGIN};
+use http::header::{CONTENT_ENCODING, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
 use longhaul_protocol::ProblemCode;
 
 use crate::config::Config;
-use crate::outcome::Refusal;
+use crate::outcome::{Beside, Refusal};
 
 /// The scheme of every address this server gives out. A proxy that ends TLS in front of it changes
 /// that, and is another origin: `--allow-origin`.
@@ -54,6 +54,26 @@ pub fn check_origin(config: &Config, host: &str, head: &Parts) -> Result<(), Ref
     if writes && standing(config, host, head) == Standing::Foreign {
         let detail = format!("The request comes from a page of `{}`.", origin(head).unwrap_or(""));
         return Err(Refusal::new(ProblemCode::ForeignOrigin, detail));
+    }
+    Ok(())
+}
+
+/// Refuses a body that is compressed or otherwise encoded. Nothing is ever decoded here: what a few bytes become
+/// then is for whoever sent them to say. To keep it as it is would be as harmless, and would take the bytes of a
+/// proxy that compresses for those of the file.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn check_encoding(head: &Parts) -> Result<(), Refusal> {
+    for (name, plain) in [(CONTENT_ENCODING, "identity"), (TRANSFER_ENCODING, "chunked")] {
+        for value in head.headers.get_all(&name) {
+            if !value.as_bytes().eq_ignore_ascii_case(plain.as_bytes()) {
+                let value = value.to_str().unwrap_or("something that is no text");
+                let detail = format!("The header `{name}` is `{value}`.");
+                let refusal = Refusal::new(ProblemCode::EncodedBody, detail);
+                return Err(refusal.beside(Beside::AsItIs));
+            }
+        }
     }
     Ok(())
 }

@@ -13,21 +13,21 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::body::RequestBody;
 use crate::config::Config;
 use crate::crew::Crew;
 use crate::doors::{Doors, Seat};
-use crate::gate::{Standing, check_host, check_origin, standing};
+use crate::gate::{Standing, check_encoding, check_host, check_origin, standing};
 use crate::link::{self, is_link};
 use crate::log::{Followed, RequestLine};
 use crate::metrics::Metrics;
@@ -44,6 +44,10 @@ use crate::{cors, respond, route};
 /// How long to wait after a connection could not be accepted. Mostly there are too many open files,
 /// and only time closes some.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many connections may wait for being accepted: all pages that come back at once after a restart. The system
+/// has a bound of its own, mostly the same (`net.core.somaxconn`).
+const WAITING_MAX: u32 = 4096;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -122,10 +126,19 @@ pub async fn bind(address: SocketAddr, reach: Reach) -> Result<TcpListener, List
     if reach == Reach::Loopback && !address.ip().is_loopback() {
         return Err(ListenError::NotLoopback { address });
     }
-    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+    listener(address).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse { address },
         _ => ListenError::Refused { address, source },
     })
+}
+
+/// As tokio makes one, but for how many may wait: 128 there.
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Whoever restarts a server gets its port at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
 }
 
 /// Serves until `stop` is done; then accepts no more, lets requests in flight finish within
@@ -282,7 +295,7 @@ async fn handle<S: Store>(
     let target = Target::of(head.uri.path());
     let line = RequestLine::new(&head, target, &app.metrics);
     let tally = line.tally();
-    let mut body = RequestBody::new(&head, incoming, Arc::clone(&tally), app.config.limits);
+    let mut body = RequestBody::new(&head, incoming, Arc::clone(&tally), &app.config.limits);
     let host = check_host(&app.config, &head);
     let standing =
         host.as_ref().map_or(Standing::Foreign, |host| standing(&app.config, host, &head));
@@ -323,6 +336,9 @@ async fn handle<S: Store>(
 async fn decide<S: Store>(mut call: Call<'_, S>, target: Target) -> Answer {
     let Call { app, head, .. } = call;
     check_origin(&app.config, call.host, head)?;
+    if head.method == Method::POST {
+        check_encoding(head)?;
+    }
     if let Some(scope) = target.scope(&head.method) {
         let Grant { owner, permits } = match head.uri.query().filter(|query| is_link(query)) {
             Some(query) => by_link(&mut call, target, query).await?,

@@ -134,6 +134,7 @@ async fn run(args: ServeArgs, limits: &LimitArgs) -> Result<Arc<Ending>, StartEr
         host_names: args.host_name,
         allow_origins: args.allow_origin,
         www: args.www,
+        limits: limits.connection(),
         places: limits.places(),
         ..Config::new(links)
     };

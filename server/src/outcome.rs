@@ -153,6 +153,8 @@ pub enum Beside {
     Challenge(Challenge),
     /// The length of the file of which a range was wanted, bytes.
     Length(u64),
+    /// How bodies may be encoded: in no way.
+    AsItIs,
     /// When to come back, seconds from now, if not when everybody may.
     Wait(u64),
 }

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -110,6 +110,8 @@ fn tell_beside(refusal: &Refusal, headers: &mut HeaderMap) {
     }
     match refusal.beside {
         Beside::Nothing | Beside::Wait(_) => {}
+        // RFC 9110, section 15.5.16: so that it is not taken for a 415 about the type.
+        Beside::AsItIs => put(headers, ACCEPT_ENCODING, "identity"),
         // RFC 9110, section 15.5.6: a 405 must say what is allowed.
         Beside::Allow(methods) => drop(headers.insert(ALLOW, cors::list(methods))),
         // RFC 6750, section 3.

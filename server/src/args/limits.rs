@@ -1,6 +1,6 @@
 //! How much strangers may take of the server.
 
-use longhaul_server::config::PlaceLimits;
+use longhaul_server::config::{Limits, PlaceLimits};
 use longhaul_server::descriptors;
 
 /// How much strangers may take of the server. An address is one of IPv4, or 64 bits of one of IPv6; who is
@@ -27,6 +27,11 @@ pub struct LimitArgs {
     #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().place_requests_burst)]
     pub address_burst_max: u32,
 
+    /// How slowly a body may come in the long run, bytes a second: what is slower is answered 408, and what
+    /// came of it is kept. 0 is no limit; one that is silent for 30 s is cut off in any case.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body_rate_min)]
+    pub body_rate_min: u32,
+
     /// How many connections there may be in all. Fewer are taken where the system allows the server fewer
     /// open files (`ulimit -n`), of which a quarter is left for files.
     #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().connections_max)]
@@ -34,6 +39,11 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
+    /// What one connection may cost.
+    pub fn connection(&self) -> Limits {
+        Limits { body_rate_min: self.body_rate_min, ..Limits::default() }
+    }
+
     /// What one address may have, and all together as far as the system allows it.
     pub fn places(&self) -> PlaceLimits {
         PlaceLimits {

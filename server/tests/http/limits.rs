@@ -2,7 +2,7 @@
 //! else notices. Every address of 127.0.0.0/8 is this machine, so a test has as many as it wants.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use longhaul_protocol::ProblemCode;
@@ -149,10 +149,10 @@ fn ten_thousand_requests_over_six_connections_are_all_answered() {
 
 /// A connection of some other address of this machine.
 pub fn connect_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::from((IpAddr::V4(from), 0))).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    let stream = runtime.block_on(socket.connect(to)).unwrap().into_std().unwrap();
-    stream.set_nonblocking(false).unwrap();
-    stream
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+
+    let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&stream, &SocketAddr::from((from, 0))).unwrap();
+    connect(&stream, &to).unwrap();
+    stream.into()
 }

@@ -10,6 +10,7 @@
     reason = "this is all tests"
 )]
 
+mod attacks;
 mod bad_input;
 mod broken_off;
 mod coming;
