@@ -141,6 +141,10 @@ table! {
     InsufficientScope: "insufficient-scope", 403, Never,
         "The token does not allow this",
         "Use a token that has the scope which the detail and `WWW-Authenticate` name.";
+    /// Whoever is asked about new uploads does not allow it.
+    UploadRefused: "upload-refused", 403, Never,
+        "This file is not taken here",
+        "The detail has the reason that was given; ask whoever runs the server.";
     /// The link is none of the server's, is over, or for something else.
     LinkRefused: "link-refused", 403, Never,
         "This link is not good",

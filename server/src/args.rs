@@ -8,14 +8,17 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use http::Uri;
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN};
+use longhaul_server::config::Limits;
 use longhaul_server::permits::{Permits, Scope, TypePattern};
 use longhaul_server::store::Owner;
 use longhaul_server::store::disk::{DISK_FREE_MIN, Reuse};
 use longhaul_server::token::Grant;
 use tracing_subscriber::EnvFilter;
 
+mod hook;
 mod limits;
 
+pub use hook::HookArgs;
 pub use limits::LimitArgs;
 
 /// Takes uploads of any size, keeps them through crashes, and serves them back.
@@ -38,6 +41,10 @@ pub struct Args {
     /// How much strangers may take. Not among those of `serve`, which clap finds by its own arguments.
     #[command(flatten)]
     pub limits: LimitArgs,
+
+    /// Who is told of what happens; here for the same reason.
+    #[command(flatten)]
+    pub hook: HookArgs,
 }
 
 /// For `token --help`.
@@ -50,7 +57,7 @@ Examples:
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a key for tokens.
+    /// Make a key for tokens, or a secret for webhooks.
     ///
     /// It is written to FILE, for you alone to read, and with `ed25519` its public half to FILE.pub. Tokens are
     /// signed with FILE; a server started with `--token-key FILE.pub` believes them and cannot make any.
@@ -124,6 +131,11 @@ pub struct ServeArgs {
     /// How much of the disk new uploads leave free.
     #[arg(long, value_name = "BYTES", default_value_t = DISK_FREE_MIN, value_parser = parse_bytes)]
     pub disk_free_min: u64,
+
+    /// How long who reads an upload that is still coming waits for its next bytes.
+    #[arg(long, value_name = "TIME", default_value_t = Limits::default().content_wait.into(),
+          value_parser = humantime::Duration::from_str)]
+    pub content_wait: humantime::Duration,
 
     /// What to log on standard error, such as `warn` or `longhaul_server=debug`. At `info` there is
     /// a line for each request.
@@ -217,6 +229,8 @@ pub enum KeyKind {
     Ed25519,
     /// HMAC with SHA-256: one secret does both.
     Hs256,
+    /// No key for tokens: a secret that webhooks are signed with, for `--hook-secret-file`.
+    Webhook,
 }
 
 /// An origin as browsers write it: scheme, host, and port where it is not the scheme's own.
@@ -329,6 +343,9 @@ mod tests {
             ("--chunk-size", "8M", "107374182400"),
             ("--chunk-size", "1", "8388608"),
             ("--host-name", "http://x", "files.example.org"),
+            ("--hook-url", "http://a b", "https://example.org/hook"),
+            ("--hook-timeout", "1h", "`10s`"),
+            ("--hook-events", "deleted", "expired"),
         ] {
             let text = said(&["longhaul-server", "--data", "d", option, value]);
             for part in [option, value, example] {

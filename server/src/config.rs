@@ -1,11 +1,13 @@
 //! What the HTTP side is told when it starts: a plain struct, so that a test can say what it needs.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX};
 
 use crate::access::Access;
+use crate::hooks::Hooks;
 use crate::link::LinkKey;
 
 /// What the HTTP side is told when it starts.
@@ -17,6 +19,8 @@ pub struct Config {
     pub access: Access,
     /// What links to files are signed with.
     pub links: LinkKey,
+    /// Who is told what happens to uploads.
+    pub hooks: Option<Arc<Hooks>>,
     /// The names it answers to beside those of the loopback interface, without a port.
     pub host_names: Vec<String>,
     /// The origins beside its own whose pages may use it, such as `https://example.org`.
@@ -38,6 +42,7 @@ impl Config {
             chunk_len: CHUNK_LEN_DEFAULT,
             access: Access::default(),
             links,
+            hooks: None,
             host_names: Vec::new(),
             allow_origins: Vec::new(),
             www: None,

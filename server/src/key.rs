@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 
+use crate::hooks::{SecretError, Secrets};
 use crate::token::{BadKey, KEY_BYTES_MIN, TokenKey};
 
 mod make;
 
-pub use make::{Pair, make_pair, make_secret};
+pub use make::{Pair, make_hook_secret, make_pair, make_secret};
 
 /// The longest file that is taken for a key, bytes: a longer one was named by mistake, and may have
 /// no end.
@@ -35,8 +36,7 @@ const PEM: &[u8] = b"-----BEGIN ";
 pub enum KeyError {
     /// The disk.
     #[error(
-        "the key {}: {source}. Make one with: longhaul-server key --out FILE",
-        .path.display()
+        "the key {}: {source}. `longhaul-server key --help` tells how to make one", .path.display()
     )]
     Disk {
         /// The file.
@@ -46,8 +46,8 @@ pub enum KeyError {
     },
     /// Others can be anybody too.
     #[error(
-        "the key {} can be read or written by others (its mode is {mode:o}), who could sign a \
-         token for anybody: make a new one, or, if nobody has seen it, chmod 600 it", .path.display()
+        "the key {} can be read or written by others (its mode is {mode:o}), who could sign \
+         whatever they like: make a new one, or, if nobody has seen it, chmod 600 it", .path.display()
     )]
     Exposed {
         /// The file.
@@ -57,14 +57,24 @@ pub enum KeyError {
     },
     /// It can be guessed, or is one of another algorithm.
     #[error(
-        "the key {}: {source}. Make one with: longhaul-server key --out FILE",
-        .path.display()
+        "the key {}: {source}. `longhaul-server key --help` tells how to make one", .path.display()
     )]
     Bad {
         /// The file.
         path: PathBuf,
         /// How bad.
         source: BadKey,
+    },
+    /// It signs no webhooks.
+    #[error(
+        "the secret {}: {source}. Make one with: longhaul-server key --algorithm webhook --out FILE",
+        .path.display()
+    )]
+    NoSecret {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: SecretError,
     },
     /// It is something else.
     #[error("the key {} has more than {FILE_BYTES_MAX} bytes: is it a key?", .path.display())]
@@ -125,6 +135,16 @@ pub fn read_or_make(path: &Path) -> Result<Vec<u8>, KeyError> {
         return Err(KeyError::Bad { path: path.to_owned(), source });
     }
     Ok(secret.to_vec())
+}
+
+/// Reads what webhooks are signed with.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn read_hook_secrets(path: &Path) -> Result<Secrets, KeyError> {
+    let (bytes, mode) = read_file(path)?;
+    check_mode(path, mode, &Found::Secret)?;
+    Secrets::parse(&bytes).map_err(|source| KeyError::NoSecret { path: path.to_owned(), source })
 }
 
 /// All of a file, and its permission bits.

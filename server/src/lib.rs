@@ -13,6 +13,7 @@ pub mod crew;
 pub mod descriptors;
 pub mod doors;
 pub mod gate;
+pub mod hooks;
 pub mod http_date;
 pub mod key;
 pub mod link;

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::crew::Crew;
 use crate::doors::{Doors, Seat};
 use crate::gate::{Standing, check_encoding, check_host, check_origin, standing};
+use crate::hooks::Calls;
 use crate::link::{self, is_link};
 use crate::log::{Followed, RequestLine};
 use crate::metrics::Metrics;
@@ -70,7 +71,10 @@ impl<S: Store> App<S> {
     /// A server that is not stopping.
     #[must_use]
     pub fn new(store: Arc<S>, config: Config) -> Self {
-        let metrics = Arc::new(Metrics::new(store.meters()));
+        let mut metrics = Metrics::new(store.meters());
+        let none = Calls::default();
+        metrics.watch_hooks(config.hooks.as_ref().map_or(&none, |hooks| hooks.calls()));
+        let metrics = Arc::new(metrics);
         let stopping = AtomicBool::new(false);
         let doors = Arc::new(Doors::new(config.places));
         Self { store, config, stopping, tries: Tries::default(), metrics, doors }

@@ -12,6 +12,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 use longhaul_server::Config;
 use longhaul_server::access::Access;
+use longhaul_server::config::Limits;
+use longhaul_server::hooks::{Hooks, Program, Way, Web, WebError, deliver};
 use longhaul_server::key::{self, KeyError};
 use longhaul_server::link::LinkKey;
 use longhaul_server::listen::{App, ListenError, Reach, bind, serve};
@@ -24,7 +26,7 @@ use tracing_subscriber::EnvFilter;
 
 mod args;
 
-use args::{Args, Command, KeyArgs, KeyKind, LimitArgs, ServeArgs, TokenArgs};
+use args::{Args, Command, HookArgs, KeyArgs, KeyKind, LimitArgs, ServeArgs, TokenArgs};
 
 /// How often expired uploads are looked for: they cost disk space, and live for an hour at least.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30 * 60);
@@ -38,6 +40,8 @@ enum StartError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error("--hook-url: {0}")]
+    Hook(#[from] WebError),
     #[error("the token was not signed: {0}")]
     Sign(#[from] SignError),
     #[error(
@@ -59,11 +63,11 @@ enum StartError {
 }
 
 fn main() -> ExitCode {
-    let Args { command, serve, limits } = Args::parse();
+    let Args { command, serve, limits, hook } = Args::parse();
     let done = match (command, serve) {
         (Some(Command::Key(args)), _) => make_key(&args),
         (Some(Command::Token(args)), _) => make_token(&args),
-        (None, Some(args)) => run_and_end(args, &limits),
+        (None, Some(args)) => run_and_end(args, &limits, &hook),
         (None, None) => Args::command().error(ErrorKind::MissingRequiredArgument, NO_DATA).exit(),
     };
     match done {
@@ -88,6 +92,7 @@ fn make_key(args: &KeyArgs) -> Result<(), StartError> {
             key::make_secret(&args.out)?;
             args.out.clone()
         }
+        KeyKind::Webhook => return make_hook_secret(&args.out),
     };
     println!(
         "Whoever has {signs} can be anybody: keep it where tokens are made.\n\
@@ -98,17 +103,31 @@ fn make_key(args: &KeyArgs) -> Result<(), StartError> {
     Ok(())
 }
 
+fn make_hook_secret(path: &Path) -> Result<(), StartError> {
+    key::make_hook_secret(path)?;
+    let signs = path.display();
+    println!(
+        "Whoever has {signs} can speak in this server's name: give it to who listens, and to nobody else.\n\
+         To sign with it:  longhaul-server --hook-url URL --hook-secret-file {signs} --data DIR"
+    );
+    Ok(())
+}
+
 /// The index is closed with the last of what runs, and only then it is known how.
-fn run_and_end(args: ServeArgs, limits: &LimitArgs) -> Result<(), StartError> {
+fn run_and_end(args: ServeArgs, limits: &LimitArgs, hook: &HookArgs) -> Result<(), StartError> {
     // The connections have threads of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ending = runtime.block_on(run(args, limits))?;
+    let ending = runtime.block_on(run(args, limits, hook))?;
     drop(runtime);
     if ending.is_clean() { Ok(()) } else { Err(StartError::Unclean) }
 }
 
 /// Serves until it is told to stop.
-async fn run(args: ServeArgs, limits: &LimitArgs) -> Result<Arc<Ending>, StartError> {
+async fn run(
+    args: ServeArgs,
+    limits: &LimitArgs,
+    hook: &HookArgs,
+) -> Result<Arc<Ending>, StartError> {
     start_log(args.log.clone());
     if let Some(dir) = args.www.as_ref().filter(|dir| !dir.is_dir()) {
         return Err(StartError::Www { dir: dir.clone() });
@@ -122,8 +141,10 @@ async fn run(args: ServeArgs, limits: &LimitArgs) -> Result<Arc<Ending>, StartEr
         bytes_total_max: args.total_bytes_max,
         disk_free_min: args.disk_free_min,
         reuse: args.reuse.into(),
+        tells: hook.tells(),
         ..disk::Config::default()
     };
+    let hooks = hooks(hook)?;
     let clock = disk_config.clock.clone();
     let store = Arc::new(DiskStore::open(&args.data, disk_config)?);
     keep_apart(args.www.as_deref(), &args.data)?;
@@ -134,16 +155,39 @@ async fn run(args: ServeArgs, limits: &LimitArgs) -> Result<Arc<Ending>, StartEr
         host_names: args.host_name,
         allow_origins: args.allow_origin,
         www: args.www,
-        limits: limits.connection(),
         places: limits.places(),
+        hooks: hooks.clone(),
+        limits: Limits { content_wait: args.content_wait.into(), ..limits.connection() },
         ..Config::new(links)
     };
     println!("longhaul-server listening on http://{}", listener.local_addr()?);
     let sweeping = tokio::spawn(sweep(Arc::clone(&store), clock));
+    let telling = hooks.map(|hooks| tokio::spawn(deliver(DiskStore::clone(&store), hooks)));
     serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop).await?;
     sweeping.abort();
+    if let Some(telling) = telling {
+        // What was not heard yet is in the queue.
+        telling.abort();
+        let _ = telling.await;
+    }
     store.shutdown().await;
     Ok(store.ending())
+}
+
+/// Who is to be told.
+fn hooks(args: &HookArgs) -> Result<Option<Arc<Hooks>>, StartError> {
+    let way = match (&args.hook_url, &args.hook_secret_file, &args.hook_command) {
+        (Some(url), Some(secret), _) => {
+            let web = Web::new(url.clone(), key::read_hook_secrets(secret)?)?;
+            if web.is_readable() {
+                tracing::warn!("{url} is plain HTTP: whoever is on the way can read what is told");
+            }
+            Way::Web(Box::new(web))
+        }
+        (_, _, Some(program)) => Way::Program(Program::new(program.clone())),
+        _ => return Ok(None),
+    };
+    Ok(Some(Arc::new(Hooks::new(way, args.asks(), args.hook_timeout.into()))))
 }
 
 /// What lies below `--www` is anybody's.

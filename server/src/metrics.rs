@@ -18,12 +18,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::hooks::Calls;
 use crate::route::Target;
 use crate::store::{Figures, Meters};
 
 mod total;
 
-use total::Total;
+pub(crate) use total::Total;
 
 /// The media type of what [`Metrics::text`] writes.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -100,6 +101,7 @@ struct State {
     disk_free: Now,
     disk_free_min: Now,
     unsynced: Now,
+    events_waiting: Now,
     read_only: Now,
 }
 
@@ -192,6 +194,15 @@ impl Metrics {
         }
     }
 
+    /// Counts what becomes of a hook's calls too.
+    pub fn watch_hooks(&mut self, calls: &Calls) {
+        self.registry.register(
+            "hook_calls_total",
+            "Tries to tell or ask a hook; given_up counts the events that were not heard in the end",
+            calls.family(),
+        );
+    }
+
     /// A request was refused.
     pub fn refused(&self, code: ProblemCode) {
         self.problems.get_or_create(&Code { code: code.row().code }).add(1);
@@ -248,6 +259,11 @@ fn register_store(registry: &mut Registry, meters: &Meters) {
         "Syncs of blobs that failed; what was not synced before is asked of its sender again",
         of(&meters.sync_failures),
     );
+    registry.register(
+        "hook_events_dropped_total",
+        "Events that no hook is told of, because too many waited",
+        of(&meters.events_dropped),
+    );
 }
 
 impl State {
@@ -259,6 +275,7 @@ impl State {
             ("disk_free_bytes", "What the disk of the data has free", &self.disk_free),
             ("disk_free_min_bytes", "What of that new uploads leave free", &self.disk_free_min),
             ("unsynced_bytes", "What is written and not synced", &self.unsynced),
+            ("hook_events_waiting", "Events that wait to be told to a hook", &self.events_waiting),
             ("read_only", "1 once the index failed: only a restart mends it", &self.read_only),
         ] {
             registry.register(name, help, gauge.clone());
@@ -272,6 +289,7 @@ impl State {
         self.disk_free.set(figures.disk_free_bytes);
         self.disk_free_min.set(figures.disk_free_min_bytes);
         self.unsynced.set(figures.unsynced_bytes);
+        self.events_waiting.set(figures.events_waiting);
         self.read_only.set(u64::from(!takes_writes));
     }
 }

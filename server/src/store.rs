@@ -4,6 +4,7 @@
 //! `NotFound`, as if it did not exist. Everything a status calls `held` is durable and verified.
 
 pub mod disk;
+pub mod event;
 pub mod watched;
 
 use std::future::Future;
@@ -46,6 +47,8 @@ pub struct NewUpload {
     pub chunk_size: Option<u64>,
     /// The caller's idempotency key and a digest of the request it came with.
     pub idempotency: Option<(String, Digest)>,
+    /// The id that it is to have, if that was needed before; random, and nobody else's.
+    pub id: Option<UploadId>,
 }
 
 /// An open upload, or one that was sealed and is still remembered.
@@ -264,6 +267,14 @@ pub trait Store: Send + Sync + 'static {
     /// Begins an upload and reserves its space. The same idempotency key with the same request
     /// returns the upload that it began before.
     fn create(&self, owner: &Owner, new: NewUpload) -> impl Future<Output = Result<Upload>> + Send;
+
+    /// Whether the same idempotency key with the same request has begun an upload that is still there.
+    fn has_begun(
+        &self,
+        owner: &Owner,
+        key: &str,
+        request: Digest,
+    ) -> impl Future<Output = Result<bool>> + Send;
 
     /// One upload. Never syncs and never waits for a writer.
     fn upload(&self, owner: &Owner, id: UploadId) -> impl Future<Output = Result<Upload>> + Send;

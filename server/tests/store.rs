@@ -8,6 +8,7 @@ mod store {
     mod copies;
     mod crash;
     mod ends;
+    mod events;
     mod everyone;
     mod faults;
     mod fixture;

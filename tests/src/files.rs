@@ -48,6 +48,20 @@ impl Folder {
     }
 }
 
+/// A shell script that can be run at once: nothing here ever has it open for writing, which a program that is started
+/// meanwhile would have too, and then the system runs it for nobody.
+///
+/// # Panics
+/// When it cannot be written.
+#[must_use]
+pub fn runnable(path: &Path, script: &str) -> PathBuf {
+    let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 700 \"$1\"";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", write, "sh"]).arg(path).arg(script);
+    assert!(shell.status().expect("a shell").success(), "{} is not written", path.display());
+    path.to_owned()
+}
+
 impl Default for Folder {
     fn default() -> Self {
         Self::new()

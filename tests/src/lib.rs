@@ -23,6 +23,7 @@ pub mod log;
 pub mod memory;
 pub mod page;
 pub mod process;
+pub mod receiver;
 pub mod screen;
 pub mod server;
 pub mod site;

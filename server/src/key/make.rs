@@ -10,6 +10,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64ct::{Base64, Encoding as _};
 
 use super::KeyError;
+use crate::hooks::written;
 use crate::token::KEY_BYTES_MIN;
 
 /// A file for its owner only, and one for everybody.
@@ -33,6 +34,16 @@ pub fn make_secret(path: &Path) -> Result<(), KeyError> {
     let at = |source| KeyError::Disk { path: path.to_owned(), source };
     let digits = random().map_err(at)?;
     write_new(path, SECRET, &format!("{digits}\n"))
+}
+
+/// Makes a secret for webhooks, in a file that is not there yet.
+///
+/// # Errors
+/// [`KeyError::Taken`], [`KeyError::Disk`].
+pub fn make_hook_secret(path: &Path) -> Result<(), KeyError> {
+    let at = |source| KeyError::Disk { path: path.to_owned(), source };
+    let secret = random_bytes().map_err(at)?;
+    write_new(path, SECRET, &format!("{}\n", written(&secret)))
 }
 
 /// Makes a key of Ed25519: the private half at `path`, the public one beside it under the same name and
@@ -70,10 +81,14 @@ pub(super) fn own_secret(path: &Path) -> io::Result<()> {
     sync_folder_of(path)
 }
 
-fn random() -> io::Result<String> {
+fn random_bytes() -> io::Result<[u8; KEY_BYTES_MIN]> {
     let mut secret = [0; KEY_BYTES_MIN];
     getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(secret.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(secret)
+}
+
+fn random() -> io::Result<String> {
+    Ok(random_bytes()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// RFC 7468. Keys of Ed25519 take one line of 64 characters at most, which is as long as lines may be.

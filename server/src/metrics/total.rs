@@ -12,10 +12,10 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 
 /// Counts up. Its name ends in `_total`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Total(Counter);
+pub(crate) struct Total(Counter);
 
 impl Total {
-    pub(super) fn add(&self, more: u64) {
+    pub(crate) fn add(&self, more: u64) {
         self.0.inc_by(more);
     }
 }

@@ -32,11 +32,26 @@ pub(super) async fn begin<S: Store>(
     let idempotency = idempotency(call, &request)?;
     let CreateRequest { size, chunk_size, meta, digests, .. } = request;
     let made_with = chunk_size.unwrap_or(call.app.config.chunk_len);
-    let new = NewUpload { meta, size, chunk_size, idempotency };
+    let new = allowed(call, NewUpload { meta, size, chunk_size, idempotency, id: None }).await?;
     let upload = call.app.store.create(&call.owner, new).await?;
     // Digests of chunks of another size say nothing here.
     let digests = digests.filter(|_| made_with == upload.plan.chunk_len());
     Ok((upload, digests))
+}
+
+/// Asks the hook, if there is one that is to be asked. What a request that is repeated has begun already was
+/// allowed then.
+async fn allowed<S: Store>(call: &Call<'_, S>, new: NewUpload) -> Result<NewUpload, Refusal> {
+    let Some(hooks) = call.app.config.hooks.as_ref().filter(|hooks| hooks.asks()) else {
+        return Ok(new);
+    };
+    if let Some((key, request)) = &new.idempotency
+        && call.app.store.has_begun(&call.owner, key, *request).await?
+    {
+        return Ok(new);
+    }
+    let id = hooks.ask(&call.owner, &new.meta, new.size).await?;
+    Ok(NewUpload { id: Some(id), ..new })
 }
 
 /// Tells the store the digests known so far, so that what it has already is never sent.

@@ -53,8 +53,9 @@ use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::proof::Proof;
 use longhaul_protocol::wire::{DigestRun, FileInfo};
 use longhaul_protocol::{ChunkIndex, Digest, Millis};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
+use super::event::{EventKey, Waiting};
 use super::{
     Capabilities, ChunkBegin, Figures, Growing, Meters, NewUpload, Offered, Owner, Page, Result,
     Store, StoreError, Upload,
@@ -96,6 +97,8 @@ pub struct DiskStore(Arc<Inner>);
 /// What a store has. The fields go in their order: their threads end before the lock does.
 #[derive(Debug)]
 struct Inner {
+    /// An event was queued.
+    happened: Notify,
     syncer: Syncer,
     wholes: Wholes,
     live: Mutex<HashMap<UploadId, Arc<Live>>>,
@@ -130,6 +133,31 @@ impl DiskStore {
     /// Waits until everything received is held. To be called when no request is served any more.
     pub async fn shutdown(&self) {
         self.0.syncer.drained().await;
+    }
+
+    /// The oldest events that wait to be told and are wanted, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the index.
+    pub async fn events(
+        &self,
+        limit: usize,
+        is_wanted: impl Fn(EventKey) -> bool + Send + 'static,
+    ) -> Result<Waiting> {
+        self.off(move |store| store.index.events(limit, is_wanted)).await
+    }
+
+    /// These were told, or never will be.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the index; they wait on then.
+    pub async fn forget_events(&self, keys: Vec<EventKey>) -> Result<()> {
+        self.off(move |store| store.index.forget_events(&keys)).await
+    }
+
+    /// Waits until an event was queued, since this was last waited for. For one who waits.
+    pub async fn happened(&self) {
+        self.0.happened.notified().await;
     }
 
     /// What becomes of the index, to be asked for once the store and its clones are dropped.
@@ -178,6 +206,11 @@ impl Store for DiskStore {
     async fn create(&self, owner: &Owner, new: NewUpload) -> Result<Upload> {
         let owner = owner.clone();
         self.off(move |store| store.create(&owner, new)).await
+    }
+
+    async fn has_begun(&self, owner: &Owner, key: &str, request: Digest) -> Result<bool> {
+        let (owner, key, now) = (owner.clone(), key.to_owned(), self.0.config.clock.now());
+        self.off(move |store| store.index.has_begun(&owner, &key, request, now)).await
     }
 
     async fn upload(&self, owner: &Owner, id: UploadId) -> Result<Upload> {
@@ -307,6 +340,7 @@ impl Inner {
             disk_free_bytes: self.free_bytes()?,
             disk_free_min_bytes: self.config.disk_free_min,
             unsynced_bytes: self.syncer.unsynced_bytes(),
+            events_waiting: self.index.events_waiting()?,
             ..self.space.figures()
         })
     }

@@ -22,6 +22,8 @@ pub struct Figures {
     pub disk_free_min_bytes: u64,
     /// What is written and not synced, bytes.
     pub unsynced_bytes: u64,
+    /// Events that wait to be told to others.
+    pub events_waiting: u64,
 }
 
 /// What it has done since it started. Clones count the same.
@@ -35,6 +37,8 @@ pub struct Meters {
     pub sent_bytes: Counter,
     /// Of chunks that were here already, bytes.
     pub reused_bytes: Counter,
+    /// Events that nobody was told of, because too many waited.
+    pub events_dropped: Counter,
 }
 
 impl Default for Meters {
@@ -44,6 +48,7 @@ impl Default for Meters {
             sync_failures: Counter::default(),
             sent_bytes: Counter::default(),
             reused_bytes: Counter::default(),
+            events_dropped: Counter::default(),
         }
     }
 }

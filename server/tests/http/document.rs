@@ -169,7 +169,7 @@ fn check_taken(path: &'static Value, operation: &'static Value, request: &Reques
 }
 
 /// Text, where a number is written in digits.
-fn assert_text(text: &str, schema: &'static Value, what: &str) {
+pub fn assert_text(text: &str, schema: &'static Value, what: &str) {
     let is_number = resolved(schema)["type"] == "integer";
     let value = if is_number { json!(text.parse::<u64>().expect(what)) } else { json!(text) };
     assert_valid(&value, schema, what);
@@ -209,7 +209,7 @@ pub fn alone(schema: &Value) -> Value {
 const CLOSED: &str = "unevaluatedProperties";
 
 /// A schema that takes no members which are not documented.
-fn closed(schema: &Value) -> Value {
+pub fn closed(schema: &Value) -> Value {
     let mut closed = close_inside(schema);
     let is_any_object = schema.get("$ref").is_none() && schema.get("properties").is_none();
     if let (false, Some(schema)) = (is_any_object, closed.as_object_mut()) {

@@ -20,6 +20,7 @@ mod downloads;
 mod early_answers;
 mod from_files;
 mod guests;
+mod hooks;
 mod limits;
 mod links;
 mod matrix;

@@ -101,7 +101,7 @@ pub(super) fn bytes(len: u64, seed: u64) -> Vec<u8> {
 
 pub(super) fn named(name: &str, size: u64) -> NewUpload {
     let meta = FileMeta { name: name.to_owned(), ..FileMeta::default() };
-    NewUpload { meta, size, chunk_size: None, idempotency: None }
+    NewUpload { meta, size, chunk_size: None, idempotency: None, id: None }
 }
 
 /// A file to be sent, chunk by chunk.

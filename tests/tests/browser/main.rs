@@ -21,6 +21,7 @@ mod first_chunk;
 mod folders;
 mod glue;
 mod handles;
+mod hooks;
 mod hostile;
 mod killed_server;
 mod links;

@@ -9,6 +9,7 @@ use longhaul_protocol::Millis;
 use longhaul_protocol::plan::CHUNK_LEN_DEFAULT;
 
 use super::work::{Threads, Work};
+use crate::store::event::Tells;
 
 /// For whatever else is written on the disk, bytes: the index has room of its own.
 pub const DISK_FREE_MIN: u64 = 256 << 20;
@@ -52,6 +53,10 @@ pub struct Config {
     /// How long an upload lives to which nothing came at all, milliseconds: shorter, because its
     /// whole room is reserved for nothing.
     pub empty_expiry_ms: u64,
+    /// Which events are queued to be told to others.
+    pub tells: Tells,
+    /// How many of them wait at most; of more the oldest are given up.
+    pub events_max: u64,
     /// What time it is.
     pub clock: Clock,
     /// What the next upload or file is called.
@@ -89,6 +94,8 @@ impl Default for Config {
             whole_save_bytes: 4 << 30,
             idle_expiry_ms: 24 * 60 * 60 * 1000,
             empty_expiry_ms: 60 * 60 * 1000,
+            tells: Tells::default(),
+            events_max: 100_000,
             clock: Clock::system(),
             ids: Ids::random(),
             work: Arc::new(Threads),

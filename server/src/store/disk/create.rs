@@ -39,7 +39,7 @@ impl Inner {
     fn begin(&self, owner: &Owner, new: NewUpload) -> Result<Arc<Live>> {
         let now = self.config.clock.now();
         let plan = choose_plan(new.size, new.chunk_size, self.config.chunk_len)?;
-        let id = UploadId(self.new_id()?);
+        let id = new.id.map_or_else(|| self.new_id().map(UploadId), Ok)?;
         let (key, request) = new.idempotency.unzip();
         let mut row = UploadRow {
             owner: owner.0.clone(),

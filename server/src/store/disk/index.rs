@@ -9,6 +9,7 @@
 
 mod backend;
 mod chunks;
+mod events;
 mod expired;
 mod files;
 mod find;
@@ -32,6 +33,7 @@ use crate::store::{Result, StoreError};
 
 pub(super) use backend::FileBackend;
 pub(super) use chunks::{DurableChunk, Removed};
+pub(super) use events::Queue;
 pub(super) use files::Published;
 pub(super) use find::Source;
 pub(super) use open::Trust;
@@ -40,11 +42,17 @@ pub(super) use uploads::Created;
 pub(super) use whole::Unhashed;
 
 /// The schema that this server writes. A change of it is a new number and a step in [`MIGRATIONS`].
-pub const SCHEMA_VERSION: u64 = 6;
+pub const SCHEMA_VERSION: u64 = 7;
 
 /// The step at position `n` makes schema `n + 2` of schema `n + 1`; all run in one transaction.
-const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] =
-    &[make_tables, migrate::share_blobs, whole::begin_all, migrate::nothing, migrate::join_sources];
+const MIGRATIONS: &[fn(&WriteTransaction) -> Result<()>] = &[
+    make_tables,
+    migrate::share_blobs,
+    whole::begin_all,
+    migrate::nothing,
+    migrate::join_sources,
+    make_tables,
+];
 
 /// How many rows of chunks or references go in one commit: those of a million chunks, dropped at
 /// once, would hold up everybody's commits for seconds.
@@ -85,6 +93,8 @@ const IDEMPOTENCY: TableDefinition<'_, (&str, &str), ([u8; 32], Id)> =
     TableDefinition::new("idempotency");
 /// Upload that expired and is gone → owner, when it went.
 const EXPIRED: TableDefinition<'_, Id, (&str, u64)> = TableDefinition::new("expired");
+/// When something happened, to which upload → [`Event`](crate::store::event::Event) that is to be told.
+const EVENTS: TableDefinition<'_, (u64, Id), &[u8]> = TableDefinition::new("events");
 /// Blob of a sealed file that is to be hashed as a whole → how much of it is, bytes, and what the
 /// hasher made of that.
 const HASHING: TableDefinition<'_, Id, (u64, &[u8])> = TableDefinition::new("hashing");
@@ -111,6 +121,7 @@ pub enum IndexOpenError {
 #[derive(Debug)]
 pub(super) struct Index {
     db: Database,
+    queue: Queue,
     failed: AtomicBool,
 }
 
@@ -183,6 +194,7 @@ fn make_tables(txn: &WriteTransaction) -> Result<()> {
     txn.open_table(ROOTS)?;
     txn.open_table(IDEMPOTENCY)?;
     txn.open_table(EXPIRED)?;
+    txn.open_table(EVENTS)?;
     txn.open_table(HASHING)?;
     txn.open_table(WHOLES)?;
     txn.open_table(GARBAGE)?;

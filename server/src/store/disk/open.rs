@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::block::Blocks;
 use super::config::Config;
 use super::ending::Ending;
-use super::index::{FileBackend, Index, IndexOpenError, Trust};
+use super::index::{FileBackend, Index, IndexOpenError, Queue, Trust};
 use super::layout::Layout;
 use super::lock::{DirLock, LockError};
 use super::medium::{Disk, OpenHow};
@@ -62,13 +62,18 @@ impl DiskStore {
         let layout = Layout::new(dir);
         let spare = Arc::new(Spare::open(&*disk, &layout.spare(), config.index_spare_bytes));
         let ending = Arc::new(Ending::new(Arc::clone(&disk), layout.clone()));
-        let index = Arc::new(open_index(&*disk, &layout, &spare, &ending, &config)?);
+        let meters = Meters::default();
+        let queue = Queue {
+            tells: config.tells,
+            max: config.events_max,
+            dropped: meters.events_dropped.clone(),
+        };
+        let index = Arc::new(open_index(&*disk, &layout, &spare, &ending, (&config, queue))?);
         let unreadable = |source| index_error(&layout, &ending, source);
         if !has_blobs && index.needs_a_blob().map_err(unreadable)? {
             return Err(lost_blobs(&layout));
         }
         make_dirs(&*disk, &layout)?;
-        let meters = Meters::default();
         let syncer =
             Syncer::start(Arc::clone(&index), &meters, config.unsynced_bytes_max, &*config.work)
                 .map_err(|source| OpenError::Disk { path: layout.dir().to_owned(), source })?;
@@ -79,6 +84,7 @@ impl DiskStore {
         let space = Arc::new(Space::of(index.promised().map_err(unreadable)?, spare));
         let inner = Inner {
             ending: Arc::clone(&ending),
+            happened: Notify::new(),
             syncer,
             wholes,
             live: Mutex::default(),
@@ -130,7 +136,7 @@ fn open_index(
     layout: &Layout,
     spare: &Arc<Spare>,
     ending: &Arc<Ending>,
-    config: &Config,
+    (config, queue): (&Config, Queue),
 ) -> Result<Index, OpenError> {
     let path = layout.index();
     let at = |source| OpenError::Disk { path: path.clone(), source };
@@ -140,7 +146,7 @@ fn open_index(
     let open = |file| {
         let (spare, ending) = (Arc::clone(spare), Arc::clone(ending));
         let backend = FileBackend { file, spare, ending };
-        Index::open(backend, config.index_cache_bytes, trust)
+        Index::open(backend, config.index_cache_bytes, trust, queue.clone())
     };
     let told = |opened: Result<Index, IndexOpenError>| {
         opened.map_err(|error| match error {

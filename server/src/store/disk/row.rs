@@ -28,8 +28,8 @@ const CHECKSUM_LEN: usize = 8;
 /// pin, or what takes their place, a row of the chunk and one that finds it by its digest, are 128 bytes
 /// in pages that are half full at worst, half of them to be written anew before the old ones are free.
 const CHUNK_ROWS_BYTES: u64 = 512;
-/// What the rows of an upload and of its file take at most, bytes, but for names and metadata, which
-/// are in both, each on pages of its own that may be half empty.
+/// What the rows of an upload, of its file and of the event that tells of it take at most, bytes, but for names
+/// and metadata, which are in all, each on pages of its own that may be half empty.
 const UPLOAD_ROWS_BYTES: u64 = 8 << 10;
 
 /// A row that is written as JSON.
@@ -106,7 +106,7 @@ impl UploadRow {
         let meta = serde_json::to_vec(&self.meta).map_err(|error| damaged::<Self>(&error))?;
         let owner_len = self.owner.len() as u64;
         let rows = self.plan()?.chunk_count().saturating_mul(CHUNK_ROWS_BYTES + 2 * owner_len);
-        let of_one = UPLOAD_ROWS_BYTES + 4 * (meta.len() as u64 + owner_len);
+        let of_one = UPLOAD_ROWS_BYTES + 6 * (meta.len() as u64 + owner_len);
         Ok(Need {
             owner: self.owner.clone(),
             bytes: self.len,

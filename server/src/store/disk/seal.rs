@@ -93,6 +93,7 @@ impl Inner {
         let published = self.index.publish(live.id, file, root, now, expires_at, &gone)?;
         if let Published::File { info, is_shared } = &published {
             self.wholes.wake();
+            self.happened.notify_one();
             self.space.give_back_rows(&live.need);
             let (upload, bytes) = (live.id, info.size);
             tracing::info!(%upload, %file, bytes, is_shared, "sealed");

@@ -145,6 +145,7 @@ impl Inner {
         let ended = live.change(|state| state.has_expired(now) && state.chunks.end());
         if ended {
             self.remove_upload(&live, Some(now))?;
+            self.happened.notify_one();
             tracing::info!(upload = %id, "upload expired");
         }
         Ok(ended)

@@ -10,6 +10,7 @@ use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, digest};
 use longhaul_server::store::disk::DiskStore;
+use longhaul_server::store::event::{Event, Sealed, What};
 use longhaul_server::store::{
     ChunkBegin, ChunkWriter as _, FileReader as _, Owner, Store as _, StoreError, Upload,
 };
@@ -173,6 +174,71 @@ pub(super) async fn promises(
         return Err(format!("upload {id} was cancelled and is back"));
     }
     Ok(listed)
+}
+
+/// What an event is about: the file that was made, or the upload that expired.
+pub(super) fn subject(event: &Event) -> [u8; 16] {
+    match &event.what {
+        What::Sealed(sealed) => sealed.file.0,
+        What::Created | What::Expired => event.upload.0,
+    }
+}
+
+/// There is an event of exactly what happened, until somebody was told of it.
+pub(super) async fn events(
+    store: &DiskStore,
+    owner: &Owner,
+    world: &Mutex<World>,
+    listed: &Listed,
+) -> Told {
+    let said = |error: StoreError| format!("events: {error}");
+    // What has expired and is still there is told of when it goes.
+    let now = world.lock().unwrap().now();
+    store.sweep(now).await.map_err(said)?;
+    let waiting = store.events(usize::MAX, |_| true).await.map_err(said)?;
+    if !waiting.damaged.is_empty() {
+        return Err("the row of an event is damaged".to_owned());
+    }
+    let mut events = BTreeMap::new();
+    for event in waiting.events.iter().filter(|event| event.owner == owner.0) {
+        if events.insert(subject(event), event).is_some() {
+            return Err(format!("it is to be told twice: {event:?}"));
+        }
+    }
+    let may_have_expired: Vec<_> = {
+        let world = world.lock().unwrap();
+        let open = world.uploads.iter().filter(|(_, known)| !known.may_be_sealed);
+        open.map(|(id, _)| *id).collect()
+    };
+    for id in may_have_expired {
+        let expired = matches!(store.upload(owner, id).await, Err(StoreError::Expired));
+        let told = world.lock().unwrap().may_be_told.contains(&id.0);
+        if expired && !told && !events.contains_key(&id.0) {
+            return Err(format!("upload {id} expired and nobody will be told"));
+        }
+    }
+    for event in events.values().filter(|event| event.what == What::Expired) {
+        if !matches!(store.upload(owner, event.upload).await, Err(StoreError::Expired)) {
+            return Err(format!("upload {} did not expire, and that is to be told", event.upload));
+        }
+    }
+    let world = world.lock().unwrap();
+    let is_told = |id: &FileId| events.contains_key(&id.0) || world.may_be_told.contains(&id.0);
+    if let Some(id) = listed.files.keys().find(|id| !is_told(id)) {
+        return Err(format!("file {id} was made and nobody will be told"));
+    }
+    for event in events.values() {
+        if world.told.contains(&event.key()) {
+            return Err(format!("this was told and is to be told again: {event:?}"));
+        }
+        let What::Sealed(Sealed { file, root, .. }) = &event.what else { continue };
+        match listed.files.get(file) {
+            Some(info) if (info.root, info.size) == (*root, event.size) => {}
+            None if world.deletes.contains_key(file) => {}
+            _ => return Err(format!("file {file} is not what is to be told: {event:?}")),
+        }
+    }
+    Ok(())
 }
 
 fn check_upload(id: UploadId, known: &Known, now: Option<&Upload>) -> Told {

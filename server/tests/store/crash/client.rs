@@ -53,7 +53,7 @@ impl Client {
     async fn deed(&mut self) -> Told {
         let upload = self.any_upload();
         let file = self.any_file();
-        match (self.rng.u8(..46), upload, file) {
+        match (self.rng.u8(..48), upload, file) {
             (0..=2, ..) | (_, None, None) => self.create().await,
             (3..=12, Some(id), _) => self.put(id).await,
             (13..=15, Some(id), _) => self.replace(id).await,
@@ -69,6 +69,7 @@ impl Client {
             (37..=38, Some(id), _) => self.offer_what_another_has(id).await,
             (39..=42, Some(id), _) => self.go_on(id).await,
             (43, ..) => self.trespass().await,
+            (44..=45, ..) => self.tell().await,
             _ => check::lists(&self.store, &self.owner, &self.world, || self.excuses()).await,
         }
     }

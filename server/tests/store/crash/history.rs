@@ -8,6 +8,7 @@ use longhaul_protocol::Millis;
 use longhaul_server::store::Owner;
 use longhaul_server::store::disk::medium::Disk as _;
 use longhaul_server::store::disk::{Clock, Config, DiskStore, Ids};
+use longhaul_server::store::event::Tells;
 
 use super::check::{self, DIR};
 use super::client::Client;
@@ -81,6 +82,7 @@ fn config(world: &World, stage: &Stage, rng: &mut Rng) -> Config {
         index_cache_bytes: 1 << 20,
         bytes_per_owner_max: Some(OWNER_BYTES_MAX),
         unsynced_bytes_max: if rng.bool() { 1 << 30 } else { CHUNK },
+        tells: Tells { sealed: true, expired: true },
         clock: Clock::new(move || Millis(now.load(std::sync::atomic::Ordering::SeqCst))),
         ids: Ids::new(move || Ok(ids.lock().unwrap().u128(..).to_le_bytes())),
         work: Arc::new(stage.clone()),
@@ -177,7 +179,9 @@ impl History {
         let listed = stage.run(async {
             let mut all = Vec::new();
             for (owner, world) in &worlds {
-                all.push(check::promises(&store, owner, world).await?);
+                let listed = check::promises(&store, owner, world).await?;
+                check::events(&store, owner, world, &listed).await?;
+                all.push(listed);
             }
             drop(store);
             Ok::<_, String>(all)

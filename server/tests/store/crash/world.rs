@@ -9,6 +9,7 @@ use bytes::Bytes;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan};
+use longhaul_server::store::event::EventKey;
 
 use crate::store::fixture::{CHUNK, bytes};
 
@@ -115,6 +116,10 @@ pub(super) struct World {
     pub(super) gone_files: BTreeSet<FileId>,
     /// How often a delete was asked for.
     pub(super) deletes: BTreeMap<FileId, u32>,
+    /// Events that somebody began to forget, by the file that was made or the upload that expired.
+    pub(super) may_be_told: BTreeSet<[u8; 16]>,
+    /// Those that are forgotten for good.
+    pub(super) told: BTreeSet<EventKey>,
     /// The disk failed at some time, so that the store may say so.
     pub(super) may_fail: bool,
     pub(super) wrong: Vec<String>,
@@ -131,6 +136,8 @@ impl World {
             gone_uploads: BTreeSet::new(),
             gone_files: BTreeSet::new(),
             deletes: BTreeMap::new(),
+            may_be_told: BTreeSet::new(),
+            told: BTreeSet::new(),
             may_fail: false,
             wrong: Vec::new(),
             answers: 0,

@@ -71,6 +71,7 @@ impl Index {
             let mut file_row = file_row(&row, upload, blob, root, sealed_at);
             file_row.sha256 = whole::begin(txn, blob, row.plan()?)?;
             txn.open_table(FILES)?.insert(file.0, file_row.encode()?.as_slice())?;
+            self.queue.sealed(txn, file, &file_row)?;
             (row.file, row.last_activity, row.expires_at) = (Some(file), now, expires_at);
             uploads::put_upload(txn, upload, &row)?;
             let info = Box::new(file_row.info(file)?);

@@ -15,7 +15,7 @@ use longhaul_protocol::Millis;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, TableError, WriteTransaction};
 
 use super::backend::FileBackend;
-use super::{Index, IndexOpenError, META, SCHEMA_VERSION, bring_up_to_date};
+use super::{Index, IndexOpenError, META, Queue, SCHEMA_VERSION, bring_up_to_date};
 use crate::store::{Result, StoreError};
 
 /// How far an index is trusted that was closed cleanly.
@@ -35,9 +35,10 @@ impl Index {
         backend: FileBackend,
         cache_bytes: usize,
         trust: Trust,
+        queue: Queue,
     ) -> Result<Self, IndexOpenError> {
         let (db, was_compared) = open_checked(backend, cache_bytes, trust)?;
-        let index = Self { db, failed: AtomicBool::new(false) };
+        let index = Self { db, queue, failed: AtomicBool::new(false) };
         index.migrate()?;
         if was_compared {
             index.write(|txn| set_meta(txn, COMPARED, trust.now.0))?;

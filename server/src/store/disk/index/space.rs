@@ -72,11 +72,12 @@ mod tests {
     use longhaul_protocol::wire::ids::FileId;
     use longhaul_protocol::{ChunkIndex, Digest, Millis};
 
-    use super::super::{Borrower, Created, DurableChunk, FileBackend, Trust};
+    use super::super::{Borrower, Created, DurableChunk, FileBackend, Queue, Trust};
     use super::*;
     use crate::store::disk::layout::Layout;
     use crate::store::disk::medium::{Disk as _, OpenHow};
     use crate::store::disk::{Ending, RealDisk};
+    use crate::store::event::Tells;
 
     const CHUNKS_EACH: u64 = 20_000;
     const TIME: Millis = Millis(1);
@@ -92,10 +93,12 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("index");
             let file = RealDisk.open(&path, OpenHow::Create).unwrap();
+            let tells = Tells { sealed: true, expired: true };
+            let queue = Queue { tells, max: u64::MAX, ..Queue::default() };
             let trust = Trust { now: TIME, for_ms: 0, has_failed: false };
             let ending = Arc::new(Ending::new(Arc::new(RealDisk), Layout::new(dir.path())));
             let backend = FileBackend { file, spare: Arc::default(), ending };
-            let index = Index::open(backend, 64 << 20, trust).unwrap();
+            let index = Index::open(backend, 64 << 20, trust, queue).unwrap();
             Self { _dir: dir, path, index }
         }
 

@@ -2,11 +2,11 @@
 
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{Digest, Millis};
-use redb::{ReadableTable as _, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 
 use super::expired;
 use super::{
-    Cursor, GARBAGE, IDEMPOTENCY, Index, UPLOADS, UPLOADS_BY_OWNER, newest_first, next_time,
+    Cursor, GARBAGE, IDEMPOTENCY, Id, Index, UPLOADS, UPLOADS_BY_OWNER, newest_first, next_time,
 };
 use crate::store::disk::layout::BlobId;
 use crate::store::disk::row::{Row as _, UploadRow};
@@ -35,7 +35,13 @@ impl Index {
         self.write(|txn| {
             let keyed = row.idempotency_key.as_deref().zip(request);
             if let Some((key, request)) = keyed
-                && let Some(before) = upload_under_key(txn, &row.owner, key, request, now)?
+                && let Some(before) = under_key(
+                    &txn.open_table(IDEMPOTENCY)?,
+                    &txn.open_table(UPLOADS)?,
+                    (&row.owner, key),
+                    request,
+                    now,
+                )?
             {
                 return Ok(Created::Before(before));
             }
@@ -49,6 +55,20 @@ impl Index {
             by_owner.insert((row.owner.as_str(), newest_first(row.created_at), id.0), ())?;
             put_upload(txn, id, row)?;
             Ok(Created::New(room))
+        })
+    }
+
+    /// Whether a key has begun an upload of an owner's that is still there.
+    pub(in crate::store::disk) fn has_begun(
+        &self,
+        owner: &Owner,
+        key: &str,
+        request: Digest,
+        now: Millis,
+    ) -> Result<bool> {
+        self.read(|txn| {
+            let (keys, uploads) = (txn.open_table(IDEMPOTENCY)?, txn.open_table(UPLOADS)?);
+            Ok(under_key(&keys, &uploads, (&owner.0, key), request, now)?.is_some())
         })
     }
 
@@ -120,6 +140,7 @@ impl Index {
             let Some(row) = take_upload(txn, id)? else { return Ok(None) };
             if let Some(at) = expired {
                 expired::remember(txn, id, &row.owner, at)?;
+                self.queue.expired(txn, id, &row, at)?;
             }
             if row.file.is_some() {
                 return Ok(None);
@@ -164,18 +185,17 @@ fn drop_key(txn: &WriteTransaction, owner: &str, key: &str, id: UploadId) -> Res
     Ok(())
 }
 
-fn upload_under_key(
-    txn: &WriteTransaction,
-    owner: &str,
-    key: &str,
+/// The upload that a key of an owner has begun, if it is still there. A key of another request is an error.
+fn under_key(
+    keys: &impl ReadableTable<(&'static str, &'static str), ([u8; 32], Id)>,
+    uploads: &impl ReadableTable<Id, &'static [u8]>,
+    of: (&str, &str),
     request: Digest,
     now: Millis,
 ) -> Result<Option<UploadId>> {
-    let table = txn.open_table(IDEMPOTENCY)?;
-    let Some((before, id)) = table.get((owner, key))?.map(|row| row.value()) else {
-        return Ok(None);
-    };
-    match get_upload(txn, UploadId(id))? {
+    let Some((before, id)) = keys.get(of)?.map(|row| row.value()) else { return Ok(None) };
+    let row = uploads.get(id)?.map(|row| UploadRow::decode(row.value())).transpose()?;
+    match row {
         Some(row) if row.expires_at > now => {}
         _ => return Ok(None),
     }

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use super::{BlobRow, FileRow, Row, UploadRow};
 use crate::store::StoreError;
 use crate::store::disk::index::Cursor;
+use crate::store::event::Event;
 
 /// The bytes as each kind of row, and as the cursor of a listing.
 #[expect(clippy::panic, reason = "a check says so by panicking")]
@@ -24,6 +25,7 @@ pub fn hold_rows_to_their_word(bytes: &[u8]) {
     if let Some(row) = round_trip::<BlobRow>(bytes) {
         let _ = row.plan();
     }
+    round_trip::<Event>(bytes);
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Some(cursor) = Cursor::parse(text)
         && cursor.to_string() != text.to_ascii_lowercase()

@@ -3,9 +3,11 @@
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{ChunkIndex, digest};
+use longhaul_server::store::event::Event;
 use longhaul_server::store::{Store as _, StoreError};
 
 use super::Client;
+use crate::store::crash::check;
 use crate::store::crash::world::{KnownFile, Told, VARIANTS, content};
 use crate::store::fixture::HOUR;
 
@@ -97,6 +99,28 @@ impl Client {
         match self.store.sweep(now).await {
             Ok(_) => Ok(()),
             Err(error) => self.explained("sweep", error),
+        }
+    }
+
+    /// Tells somebody of what happened, and forgets it then.
+    pub(super) async fn tell(&mut self) -> Told {
+        let waiting = match self.store.events(3, |_| true).await {
+            Ok(waiting) => waiting,
+            Err(error) => return self.explained("events", error),
+        };
+        if !waiting.damaged.is_empty() {
+            return Err("the row of an event is damaged".to_owned());
+        }
+        let is_mine = |event: &&Event| event.owner == self.owner.0;
+        let events: Vec<_> = waiting.events.iter().filter(is_mine).collect();
+        self.world().may_be_told.extend(events.iter().map(|event| check::subject(event)));
+        let keys: Vec<_> = events.iter().map(|event| event.key()).collect();
+        match self.store.forget_events(keys.clone()).await {
+            Ok(()) => {
+                self.world().told.extend(keys);
+                Ok(())
+            }
+            Err(error) => self.explained("forget", error),
         }
     }
 }
