@@ -131,8 +131,9 @@ async function ask(url, options) {
   }
 }
 
-function told({ title, detail, advice }) {
-  return `${[title, detail].filter(Boolean).join(": ")}. ${advice}`;
+function told({ title, detail, advice, requestId }) {
+  const request = requestId ? ` It is request ${requestId} in the server's log.` : "";
+  return `${[title, detail].filter(Boolean).join(": ")}. ${advice}${request}`;
 }
 
 function nobody() {

@@ -121,9 +121,12 @@ impl Trouble {
             401 => Self::new(
                 Ending::NotAllowed,
                 format!(
-                    "{path}: {}. {} Put a valid token into LONGHAUL_TOKEN.",
-                    problem.title, problem.detail
-                ),
+                    "{path}: {}. {} Put a valid token into LONGHAUL_TOKEN. {}",
+                    problem.title,
+                    problem.detail,
+                    problem.request().unwrap_or_default()
+                )
+                .trim_end(),
             ),
             403 => Self::new(Ending::NotAllowed, format!("{path}: {problem}")),
             _ => Self::new(Ending::Refused, format!("{path}: {problem}")),

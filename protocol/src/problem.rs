@@ -318,6 +318,9 @@ pub struct Facts {
     /// With `too-large`: the most that is taken, bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// What the request is called in the server's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl Problem {
@@ -330,6 +333,12 @@ impl Problem {
             None if self.retryable => Retry::Later,
             None => Retry::Never,
         }
+    }
+
+    /// By what whoever runs the server finds it, in words; nothing of an answer that is not ours.
+    #[must_use]
+    pub fn request(&self) -> Option<String> {
+        self.facts.request_id.as_ref().map(|id| format!("It is request {id} in the server's log."))
     }
 
     /// The problem that a bare status tells of: an answer of some proxy, without a body of ours.
@@ -359,7 +368,8 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} {}", self.title, self.detail, self.advice)
+        write!(f, "{}: {} {}", self.title, self.detail, self.advice)?;
+        self.request().map_or(Ok(()), |request| write!(f, " {request}"))
     }
 }
 

@@ -97,6 +97,7 @@ fn every_header_of_ours_is_named_in_the_table() {
         header::IDEMPOTENCY_KEY,
         header::AUTHORIZATION,
         header::UPLOAD_TOKEN,
+        header::REQUEST_ID,
     ] {
         assert!(page.contains(&format!("`{name}`")), "{name}");
     }

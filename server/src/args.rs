@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use http::Uri;
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN};
 use longhaul_server::config::Limits;
+use longhaul_server::log::Format;
 use longhaul_server::permits::{Permits, Scope, TypePattern};
 use longhaul_server::store::Owner;
 use longhaul_server::store::disk::{DISK_FREE_MIN, Reuse};
@@ -137,10 +138,43 @@ pub struct ServeArgs {
           value_parser = humantime::Duration::from_str)]
     pub content_wait: humantime::Duration,
 
+    /// How long to go on serving after SIGTERM, while `/readyz` already answers 503: for a load balancer to
+    /// notice and to send new senders elsewhere.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_time)]
+    pub drain_delay: Duration,
+
+    /// How long requests in flight may take after that. What is cut off then is sent again by its
+    /// sender.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
+    pub stop_timeout: Duration,
+
     /// What to log on standard error, such as `warn` or `longhaul_server=debug`. At `info` there is
     /// a line for each request.
     #[arg(long, value_name = "FILTER", default_value = "info", value_parser = EnvFilter::from_str)]
     pub log: EnvFilter,
+
+    /// How to log: lines for people, or JSON for programs, one object a line.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// An object a line, with `timestamp`, `level`, `target`, `fields` and, where it is about a request,
+    /// `requestId`, which its answer has in `Request-Id`.
+    Json,
+}
+
+impl From<LogFormat> for Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }
 
 /// Whose chunks an upload may take.

@@ -81,7 +81,9 @@ pub struct Limits {
     pub linger_timeout: Duration,
     /// The most bytes of such a body that are discarded.
     pub drain_bytes_max: u64,
-    /// How long requests in flight may take once the server is told to stop.
+    /// How long everything is still served once the server is told to stop, while `/readyz` says so.
+    pub drain_delay: Duration,
+    /// How long requests in flight may take once it accepts no more.
     pub shutdown_timeout: Duration,
 }
 
@@ -108,6 +110,8 @@ impl Default for Limits {
             linger_timeout: Duration::from_secs(30),
             // The largest chunk there is: nothing honest has more left.
             drain_bytes_max: CHUNK_LEN_MAX,
+            // Nobody else takes over where there is one server: each second would be one more without.
+            drain_delay: Duration::from_secs(0),
             // One chunk at 7 Mbit/s, and less than the patience of a service manager.
             shutdown_timeout: Duration::from_secs(10),
         }

@@ -12,7 +12,8 @@ use http::header::{
 use http::request::Parts;
 use longhaul_protocol::wire::header::{
     CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_RATE_MAX, CHUNK_REPLACE, CHUNK_TRY, DIGEST,
-    IDEMPOTENCY_KEY, REPR_DIGEST, UPLOAD_CREATE, UPLOAD_TOKEN, WANT_DIGEST, WANT_REPR_DIGEST,
+    IDEMPOTENCY_KEY, REPR_DIGEST, REQUEST_ID, UPLOAD_CREATE, UPLOAD_TOKEN, WANT_DIGEST,
+    WANT_REPR_DIGEST,
 };
 
 use crate::gate::Standing;
@@ -21,7 +22,7 @@ use crate::gate::Standing;
 const MAX_AGE_SECONDS: u64 = 7200;
 
 /// What a page may read beyond the headers that any page may.
-const EXPOSED: [HeaderName; 9] = [
+const EXPOSED: [HeaderName; 10] = [
     LOCATION,
     ETAG,
     RETRY_AFTER,
@@ -31,6 +32,7 @@ const EXPOSED: [HeaderName; 9] = [
     HeaderName::from_static(REPR_DIGEST),
     HeaderName::from_static(DIGEST),
     HeaderName::from_static(UPLOAD_TOKEN),
+    HeaderName::from_static(REQUEST_ID),
 ];
 
 /// What a page may send beyond the headers that any page may.

@@ -27,6 +27,7 @@ pub mod owner;
 pub mod permits;
 pub mod place;
 pub mod precondition;
+pub mod request_id;
 pub mod respond;
 pub mod route;
 pub mod shares;

@@ -35,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::outcome::{Answer, Outcome, Refusal};
 use crate::permits::{Permits, Scope};
+use crate::request_id::{RequestIds, all_about};
 use crate::route::{Call, Target};
 use crate::socket::Socket;
 use crate::store::{Owner, Store, StoreError};
@@ -145,8 +146,8 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(WAITING_MAX)
 }
 
-/// Serves until `stop` is done; then accepts no more, lets requests in flight finish within
-/// `shutdown_timeout`, and cuts off the rest.
+/// Serves until `stop` is done; then tells whoever asks `/readyz` so, accepts no more after
+/// `drain_delay`, lets requests in flight finish within `shutdown_timeout`, and cuts off the rest.
 ///
 /// # Errors
 /// When there are no threads to serve with.
@@ -157,7 +158,11 @@ pub async fn serve<S: Store>(
 ) -> io::Result<()> {
     let crew = Crew::start()?;
     let (graceful, mut connections) = (GracefulShutdown::new(), JoinSet::new());
-    let mut stop = pin!(stop);
+    let mut stop = pin!(async {
+        stop.await;
+        app.stopping.store(true, Ordering::Relaxed);
+        tokio::time::sleep(app.config.limits.drain_delay).await;
+    });
     loop {
         tokio::select! {
             () = &mut stop => break,
@@ -178,13 +183,19 @@ pub async fn serve<S: Store>(
         }
     }
     drop(listener);
-    app.stopping.store(true, Ordering::Relaxed);
     if tokio::time::timeout(app.config.limits.shutdown_timeout, graceful.shutdown()).await.is_err()
     {
         tracing::warn!("cut off {} connections that did not finish in time", connections.len());
     }
     connections.shutdown().await;
     Ok(())
+}
+
+/// What the requests of one connection share.
+struct Connection {
+    outbox: Arc<Outbox>,
+    seat: Seat,
+    ids: RequestIds,
 }
 
 /// Serves one connection to its end.
@@ -200,15 +211,15 @@ async fn converse<S: Store>(
     let (limits, _connected) = (app.config.limits, app.metrics.connected());
     bound_idle_answers(&socket, limits.idle_answer_timeout);
     let (last, outbox) = (Mutex::new(String::new()), Arc::new(Outbox::default()));
-    let (lasts, seat) = (seat.lasts(), Arc::new(seat));
-    let io = TokioIo::new(Socket::new(socket, Arc::clone(&outbox)));
+    let (lasts, io) = (seat.lasts(), TokioIo::new(Socket::new(socket, Arc::clone(&outbox))));
+    let own = Arc::new(Connection { outbox, seat, ids: RequestIds::of_connection() });
     let service = service_fn(|request: Request<Incoming>| {
         // Not the address as it is: that would keep what was read, and hyper could not read into it again.
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         request.uri().path().clone_into(&mut last);
         drop(last);
-        let (app, outbox, seat) = (Arc::clone(&app), Arc::clone(&outbox), Arc::clone(&seat));
-        async move { Ok::<_, Infallible>(handle(&app, &outbox, &seat, request).await) }
+        let (app, own) = (Arc::clone(&app), Arc::clone(&own));
+        async move { Ok::<_, Infallible>(handle(&app, &own, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -291,20 +302,18 @@ fn bound_idle_answers(_socket: &TcpStream, _idle: Duration) {}
 /// Answers one request.
 async fn handle<S: Store>(
     app: &App<S>,
-    outbox: &Arc<Outbox>,
-    seat: &Seat,
+    connection: &Connection,
     request: Request<Incoming>,
 ) -> Response<Followed> {
     let (head, incoming) = request.into_parts();
-    let target = Target::of(head.uri.path());
-    let line = RequestLine::new(&head, target, &app.metrics);
-    let tally = line.tally();
-    let mut body = RequestBody::new(&head, incoming, Arc::clone(&tally), &app.config.limits);
+    let Connection { outbox, seat, ids } = connection;
+    let line = RequestLine::new(&head, ids.next(), &app.metrics);
+    let mut body = RequestBody::new(&head, incoming, Arc::clone(line.tally()), &app.config.limits);
     let host = check_host(&app.config, &head);
     let standing =
         host.as_ref().map_or(Standing::Foreign, |host| standing(&app.config, host, &head));
     let stay = seat.ask(&head.method);
-    let answer = match (&host, &stay) {
+    let mut answer = match (&host, &stay) {
         (_, Err(refused)) => Err(seat.refuse(*refused).await),
         (Err(_), Ok(_)) => host.map(|_| Outcome::Done),
         (Ok(host), Ok(_)) => {
@@ -317,13 +326,14 @@ async fn handle<S: Store>(
                 host,
                 body: &mut body,
                 outbox,
-                tally: &tally,
+                tally: line.tally(),
             };
-            decide(call, target).await
+            all_about(line.id(), pin!(decide(call, line.target()))).await
         }
     };
-    if let Err(refusal) = &answer {
+    if let Err(refusal) = &mut answer {
         app.metrics.refused(refusal.code);
+        refusal.problem.facts.request_id = Some(line.id().to_string());
     }
     // Before the answer, so that it is heard.
     body.discard().await;
@@ -393,7 +403,7 @@ mod tests {
         use crate::store::disk::DiskStore;
 
         fn size<'a, F: 'a>(
-            _: fn(&'a App<DiskStore>, &'a Arc<Outbox>, &'a Seat, Request<Incoming>) -> F,
+            _: fn(&'a App<DiskStore>, &'a Connection, Request<Incoming>) -> F,
         ) -> usize {
             size_of::<F>()
         }

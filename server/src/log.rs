@@ -11,6 +11,9 @@
 //! `in` and `out` are bytes of the bodies, as they were read and written; `chunk`, `offset` and
 //! `received` (the same number as `in`) are there when the request was to send a chunk and said
 //! which. A line is written once its answer is, or once its connection is gone.
+//!
+//! Each line that is about a request, those of the store too, ends with what its answer has in `Request-Id`
+//! (`log/lines.rs`).
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,13 +23,20 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Response, Uri};
+use http::{HeaderName, Method, Response};
 use http_body::{Frame, SizeHint};
 use longhaul_protocol::ChunkIndex;
+use longhaul_protocol::wire::header::REQUEST_ID;
+use tracing::Level;
 
 use crate::metrics::{Metrics, Over};
+use crate::request_id::{RequestId, about};
 use crate::respond::Body;
 use crate::route::Target;
+
+mod lines;
+
+pub use lines::{Format, start};
 
 /// What a request's own code tells its line.
 #[derive(Debug, Default)]
@@ -40,10 +50,12 @@ pub struct Tally {
 /// The line of one request; written when it is dropped.
 #[derive(Debug)]
 pub struct RequestLine {
+    id: RequestId,
     metrics: Arc<Metrics>,
     target: Target,
     method: Method,
-    uri: Uri,
+    /// Only where its line is written.
+    path: Option<Box<str>>,
     since: Instant,
     tally: Arc<Tally>,
     status: Option<u16>,
@@ -53,12 +65,15 @@ pub struct RequestLine {
 impl RequestLine {
     /// The line of a request that just came.
     #[must_use]
-    pub fn new(head: &Parts, target: Target, metrics: &Arc<Metrics>) -> Self {
+    pub fn new(head: &Parts, id: RequestId, metrics: &Arc<Metrics>) -> Self {
         Self {
+            id,
             metrics: Arc::clone(metrics),
-            target,
+            target: Target::of(head.uri.path()),
             method: head.method.clone(),
-            uri: head.uri.clone(),
+            path: tracing::enabled!(target: "longhaul::request", Level::INFO)
+                // A path may have characters that a terminal would obey.
+                .then(|| head.uri.path().escape_default().to_string().into()),
             since: Instant::now(),
             tally: Arc::default(),
             status: None,
@@ -66,15 +81,28 @@ impl RequestLine {
         }
     }
 
+    /// What it is called.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
     /// Where the request's own code tells what it did.
     #[must_use]
-    pub fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.tally)
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
     }
 
     /// The answer, which writes the line when it has been sent.
     #[must_use]
-    pub fn follow(mut self, response: Response<Body>) -> Response<Followed> {
+    pub fn follow(mut self, mut response: Response<Body>) -> Response<Followed> {
+        response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), self.id.header());
         self.status = Some(response.status().as_u16());
         response.map(|body| Followed { body, line: self })
     }
@@ -93,20 +121,22 @@ impl Drop for RequestLine {
             sent: self.out,
             took,
         });
-        tracing::info!(
-            target: "longhaul::request",
-            method = %self.method,
-            // A path may have characters that a terminal would obey.
-            path = %self.uri.path().escape_default(),
-            status = self.status,
-            in = received,
-            out = self.out,
-            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            chunk = chunk.map(|(index, _)| index.0),
-            offset = chunk.map(|(_, offset)| *offset),
-            received = chunk.map(|_| received),
-            "{}", if self.status.is_some() { "answered" } else { "unanswered" },
-        );
+        let write = || {
+            tracing::info!(
+                target: "longhaul::request",
+                method = %self.method,
+                path = self.path.as_deref().map(tracing::field::display),
+                status = self.status,
+                in = received,
+                out = self.out,
+                ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                chunk = chunk.map(|(index, _)| index.0),
+                offset = chunk.map(|(_, offset)| *offset),
+                received = chunk.map(|_| received),
+                "{}", if self.status.is_some() { "answered" } else { "unanswered" },
+            );
+        };
+        about(Some(self.id), write);
     }
 }
 

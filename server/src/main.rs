@@ -17,12 +17,12 @@ use longhaul_server::hooks::{Hooks, Program, Way, Web, WebError, deliver};
 use longhaul_server::key::{self, KeyError};
 use longhaul_server::link::LinkKey;
 use longhaul_server::listen::{App, ListenError, Reach, bind, serve};
+use longhaul_server::log;
 use longhaul_server::store::disk::layout::Layout;
 use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
 use longhaul_server::token::{KEYS_MAX, Keys, SignError, TokenKey};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 mod args;
 
@@ -128,7 +128,7 @@ async fn run(
     limits: &LimitArgs,
     hook: &HookArgs,
 ) -> Result<Arc<Ending>, StartError> {
-    start_log(args.log.clone());
+    log::start(args.log.clone(), args.log_format.into());
     if let Some(dir) = args.www.as_ref().filter(|dir| !dir.is_dir()) {
         return Err(StartError::Www { dir: dir.clone() });
     }
@@ -157,7 +157,12 @@ async fn run(
         www: args.www,
         places: limits.places(),
         hooks: hooks.clone(),
-        limits: Limits { content_wait: args.content_wait.into(), ..limits.connection() },
+        limits: Limits {
+            content_wait: args.content_wait.into(),
+            drain_delay: args.drain_delay,
+            shutdown_timeout: args.stop_timeout,
+            ..limits.connection()
+        },
         ..Config::new(links)
     };
     println!("longhaul-server listening on http://{}", listener.local_addr()?);
@@ -198,14 +203,6 @@ fn keep_apart(www: Option<&Path>, data: &Path) -> Result<(), StartError> {
         return Err(StartError::WwwIsData { www: www.to_owned(), data: data.to_owned() });
     }
     Ok(())
-}
-
-fn start_log(filter: EnvFilter) {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-        .init();
 }
 
 async fn listen(args: &ServeArgs) -> Result<TcpListener, StartError> {

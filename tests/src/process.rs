@@ -126,6 +126,17 @@ impl Process {
         self.child.id().and_then(|id| id.try_into().ok()).expect("a running program")
     }
 
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub async fn ends(mut self, within: Duration) -> ExitStatus {
+        let ended = tokio::time::timeout(within, self.child.wait()).await;
+        ended
+            .unwrap_or_else(|_| panic!("{} goes on", self.name))
+            .expect("a child can be waited for")
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(&mut self) {
         self.kill_descendants();

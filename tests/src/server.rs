@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
 use crate::api::Api;
@@ -71,6 +73,23 @@ impl Server {
     /// When it does not run.
     pub async fn kill(&mut self) {
         self.process.take().expect("a running server").kill().await;
+    }
+
+    /// SIGTERM. It goes on for a while.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn tell_to_stop(&self) {
+        let pid = Pid::from_raw(self.pid()).expect("a process");
+        kill_process(pid, Signal::TERM).expect("a signal");
+    }
+
+    /// Waits until it ends by itself, and tells how.
+    ///
+    /// # Panics
+    /// When it does not run, or does not end in time.
+    pub async fn ends(&mut self, within: Duration) -> ExitStatus {
+        self.process.take().expect("a running server").ends(within).await
     }
 
     /// Starts it again in another way, on the same data and the same port.

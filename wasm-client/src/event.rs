@@ -198,7 +198,7 @@ fn code(fault: &Fault) -> String {
 /// What happened, and what to do: our own texts have a semicolon between the two.
 fn parted(fault: &Fault) -> (String, String) {
     if let Fault::Refused(problem) = fault {
-        return (said(problem), problem.advice.clone());
+        return (said(problem), advised(problem));
     }
     let text = fault.to_string();
     let (message, advice) = text.rsplit_once(';').unwrap_or((&text, ""));
@@ -211,6 +211,12 @@ pub(crate) fn happened(why: &Failure) -> String {
         Failure::Refused { problem, .. } => said(problem),
         Failure::Network(_) | Failure::Local(_) => why.to_string(),
     }
+}
+
+/// What to do about a problem, and by what who runs the server finds it.
+pub(crate) fn advised(problem: &Problem) -> String {
+    let advice = problem.advice.clone();
+    problem.request().into_iter().fold(advice, |advice, request| advice + " " + &request)
 }
 
 /// The problem in words, without its advice.

@@ -39,6 +39,9 @@ pub const WANT_DIGEST: &str = "want-digest";
 /// and the file belong to whoever has it.
 pub const UPLOAD_TOKEN: &str = "upload-token";
 
+/// With every answer: what the request is called in the server's log.
+pub const REQUEST_ID: &str = "request-id";
+
 /// The value of [`AUTHORIZATION`] for a token (RFC 6750, section 2.1).
 #[must_use]
 pub fn bearer(token: &str) -> String {

@@ -84,7 +84,7 @@ fn a_page_of_an_allowed_origin_reads_what_it_needs_also_from_a_problem() {
             answer.header("access-control-expose-headers"),
             Some(
                 "location, etag, retry-after, accept-ranges, content-range, content-disposition, \
-                 repr-digest, digest, upload-token"
+                 repr-digest, digest, upload-token, request-id"
             )
         );
     }

@@ -20,7 +20,7 @@ pub static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../openapi.json")).unwrap());
 
 /// What any answer may have: what the document says of all of them, and what is HTTP's own.
-const HEADERS_OF_ALL: [&str; 13] = [
+const HEADERS_OF_ALL: [&str; 14] = [
     "access-control-allow-origin",
     "access-control-expose-headers",
     "connection",
@@ -30,6 +30,7 @@ const HEADERS_OF_ALL: [&str; 13] = [
     "cross-origin-resource-policy",
     "date",
     "referrer-policy",
+    "request-id",
     "transfer-encoding",
     "vary",
     "x-content-type-options",
@@ -108,6 +109,8 @@ pub fn check_is_secure(answer: &Answer, what: &str) {
 }
 
 fn check_headers(response: &'static Value, answer: &Answer, what: &str) {
+    let id = answer.header("request-id").expect(what);
+    assert!(id.len() == 16 && id.bytes().all(|it| it.is_ascii_hexdigit()), "{what}: {id}");
     assert!(answer.all("vary").contains(&"origin"), "{what}: {:?}", answer.all("vary"));
     let documented: HashMap<_, _> = members(response, "headers")
         .map(|(name, header)| (name.to_ascii_lowercase(), resolved(header)))
@@ -139,7 +142,10 @@ fn check_body(response: &'static Value, request: &Request, answer: &Answer, what
     let content = content.unwrap_or_else(|| panic!("{what}: {content_type} is not documented"));
     if ["application/json", CONTENT_TYPE].contains(&content_type) && content.get("schema").is_some()
     {
-        let body = serde_json::from_slice(&answer.body).expect(what);
+        let body: Value = serde_json::from_slice(&answer.body).expect(what);
+        if content_type == CONTENT_TYPE {
+            assert_eq!(body["requestId"].as_str(), answer.header("request-id"), "{what}");
+        }
         assert_valid(&body, &closed(&content["schema"]), what);
     }
 }

@@ -98,10 +98,11 @@ fn asked(
 /// An answer without what is of this upload only, and not of what was asked: ids and times.
 fn without_names(answer: &Answer, ids: [UploadId; 2]) -> String {
     let mut json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    for time in ["createdAt", "lastActivity", "expiresAt"] {
-        json.as_object_mut().map(|members| members.remove(time));
+    for differs in ["createdAt", "lastActivity", "expiresAt", "requestId"] {
+        json.as_object_mut().map(|members| members.remove(differs));
     }
-    let headers: Vec<_> = answer.headers().filter(|(name, _)| *name != "date").collect();
+    let told = |name: &str| !["date", "request-id"].contains(&name);
+    let headers: Vec<_> = answer.headers().filter(|(name, _)| told(name)).collect();
     let mut text = format!("{} {headers:?} {json}", answer.status);
     for id in ids {
         text = text.replace(&id.to_string(), "ID");

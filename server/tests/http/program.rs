@@ -57,8 +57,43 @@ fn it_prints_its_address_logs_its_requests_and_stops_when_told() {
         let line = format!(
             "longhaul::request: answered method=POST path={chunks} status={status} in={bytes} "
         );
-        let end = format!(" chunk={chunk} offset=0 received={bytes}");
-        assert!(log.lines().any(|text| text.contains(&line) && text.ends_with(&end)), "{log}");
+        let rest = format!(" chunk={chunk} offset=0 received={bytes} request=");
+        assert!(log.lines().any(|text| text.contains(&line) && text.contains(&rest)), "{log}");
+    }
+}
+
+#[test]
+fn what_a_request_is_called_is_told_with_its_answer_and_with_each_line_of_the_log_about_it() {
+    for format in ["text", "json"] {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = command(data.path());
+        command.args(["--log-format", format, "--log", "info,longhaul_server=debug"]);
+        let (child, address) = start(command);
+        let mut connection = Connection::to(address);
+        let create = connection.send(Request::new("POST", path::UPLOADS).json(&create_request(5)));
+        let upload: UploadStatus = create.ok(201);
+        let taken = connection.send(chunk(upload.id, 0, b"hello").body(b"hello"));
+        assert_eq!(taken.status, 204);
+        let refused = connection.send(chunk(upload.id, 1, b"more").body(b"more"));
+        let problem = refused.problem(ProblemCode::ChunkOutOfRange);
+        let ids = [create, taken, refused].map(|it| it.header("request-id").unwrap().to_owned());
+        assert!(problem.to_string().contains(&ids[2]), "{problem}");
+        let log = String::from_utf8(terminate(child).stderr).unwrap();
+        let about = |id: &str| log.lines().filter(|line| line.contains(id)).collect::<Vec<_>>();
+        for id in &ids {
+            let answered = about(id).iter().filter(|line| line.contains("answered")).count();
+            assert_eq!(answered, 1, "{format}: {id}\n{log}");
+        }
+        let received = about(&ids[1]);
+        assert!(received.iter().any(|line| line.contains("chunk received")), "{format}: {log}");
+        if format == "json" {
+            for line in log.lines() {
+                let line: serde_json::Value = serde_json::from_str(line).expect(line);
+                assert!(line["fields"]["message"].is_string(), "{line}");
+            }
+            let line: serde_json::Value = serde_json::from_str(received[0]).unwrap();
+            assert_eq!(line["requestId"], ids[1]);
+        }
     }
 }
 
@@ -209,7 +244,10 @@ fn help_tells_every_option() {
         "--owner-bytes-max",
         "--total-bytes-max",
         "--disk-free-min",
+        "--drain-delay",
+        "--stop-timeout",
         "--log",
+        "--log-format",
     ] {
         assert!(help.contains(option), "{option}");
     }

@@ -372,11 +372,16 @@ impl Answer {
         named.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// What tells this answer from another: a status, a header or a body, but not the time.
+    /// What tells this answer from another: a status, a header or a body, but not the time, and not what
+    /// its request is called.
     pub fn is_told_apart_from(&self, other: &Self) -> Option<String> {
         let facts = |answer: &Self| {
             let mut answer = answer.clone();
-            answer.headers.retain(|(name, _)| name != "date");
+            if let Some(id) = answer.header("request-id").map(str::to_owned) {
+                let body = String::from_utf8_lossy(&answer.body).replace(&id, "");
+                answer.body = body.into_bytes();
+            }
+            answer.headers.retain(|(name, _)| !["date", "request-id"].contains(&name.as_str()));
             answer
         };
         let (this, other) = (format!("{:?}", facts(self)), format!("{:?}", facts(other)));

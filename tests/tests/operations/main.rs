@@ -1,4 +1,4 @@
-//! What who runs the server needs: that it can be watched.
+//! What who runs the server needs: that it can be watched and stopped.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,4 +7,5 @@
     reason = "a test's panic is its report"
 )]
 
+mod draining;
 mod metrics;

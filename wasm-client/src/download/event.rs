@@ -7,7 +7,7 @@ use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::json::ToJson;
 use longhaul_protocol::{Millis, Problem, json_object};
 
-use crate::event::{happened, said};
+use crate::event::{advised, happened, said};
 
 /// One thing to tell.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl ErrorDetail {
     pub(super) fn new(fault: Fault) -> Self {
         let (code, text) = (code(&fault), fault.to_string());
         if let Fault::Refused(problem) = fault {
-            let (message, advice) = (said(&problem), problem.advice.clone());
+            let (message, advice) = (said(&problem), advised(&problem));
             return Self { code, message, advice, problem: Some(problem) };
         }
         let (message, advice) = text.rsplit_once(';').unwrap_or((&text, ""));

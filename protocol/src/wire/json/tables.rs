@@ -52,6 +52,7 @@ json_object! { Problem {
 } }
 json_object! { Facts {
     "missing"?: missing, "offset"?: offset, "file"?: file, "limit"?: limit,
+    "requestId"?: request_id,
 } }
 json_object! { Record { "id": id, "expiresAt": expires_at, } }
 json_object! { download::Record {

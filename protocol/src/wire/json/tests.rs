@@ -206,9 +206,10 @@ proptest! {
     #[test]
     fn problems_are_read_as_serde_reads_them(
         detail in text(), missing in maybe(set()), numbers in (maybe(any::<u64>()), maybe(any::<u64>())),
-        file in maybe(any::<[u8; 16]>()),
+        file in maybe(any::<[u8; 16]>()), request_id in maybe(text()),
     ) {
-        let facts = Facts { missing, offset: numbers.0, file: file.map(FileId), limit: numbers.1 };
+        let (offset, limit) = numbers;
+        let facts = Facts { missing, offset, file: file.map(FileId), limit, request_id };
         is_written_alike(&Problem { facts, ..ProblemCode::Sealed.problem(detail) });
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::disk_error;
 use super::live::lock;
+use crate::request_id;
 use crate::store::Result;
 
 /// Something that blocks and is done once.
@@ -54,8 +55,10 @@ pub(super) fn start<T: Send + 'static>(
     job: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Started<T> {
     let (tell, outcome) = oneshot::channel();
+    // What it logs belongs to the request that it is for.
+    let id = request_id::current();
     work.run(Box::new(move || {
-        let _ = tell.send(job());
+        let _ = tell.send(request_id::about(id, job));
     }));
     Started(outcome)
 }
