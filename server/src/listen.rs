@@ -131,11 +131,29 @@ pub async fn bind(address: SocketAddr, reach: Reach) -> Result<TcpListener, List
     if reach == Reach::Loopback && !address.ip().is_loopback() {
         return Err(ListenError::NotLoopback { address });
     }
-    listener(address).map_err(|source| match source.kind() {
+    let listener = listener(address).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse { address },
         _ => ListenError::Refused { address, source },
-    })
+    })?;
+    if address.ip().is_loopback() {
+        unpace(&listener);
+    }
+    Ok(listener)
 }
+
+/// How much is on its way within a machine is for its reader to say. What paces by the rate of a path, as BBR does
+/// where the system takes it for everything, halves what a proxy on this machine gets. Said of the listener,
+/// because Linux still paces a connection that began with BBR. Reno is built in, and allowed to everybody unless an
+/// administrator says otherwise (Linux, `ip-sysctl`: `tcp_allowed_congestion_control`).
+#[cfg(target_os = "linux")]
+fn unpace(listener: &TcpListener) {
+    if let Err(error) = rustix::net::sockopt::set_tcp_congestion(listener, "reno") {
+        tracing::debug!(%error, "connections of this machine are paced as those from elsewhere");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unpace(_listener: &TcpListener) {}
 
 /// As tokio makes one, but for how many may wait: 128 there.
 fn listener(address: SocketAddr) -> io::Result<TcpListener> {
@@ -426,6 +444,13 @@ mod tests {
         for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
             let refused = bind(address.parse().unwrap(), Reach::Loopback).await;
             assert!(matches!(refused, Err(ListenError::NotLoopback { .. })), "{address}");
+        }
+        #[cfg(target_os = "linux")]
+        for loopback in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = bind(loopback.parse().unwrap(), Reach::Loopback).await.unwrap();
+            let _reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let accepted = listener.accept().await.unwrap().0;
+            assert_eq!(rustix::net::sockopt::tcp_congestion(&accepted).unwrap(), "reno");
         }
         assert!(bind("0.0.0.0:0".parse().unwrap(), Reach::Anywhere).await.is_ok());
         let taken = bind("127.0.0.1:0".parse().unwrap(), Reach::Loopback).await.unwrap();

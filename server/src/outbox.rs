@@ -14,8 +14,7 @@ use crate::stream::FRAME_BYTES;
 /// What is longer is sent from its file, bytes: up to here a copy costs no more than a call of its own.
 const WRITTEN_MAX: usize = 16 * 1024;
 
-/// What is as long is a piece of a stream and written too, bytes: who reads a copy on another processor finds it in
-/// a cache.
+/// What is as long is a piece of a stream, bytes.
 const STREAMED_MIN: u64 = FRAME_BYTES;
 
 /// How many pieces are remembered. hyper writes once it has gathered as many buffers, heads among them, so there
@@ -41,12 +40,14 @@ pub(crate) struct Found {
     /// Where it begins there.
     pub(crate) offset: u64,
     pub(crate) len: usize,
+    /// Whether it is of a piece of a stream, and not a small range.
+    pub(crate) is_streamed: bool,
 }
 
 impl Outbox {
     /// These bytes, which are handed to hyper now, lie in the file at `offset`, and always will.
     pub fn post(&self, bytes: &Bytes, file: &Arc<dyn Source>, offset: u64) {
-        if bytes.len() <= WRITTEN_MAX || bytes.len() as u64 >= STREAMED_MIN {
+        if bytes.len() <= WRITTEN_MAX {
             return;
         }
         let mut posted = self.posted();
@@ -69,8 +70,9 @@ impl Outbox {
             places.find_map(|(nth, it)| Some((at, slice.len(), nth, it.place_of(slice)?)))
         })?;
         posted.drain(..nth);
-        let file = Arc::clone(&posted.front()?.file);
-        Some(Found { at, file, offset, len })
+        let piece = posted.front()?;
+        let is_streamed = piece.bytes.len() as u64 >= STREAMED_MIN;
+        Some(Found { at, file: Arc::clone(&piece.file), offset, len, is_streamed })
     }
 
     /// Everything was written.

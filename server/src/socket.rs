@@ -1,4 +1,8 @@
 //! The socket that hyper writes to: what of it is in a file, the system takes from there (`outbox`).
+//!
+//! That spares us a copy, and costs a reader on the same machine, who would have found a copy in a cache of the
+//! processor. So a stream goes from the file while its reader waits for us, and is copied for a while once he is
+//! behind: whoever of the two has more to do gets the help.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,18 +14,28 @@ use tokio::net::TcpStream;
 
 use crate::outbox::Outbox;
 
+/// How many pieces of a stream are copied once the socket was full: with fewer the reader is what is slow, with more
+/// we are.
+const COPIED_WHEN_FULL: u32 = 8;
+
 /// A connection. Nothing encrypts between hyper and it.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
     outbox: Arc<Outbox>,
+    /// How many pieces are still to be copied.
+    to_copy: u32,
 }
 
 impl Socket {
     /// Sends what `outbox` knows from its file.
     #[must_use]
     pub fn new(stream: TcpStream, outbox: Arc<Outbox>) -> Self {
-        Self { stream, outbox }
+        Self { stream, outbox, to_copy: 0 }
+    }
+
+    fn was_full(&mut self) {
+        self.to_copy = COPIED_WHEN_FULL;
     }
 }
 
@@ -34,7 +48,7 @@ mod from_file {
     use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
     use tokio::io::Interest;
 
-    use super::{Context, IoSlice, Poll, Socket, io, ready};
+    use super::{Context, IoSlice, Poll, Socket, TcpStream, io, ready};
 
     /// The system, or where the files lie, has no such way: nothing is wrong, and each range costs a copy.
     fn tell_once(error: &io::Error) {
@@ -57,34 +71,42 @@ mod from_file {
         /// for the rest. `None` if there is none, or if the file does not give it: who takes the slice from
         /// memory is told why.
         pub(super) fn poll_send(
-            &self,
+            &mut self,
             cx: &mut Context<'_>,
             slices: &[IoSlice<'_>],
         ) -> Poll<io::Result<Option<usize>>> {
             let Some(found) = self.outbox.find(slices) else { return Poll::Ready(Ok(None)) };
             let Some(file) = found.file.descriptor() else { return Poll::Ready(Ok(None)) };
+            if found.is_streamed && self.to_copy > 0 {
+                self.to_copy -= 1;
+                return Poll::Ready(Ok(None));
+            }
             let (before, _) = slices.split_at(found.at);
             if before.iter().any(|slice| !slice.is_empty()) {
                 // The system waits with it for the piece: they leave as one.
                 let (flags, mut none) =
                     (SendFlags::MORE | SendFlags::NOSIGNAL, SendAncillaryBuffer::default());
-                return self
-                    .poll_when_writable(cx, || sendmsg(&self.stream, before, &mut none, flags))
-                    .map_ok(Some);
+                let send = |stream: &_| sendmsg(stream, before, &mut none, flags);
+                return self.poll_when_writable(cx, send).map_ok(Some);
             }
-            let send = || sendfile(&self.stream, file, Some(&mut { found.offset }), found.len);
+            let send = |stream: &_| sendfile(stream, file, Some(&mut { found.offset }), found.len);
             let sent = ready!(self.poll_when_writable(cx, send)).inspect_err(tell_once);
             Poll::Ready(Ok(sent.ok().filter(|sent| *sent > 0)))
         }
 
         fn poll_when_writable(
-            &self,
+            &mut self,
             cx: &mut Context<'_>,
-            mut send: impl FnMut() -> rustix::io::Result<usize>,
+            mut send: impl FnMut(&TcpStream) -> rustix::io::Result<usize>,
         ) -> Poll<io::Result<usize>> {
             loop {
-                ready!(self.stream.poll_write_ready(cx))?;
-                let sent = self.stream.try_io(Interest::WRITABLE, || Ok(send()?));
+                let is_ready = self.stream.poll_write_ready(cx);
+                if is_ready.is_pending() {
+                    self.was_full();
+                }
+                ready!(is_ready)?;
+                let stream = &self.stream;
+                let sent = stream.try_io(Interest::WRITABLE, || Ok(send(stream)?));
                 let kind = sent.as_ref().err().map(io::Error::kind);
                 if !matches!(kind, Some(io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)) {
                     return Poll::Ready(sent);
@@ -131,7 +153,13 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match ready!(self.poll_send(cx, slices))? {
             Some(sent) => Poll::Ready(Ok(sent)),
-            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+            None => {
+                let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+                if written.is_pending() {
+                    self.was_full();
+                }
+                written
+            }
         }
     }
 
@@ -223,6 +251,43 @@ mod tests {
         socket.flush().await.unwrap();
         let came = sent(&mut socket, &mut reader, &[&piece]).await;
         assert!(came == piece, "what was written is forgotten");
+    }
+
+    /// He is behind when no more goes into the sockets.
+    #[tokio::test]
+    async fn a_stream_comes_from_its_file_until_its_reader_is_behind_and_is_then_copied_for_a_while()
+     {
+        const PIECE: usize = 256 * 1024;
+        const PIECES: usize = 200;
+        let (mut socket, mut reader) = connected().await;
+        let in_file = vec![1; PIECES * PIECE];
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&in_file, 0).unwrap();
+        let file = Arc::new(Opened(file)) as Arc<dyn Source>;
+        let reading = tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            let mut came = vec![7; PIECES * PIECE];
+            reader.read_exact(&mut came).await.unwrap();
+            came
+        });
+        for nth in 0..PIECES {
+            let piece = Bytes::from(vec![0; PIECE]);
+            socket.outbox.post(&piece, &file, (nth * PIECE) as u64);
+            let mut slice = [IoSlice::new(&piece)];
+            let mut left = slice.as_mut_slice();
+            while !left.is_empty() {
+                let written = socket.write_vectored(left).await.unwrap();
+                IoSlice::advance_slices(&mut left, written);
+            }
+            socket.flush().await.unwrap();
+        }
+        let came = reading.await.unwrap();
+        assert_eq!(came[..PIECE], in_file[..PIECE]);
+        let copied = came.iter().position(|byte| *byte == 0).expect("he was behind");
+        let again =
+            came[copied..].iter().position(|byte| *byte == 1).unwrap_or(came.len() - copied);
+        assert!(again >= 7 * PIECE, "{again}");
+        assert!(came.iter().all(|byte| *byte < 2));
     }
 
     #[tokio::test]
