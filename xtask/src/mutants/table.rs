@@ -387,8 +387,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "what was written is kept for a slow reader",
         "outbox::",
         OUTBOX,
-        "        posted.drain(..nth);\n        let file = Arc::clone(&posted.front()?.file);\n",
-        "        let file = Arc::clone(&posted.get(nth)?.file);\n        if !@M {\n            posted.drain(..nth);\n        }\n",
+        "        posted.drain(..nth);\n        let piece = posted.front()?;\n",
+        "        if !@M {\n            posted.drain(..nth);\n        }\n        let piece = posted.get(if @M { nth } else { 0 })?;\n",
     ),
     mutant(
         "what comes before a piece sent after it",
