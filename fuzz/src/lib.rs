@@ -3,6 +3,7 @@
 //! was read. On stable `server/tests/corpus.rs` runs the same checks over the corpus.
 
 pub mod chunk_set;
+pub mod forwarded;
 pub mod headers;
 pub mod json;
 pub mod link;

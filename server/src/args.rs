@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 mod hook;
 mod limits;
+mod proxies;
 
 pub use hook::HookArgs;
 pub use limits::LimitArgs;
@@ -380,6 +381,8 @@ mod tests {
             ("--hook-url", "http://a b", "https://example.org/hook"),
             ("--hook-timeout", "1h", "`10s`"),
             ("--hook-events", "deleted", "expired"),
+            ("--trusted-proxy", "10.0.0.0/33", "10.0.0.0/8"),
+            ("--trusted-proxy", "proxy.example", "127.0.0.1"),
         ] {
             let text = said(&["longhaul-server", "--data", "d", option, value]);
             for part in [option, value, example] {

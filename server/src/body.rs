@@ -85,8 +85,8 @@ pub struct RequestBody {
     limits: BodyLimits,
     /// The sender waits for `100 Continue`, which hyper sends when the body is first asked for.
     withheld: bool,
-    /// For how long its bytes were waited for.
-    waited: Duration,
+    /// For how long its bytes were waited for, nanoseconds.
+    waited: u64,
     /// What [`RequestBody::next`] came to last, where it came to no good.
     ended: Option<End>,
 }
@@ -128,14 +128,7 @@ impl RequestBody {
     pub fn new(head: &Parts, incoming: Incoming, tally: Arc<Tally>, limits: &Limits) -> Self {
         let expected = head.headers.get(EXPECT).map(HeaderValue::as_bytes);
         let withheld = expected.is_some_and(|it| it.eq_ignore_ascii_case(b"100-continue"));
-        Self {
-            incoming,
-            tally,
-            limits: limits.into(),
-            withheld,
-            waited: Duration::ZERO,
-            ended: None,
-        }
+        Self { incoming, tally, limits: limits.into(), withheld, waited: 0, ended: None }
     }
 
     /// How many bytes are still to come, if the sender said.
@@ -151,10 +144,10 @@ impl RequestBody {
     pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         self.withheld = false;
         let patience =
-            patience(&self.limits, self.tally.received.load(Ordering::Relaxed), self.waited);
+            patience(&self.limits, self.tally.received.load(Ordering::Relaxed), self.waited());
         let since = Instant::now();
         let next = tokio::time::timeout(patience, next_data(&mut self.incoming, &self.tally)).await;
-        self.waited += since.elapsed();
+        self.waited = nanos(self.waited() + since.elapsed());
         let received = self.tally.received.load(Ordering::Relaxed);
         match next {
             Ok(Ok(data)) => Ok(data),
@@ -169,12 +162,16 @@ impl RequestBody {
         }
     }
 
+    fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited)
+    }
+
     fn too_late(&self, patience: Duration, received: u64) -> BodyError {
         let BodyLimits { idle_body_timeout, body_rate_min: rate_min, .. } = self.limits;
         if patience == idle_body_timeout {
             return BodyError::Stalled { waited: patience, received };
         }
-        BodyError::TooSlow { waited: self.waited, received, rate_min }
+        BodyError::TooSlow { waited: self.waited(), received, rate_min }
     }
 
     /// The whole body, as JSON.
@@ -246,6 +243,10 @@ impl RequestBody {
             }
         }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// How long the next bytes of a body are waited for, of which some came and were waited for. One byte now and

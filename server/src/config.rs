@@ -9,6 +9,7 @@ use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX};
 use crate::access::Access;
 use crate::hooks::Hooks;
 use crate::link::LinkKey;
+use crate::proxies::Proxies;
 
 /// What the HTTP side is told when it starts.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub limits: Limits,
     /// What one address may have.
     pub places: PlaceLimits,
+    /// Who is believed about whom requests are from.
+    pub proxies: Proxies,
 }
 
 impl Config {
@@ -48,6 +51,7 @@ impl Config {
             www: None,
             limits: Limits::default(),
             places: PlaceLimits::default(),
+            proxies: Proxies::default(),
         }
     }
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use http::Method;
+use http::{HeaderMap, Method};
 use longhaul_protocol::ProblemCode;
 
 use crate::config::PlaceLimits;
 use crate::outcome::{Beside, Refusal};
 use crate::place::Place;
+use crate::proxies::{Proxies, Told};
 use crate::shares::{Excess, Held, Share, Shares, Thing};
 
 /// How many connections that are not let in are told why at once; any more are closed without a word. Each
@@ -44,10 +45,12 @@ pub struct Doors {
 #[derive(Debug)]
 pub struct Seat {
     doors: Arc<Doors>,
-    place: Place,
+    peer: IpAddr,
     share: Arc<Share>,
     /// Why it is not let in, if it is not.
     refused: Option<Refused>,
+    /// Whether it is a proxy's, which is believed: then its requests are not its own.
+    is_proxys: bool,
     _held: Option<Held>,
 }
 
@@ -81,21 +84,36 @@ impl Doors {
 
     /// Lets a connection in, or in to be told why not; `None` if there is no time for that either.
     #[must_use]
-    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Seat> {
-        let place = Place::of(peer);
-        let share = self.shares.of(place);
-        // A connection is no less to do than a request.
-        let taken = self.shares.take(&share, Instant::now());
-        let held = taken.and_then(|()| self.shares.hold(&share, Thing::Connection));
+    pub fn admit(self: &Arc<Self>, peer: IpAddr, proxies: &Proxies) -> Option<Seat> {
+        let (share, is_proxys) = (self.shares.of(Place::of(peer)), proxies.trust(peer));
+        let held = if is_proxys { Ok(None) } else { self.hold(&share).map(Some) };
         let (held, refused) = match held {
-            Ok(held) if self.is_room() => (Some(held), None),
+            Ok(held) if self.is_room() => (held, None),
             Ok(_) => (None, Some(Refused::Full(self.connections_max))),
             Err(excess) => (None, Some(Refused::Excess(excess))),
         };
-        let seat = Seat { doors: Arc::clone(self), place, share, refused, _held: held };
+        let seat = Seat { doors: Arc::clone(self), peer, share, refused, is_proxys, _held: held };
         let before = seat.count().fetch_add(1, Ordering::Relaxed);
         seat.tell();
         (refused.is_none() || before < TURNED_AWAY_MAX).then_some(seat)
+    }
+
+    /// A connection is no less to do than a request.
+    fn hold(&self, share: &Arc<Share>) -> Result<Held, Excess> {
+        self.shares.take(share, Instant::now())?;
+        self.shares.hold(share, Thing::Connection)
+    }
+
+    fn stay(&self, share: &Arc<Share>, method: &Method) -> Result<Stay, Excess> {
+        self.shares.take(share, Instant::now())?;
+        let body = (method == Method::POST).then(|| self.shares.hold(share, Thing::Body));
+        Ok(Stay { _body: body.transpose()? })
+    }
+
+    fn stay_behind(&self, client: IpAddr, method: &Method) -> Result<(Stay, Option<Held>), Excess> {
+        let share = self.shares.of(Place::of(client));
+        let connection = self.shares.hold(&share, Thing::Connection)?;
+        Ok((self.stay(&share, method)?, Some(connection)))
     }
 
     /// Only one thread accepts.
@@ -105,24 +123,37 @@ impl Doors {
 }
 
 impl Seat {
-    /// A request comes.
+    /// What is told of a request by a proxy that is believed; nothing, if the connection is none of its.
+    ///
+    /// # Errors
+    /// As [`Proxies::told`].
+    pub fn told(&self, proxies: &Proxies, headers: &HeaderMap) -> Result<Option<Told>, Refusal> {
+        self.is_proxys.then(|| proxies.told(self.peer, headers)).transpose()
+    }
+
+    /// A request comes; `client` is who sent it to a proxy, if one tells. Beside its stay is what he has until all of
+    /// his answer is sent.
     ///
     /// # Errors
     /// [`Refused`] when it is one too many.
-    pub fn ask(&self, method: &Method) -> Result<Stay, Refused> {
+    pub fn ask(
+        &self,
+        method: &Method,
+        client: Option<IpAddr>,
+    ) -> Result<(Stay, Option<Held>), Refused> {
         if let Some(refused) = self.refused {
             return Err(refused);
         }
-        let shares = &self.doors.shares;
-        shares.take(&self.share, Instant::now()).map_err(Refused::Excess)?;
-        let body = (method == Method::POST).then(|| shares.hold(&self.share, Thing::Body));
-        let body = body.transpose().map_err(Refused::Excess)?;
-        Ok(Stay { _body: body })
+        let asked = match client {
+            None => self.doors.stay(&self.share, method).map(|stay| (stay, None)),
+            // With the proxy he has a connection for it.
+            Some(client) => self.doors.stay_behind(client, method),
+        };
+        asked.map_err(Refused::Excess).inspect_err(|refused| self.warn(*refused, client))
     }
 
     /// What a request that is one too many is told, when it is time.
     pub async fn refuse(&self, refused: Refused) -> Refusal {
-        self.warn(refused);
         if matches!(refused, Refused::Excess(Excess::Rate { .. })) && self.refused.is_none() {
             // Each request is moved with all that it may come to, so that is kept small.
             Box::pin(tokio::time::sleep(TOO_OFTEN_PAUSE)).await;
@@ -138,14 +169,19 @@ impl Seat {
 
     fn tell(&self) {
         if let Some(refused) = self.refused {
-            self.warn(refused);
+            self.warn(refused, None);
         }
     }
 
     /// Once for each place that is known: whoever floods the server does not flood its log.
-    fn warn(&self, refused: Refused) {
-        if self.share.is_news() {
-            tracing::warn!(from = %self.place, "{} Further ones are not told.", refused.detail());
+    fn warn(&self, refused: Refused, client: Option<IpAddr>) {
+        let place = Place::of(client.unwrap_or(self.peer));
+        if self.doors.shares.of(place).is_news() {
+            let detail = refused.detail();
+            tracing::warn!(
+                from = %place,
+                "{detail} Further ones of this address are not told. If it is a proxy of yours: --trusted-proxy."
+            );
         }
     }
 
@@ -215,12 +251,16 @@ mod tests {
         Arc::new(Doors::new(limits))
     }
 
+    fn proxies() -> Proxies {
+        Proxies { trusted: vec!["10.0.0.0/8".parse().unwrap()], ..Proxies::default() }
+    }
+
     fn admit(doors: &Arc<Doors>, peer: &str) -> Option<Seat> {
-        doors.admit(peer.parse().unwrap())
+        doors.admit(peer.parse().unwrap(), &proxies())
     }
 
     async fn code(seat: &Seat) -> Option<(ProblemCode, Beside)> {
-        let refusal = seat.refuse(seat.ask(&Method::GET).err()?).await;
+        let refusal = seat.refuse(seat.ask(&Method::GET, None).err()?).await;
         Some((refusal.code, refusal.beside))
     }
 
@@ -264,12 +304,12 @@ mod tests {
     fn a_body_is_counted_while_it_comes() {
         let doors = doors(PlaceLimits { place_bodies_max: 1, ..PlaceLimits::default() });
         let (one, other) = (admit(&doors, ONE).unwrap(), admit(&doors, ONE).unwrap());
-        let stay = one.ask(&Method::POST).unwrap();
-        let refused = other.ask(&Method::POST).unwrap_err();
+        let stay = one.ask(&Method::POST, None).unwrap();
+        let refused = other.ask(&Method::POST, None).unwrap_err();
         assert_eq!(refused, Refused::Excess(Excess::Has(Thing::Body, 1)));
-        assert!(other.ask(&Method::GET).is_ok(), "that has none");
+        assert!(other.ask(&Method::GET, None).is_ok(), "that has none");
         drop(stay);
-        assert!(other.ask(&Method::POST).is_ok());
+        assert!(other.ask(&Method::POST, None).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -285,5 +325,21 @@ mod tests {
         let told = code(&seat).await;
         assert_eq!(told, Some((ProblemCode::TooManyRequests, Beside::Wait(1))));
         assert_eq!(before.elapsed(), TOO_OFTEN_PAUSE);
+    }
+
+    #[test]
+    fn what_comes_by_a_proxy_counts_for_whom_it_is() {
+        let limits = PlaceLimits { place_connections_max: 1, ..PlaceLimits::default() };
+        let doors = doors(limits);
+        // The proxy may have as many as it wants.
+        let [one, other] = [(); 2].map(|()| admit(&doors, "10.0.0.1").unwrap());
+        let ask = |seat: &Seat, client: &str| seat.ask(&Method::GET, client.parse().ok());
+        let stay = ask(&one, ONE).unwrap();
+        let refused = Refused::Excess(Excess::Has(Thing::Connection, 1));
+        assert_eq!(ask(&other, ONE).unwrap_err(), refused);
+        assert!(ask(&other, "192.0.2.2").is_ok());
+        assert_eq!(admit(&doors, ONE).unwrap().refused, Some(refused), "by itself too");
+        drop(stay);
+        assert!(ask(&other, ONE).is_ok());
     }
 }

@@ -12,12 +12,9 @@ use http::request::Parts;
 use http::uri::Authority;
 use longhaul_protocol::ProblemCode;
 
+use crate::channel::Scheme;
 use crate::config::Config;
 use crate::outcome::{Beside, Refusal};
-
-/// The scheme of every address this server gives out. A proxy that ends TLS in front of it changes
-/// that, and is another origin: `--allow-origin`.
-pub const SCHEME: &str = "http";
 
 /// Where a request comes from, as its `Origin` tells (RFC 6454, section 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +29,15 @@ pub enum Standing {
     Foreign,
 }
 
-/// The name and port a request was sent to.
+/// The name and port a request was sent to; those that a proxy was asked by, if one is believed who tells them.
 ///
 /// # Errors
 /// [`Refusal`] when there is none, or it is none of this server's.
-pub fn check_host(config: &Config, head: &Parts) -> Result<String, Refusal> {
-    let authority = authority(head)?;
+pub fn check_host(config: &Config, head: &Parts, told: Option<&str>) -> Result<String, Refusal> {
+    let authority = match told {
+        Some(told) => named(told.as_bytes(), "The host that a proxy tells")?,
+        None => authority(head)?,
+    };
     let name = authority.host();
     if is_loopback(name) || config.host_names.iter().any(|own| own.eq_ignore_ascii_case(name)) {
         return Ok(authority.as_str().to_owned());
@@ -49,9 +49,14 @@ pub fn check_host(config: &Config, head: &Parts) -> Result<String, Refusal> {
 ///
 /// # Errors
 /// [`Refusal`] for a write with a foreign `Origin`.
-pub fn check_origin(config: &Config, host: &str, head: &Parts) -> Result<(), Refusal> {
+pub fn check_origin(
+    config: &Config,
+    scheme: Scheme,
+    host: &str,
+    head: &Parts,
+) -> Result<(), Refusal> {
     let writes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&head.method);
-    if writes && standing(config, host, head) == Standing::Foreign {
+    if writes && standing(config, scheme, host, head) == Standing::Foreign {
         let detail = format!("The request comes from a page of `{}`.", origin(head).unwrap_or(""));
         return Err(Refusal::new(ProblemCode::ForeignOrigin, detail));
     }
@@ -78,13 +83,18 @@ pub fn check_encoding(head: &Parts) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Where a request for `host` comes from.
+/// Where a request for `host` comes from, which came by `scheme`.
 #[must_use]
-pub fn standing(config: &Config, host: &str, head: &Parts) -> Standing {
-    let own = || format!("{SCHEME}://{host}");
+pub fn standing(config: &Config, scheme: Scheme, host: &str, head: &Parts) -> Standing {
+    let is_own = |origin: &str| {
+        let named = origin.split_once("://");
+        named.is_some_and(|(by, name)| {
+            by.eq_ignore_ascii_case(scheme.as_str()) && name.eq_ignore_ascii_case(host)
+        })
+    };
     match origin(head) {
         None => Standing::NoOrigin,
-        Some(origin) if origin.eq_ignore_ascii_case(&own()) => Standing::Own,
+        Some(origin) if is_own(origin) => Standing::Own,
         Some(origin) if config.allow_origins.iter().any(|known| known == origin) => {
             Standing::Allowed
         }
@@ -107,14 +117,18 @@ fn authority(head: &Parts) -> Result<Authority, Refusal> {
         return Err(invalid("There is more than one `host` header."));
     }
     let host = first.ok_or_else(|| invalid("The header `host` is missing."))?;
-    let authority = match head.uri.authority() {
-        Some(authority) => Some(authority.clone()),
-        None => Authority::try_from(host.as_bytes()).ok(),
-    };
-    // RFC 9110, section 7.2: a host and a port, and nothing before an `@`.
-    authority
-        .filter(|authority| !authority.as_str().contains('@'))
-        .ok_or_else(|| invalid("The header `host` is not a host name and a port."))
+    let host =
+        head.uri.authority().map_or(host.as_bytes(), |authority| authority.as_str().as_bytes());
+    named(host, "The header `host`")
+}
+
+/// RFC 9110, section 7.2: a host and a port, and nothing before an `@`. `what` it stands in, for whom it is none.
+fn named(host: &[u8], what: &str) -> Result<Authority, Refusal> {
+    let authority = Authority::try_from(host).ok();
+    authority.filter(|authority| !authority.as_str().contains('@')).ok_or_else(|| {
+        let detail = format!("{what} is not a host name and a port.");
+        Refusal::new(ProblemCode::InvalidRequest, detail)
+    })
 }
 
 /// Names that mean this machine to every resolver (RFC 6761, section 6.3), and its addresses.
@@ -153,16 +167,16 @@ mod tests {
         for host in
             ["localhost:1", "LOCALHOST", "127.0.0.1:80", "127.9.9.9", "[::1]:9", "files.example:8"]
         {
-            assert!(check_host(&config(), &head(host, None)).is_ok(), "{host}");
+            assert!(check_host(&config(), &head(host, None), None).is_ok(), "{host}");
         }
         for host in
             ["evil.example", "localhost.evil.example", "192.168.0.1", "files.example.", "[::2]"]
         {
-            let refusal = check_host(&config(), &head(host, None)).unwrap_err();
+            let refusal = check_host(&config(), &head(host, None), None).unwrap_err();
             assert_eq!(refusal.code, ProblemCode::Misdirected, "{host}");
         }
         for host in ["", "a b", "x@localhost", "http://localhost"] {
-            let refusal = check_host(&config(), &head(host, None)).unwrap_err();
+            let refusal = check_host(&config(), &head(host, None), None).unwrap_err();
             assert_eq!(refusal.code, ProblemCode::InvalidRequest, "{host}");
         }
     }
@@ -179,9 +193,21 @@ mod tests {
             (Some("null"), Standing::Foreign),
         ] {
             let head = head("localhost:80", origin);
-            assert_eq!(standing(&config(), "localhost:80", &head), expected, "{origin:?}");
-            let refused = check_origin(&config(), "localhost:80", &head).is_err();
+            let (config, host) = (config(), "localhost:80");
+            assert_eq!(standing(&config, Scheme::Http, host, &head), expected, "{origin:?}");
+            let refused = check_origin(&config, Scheme::Http, host, &head).is_err();
             assert_eq!(refused, expected == Standing::Foreign);
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_proxy_tells_is_looked_at_as_if_it_had_been_asked_for() {
+        let head = head("inner:8080", None);
+        let check = |told| check_host(&config(), &head, Some(told)).map_err(|refusal| refusal.code);
+        assert_eq!(check("files.example:8443").as_deref(), Ok("files.example:8443"));
+        assert_eq!(check("evil.example"), Err(ProblemCode::Misdirected));
+        for host in ["", "x@localhost", "a b"] {
+            assert_eq!(check(host), Err(ProblemCode::InvalidRequest), "{host}");
         }
     }
 }

@@ -24,6 +24,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::body::RequestBody;
+use crate::channel::Scheme;
 use crate::config::Config;
 use crate::crew::Crew;
 use crate::doors::{Doors, Seat};
@@ -186,7 +187,7 @@ pub async fn serve<S: Store>(
             () = &mut stop => break,
             accepted = listener.accept() => {
                 let taken = accepted.and_then(|(socket, peer)| {
-                    let Some(seat) = app.doors.admit(peer.ip()) else { return Ok(()) };
+                    let Some(seat) = app.doors.admit(peer.ip(), &app.config.proxies) else { return Ok(()) };
                     let (app, watcher) = (Arc::clone(&app), graceful.watcher());
                     crew.take(socket, &mut connections, move |socket| {
                         converse(socket, peer, seat, app, watcher)
@@ -325,12 +326,21 @@ async fn handle<S: Store>(
 ) -> Response<Followed> {
     let (head, incoming) = request.into_parts();
     let Connection { outbox, seat, ids } = connection;
-    let line = RequestLine::new(&head, ids.next(), &app.metrics);
+    let mut line = RequestLine::new(&head, ids.next(), &app.metrics);
     let mut body = RequestBody::new(&head, incoming, Arc::clone(line.tally()), &app.config.limits);
-    let host = check_host(&app.config, &head);
-    let standing =
-        host.as_ref().map_or(Standing::Foreign, |host| standing(&app.config, host, &head));
-    let stay = seat.ask(&head.method);
+    let told = seat.told(&app.config.proxies, &head.headers);
+    let (client, scheme) = match &told {
+        Ok(Some(told)) => (Some(told.client), told.scheme.unwrap_or(Scheme::Http)),
+        _ => (None, Scheme::Http),
+    };
+    let stay = seat.ask(&head.method, client).map(|(stay, connection)| {
+        line.hold(connection);
+        stay
+    });
+    let host = told.map(|told| told.and_then(|told| told.host));
+    let host = host.and_then(|host| check_host(&app.config, &head, host.as_deref()));
+    let is_from = |host: &String| standing(&app.config, scheme, host, &head);
+    let standing = host.as_ref().map_or(Standing::Foreign, is_from);
     let mut answer = match (&host, &stay) {
         (_, Err(refused)) => Err(seat.refuse(*refused).await),
         (Err(_), Ok(_)) => host.map(|_| Outcome::Done),
@@ -341,6 +351,7 @@ async fn handle<S: Store>(
                 permits: Permits::only([]),
                 link: None,
                 head: &head,
+                scheme,
                 host,
                 body: &mut body,
                 outbox,
@@ -367,7 +378,7 @@ async fn handle<S: Store>(
 /// Asks the gate, who it is, whether he may, and the verb.
 async fn decide<S: Store>(mut call: Call<'_, S>, target: Target) -> Answer {
     let Call { app, head, .. } = call;
-    check_origin(&app.config, call.host, head)?;
+    check_origin(&app.config, call.scheme, call.host, head)?;
     if head.method == Method::POST {
         check_encoding(head)?;
     }

@@ -33,6 +33,7 @@ use crate::metrics::{Metrics, Over};
 use crate::request_id::{RequestId, about};
 use crate::respond::Body;
 use crate::route::Target;
+use crate::shares::Held;
 
 mod lines;
 
@@ -60,6 +61,7 @@ pub struct RequestLine {
     tally: Arc<Tally>,
     status: Option<u16>,
     out: u64,
+    held: Option<Held>,
 }
 
 impl RequestLine {
@@ -78,6 +80,7 @@ impl RequestLine {
             tally: Arc::default(),
             status: None,
             out: 0,
+            held: None,
         }
     }
 
@@ -91,6 +94,11 @@ impl RequestLine {
     #[must_use]
     pub fn target(&self) -> Target {
         self.target
+    }
+
+    /// Gives something back once all of the answer has been sent.
+    pub fn hold(&mut self, held: Option<Held>) {
+        self.held = held;
     }
 
     /// Where the request's own code tells what it did.

@@ -156,6 +156,7 @@ async fn run(
         allow_origins: args.allow_origin,
         www: args.www,
         places: limits.places(),
+        proxies: limits.proxies.proxies(),
         hooks: hooks.clone(),
         limits: Limits {
             content_wait: args.content_wait.into(),

@@ -11,7 +11,7 @@ use longhaul_protocol::wire::path;
 use serde::Serialize;
 
 use crate::body::RequestBody;
-use crate::gate::SCHEME;
+use crate::channel::Scheme;
 use crate::link::Link;
 use crate::listen::App;
 use crate::log::Tally;
@@ -54,6 +54,8 @@ pub struct Call<'a, S> {
     pub link: Option<Link>,
     /// The request's head.
     pub head: &'a Parts,
+    /// How whoever asks came: to this server, or to the proxy in front of it.
+    pub scheme: Scheme,
     /// The name and port it was sent to, one of the server's own.
     pub host: &'a str,
     /// Its body.
@@ -104,7 +106,7 @@ impl<S> Call<'_, S> {
 
     /// The absolute URL of a path here, by the name the caller used.
     pub fn url(&self, path: &str) -> String {
-        format!("{SCHEME}://{}{path}", self.host)
+        format!("{}://{}{path}", self.scheme, self.host)
     }
 }
 

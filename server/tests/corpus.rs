@@ -31,6 +31,11 @@ fn chunk_sets_of_the_corpus_are_what_a_walk_finds() {
 }
 
 #[test]
+fn what_proxies_write_in_the_corpus_names_whom_the_proxy_names() {
+    replay("forwarded", oracle::forwarded::check);
+}
+
+#[test]
 fn headers_of_the_corpus_are_what_slow_readers_find() {
     replay("headers", oracle::headers::check);
 }

@@ -3,6 +3,8 @@
 use longhaul_server::config::{Limits, PlaceLimits};
 use longhaul_server::descriptors;
 
+use super::proxies::ProxyArgs;
+
 /// How much strangers may take of the server. An address is one of IPv4, or 64 bits of one of IPv6; who is
 /// refused is told when to come back, and Longhaul's own senders do.
 #[derive(Debug, clap::Args)]
@@ -36,6 +38,10 @@ pub struct LimitArgs {
     /// open files (`ulimit -n`), of which a quarter is left for files.
     #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().connections_max)]
     pub connections_max: u32,
+
+    /// Whose they are behind a proxy.
+    #[command(flatten)]
+    pub proxies: ProxyArgs,
 }
 
 impl LimitArgs {

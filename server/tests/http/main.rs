@@ -12,6 +12,7 @@
 
 mod attacks;
 mod bad_input;
+mod behind_a_proxy;
 mod broken_off;
 mod coming;
 mod cross_site;
