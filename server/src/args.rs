@@ -93,6 +93,21 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
+    /// Encrypt with the certificate in this file, in PEM: the server's own first, then those that vouch for it
+    /// (certbot's fullchain.pem). When the file changes, and at SIGHUP, it is read again; if it cannot
+    /// be used then, that is logged and the old one stays.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, in PEM, without a password; nobody else can read the file.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Tell browsers to come by TLS only for so long, such as `365d` (HSTS). It counts for everything that is
+    /// served under the same name, on every port, and cannot be taken back before, so it is not told by default.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "tls_cert")]
+    pub hsts: Option<Duration>,
+
     /// Let in those who have a token signed with the key in this file, a JWT with the owner as `sub` and
     /// an `exp`: a public key of Ed25519, or a secret of at least 32 bytes that nobody else can read.
     /// `longhaul-server key` makes either. Can be repeated, for a change of keys.

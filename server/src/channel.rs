@@ -1,6 +1,52 @@
-//! What a request came over.
+//! What a request came over: who is at the other end of the connection, what encrypts it, and whether the
+//! system may send from files.
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::doors::Seat;
+use crate::outbox::Outbox;
+use crate::request_id::RequestIds;
+
+/// A connection, as its requests see it.
+#[derive(Debug)]
+pub struct Channel {
+    /// Its other end.
+    pub peer: Peer,
+    /// How its addresses begin.
+    pub scheme: Scheme,
+    /// Where it learns what of an answer is in a file. None if somebody here looks at what it sends, who gets
+    /// copies: a page of a map that the disk cannot give ends the process that reads it.
+    pub outbox: Option<Arc<Outbox>>,
+    /// What it has of the server.
+    pub seat: Seat,
+    /// What its requests are called.
+    pub ids: RequestIds,
+}
+
+impl Channel {
+    /// A connection on which no request has come yet.
+    #[must_use]
+    pub fn new(peer: Peer, scheme: Scheme, outbox: Option<Arc<Outbox>>, seat: Seat) -> Self {
+        Self { peer, scheme, outbox, seat, ids: RequestIds::of_connection() }
+    }
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A program somewhere.
+    Address(SocketAddr),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
 
 /// What encrypts a connection, as an address tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use crate::access::Access;
 use crate::hooks::Hooks;
 use crate::link::LinkKey;
 use crate::proxies::Proxies;
+use crate::tls::Tls;
 
 /// What the HTTP side is told when it starts.
 #[derive(Clone, Debug)]
@@ -28,6 +29,10 @@ pub struct Config {
     pub allow_origins: Vec<String>,
     /// The folder with the page it serves at `/`.
     pub www: Option<PathBuf>,
+    /// What connections are encrypted with, if they are.
+    pub tls: Option<Arc<Tls>>,
+    /// For how long browsers are told to come by nothing else (RFC 6797).
+    pub hsts: Option<Duration>,
     /// What one connection may cost.
     pub limits: Limits,
     /// What one address may have.
@@ -49,6 +54,8 @@ impl Config {
             host_names: Vec::new(),
             allow_origins: Vec::new(),
             www: None,
+            tls: None,
+            hsts: None,
             limits: Limits::default(),
             places: PlaceLimits::default(),
             proxies: Proxies::default(),

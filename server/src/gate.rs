@@ -210,4 +210,18 @@ mod tests {
             assert_eq!(check(host), Err(ProblemCode::InvalidRequest), "{host}");
         }
     }
+
+    #[test]
+    fn a_page_that_came_without_tls_is_another_origin() {
+        let host = "files.example";
+        for (scheme, origin, expected) in [
+            (Scheme::Https, "https://files.example", Standing::Own),
+            (Scheme::Https, "http://files.example", Standing::Foreign),
+            (Scheme::Http, "https://files.example", Standing::Foreign),
+            (Scheme::Https, "https://app.example", Standing::Allowed),
+        ] {
+            let head = head(host, Some(origin));
+            assert_eq!(standing(&config(), scheme, host, &head), expected, "{scheme} {origin}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ const FILE_BYTES_MAX: u64 = 4096;
 /// What nobody but the owner and readers of his group may do to a secret file. Not less, so that a group
 /// may read it as the secrets of service managers and containers are read; and refused rather than
 /// warned of, for who reads warnings has a key that is known already.
-const MODE_REFUSED: u32 = 0o027;
+pub(crate) const MODE_REFUSED: u32 = 0o027;
 /// The same of a public one, which anybody may read: who can write it can be anybody too.
 const MODE_REFUSED_PUBLIC: u32 = 0o022;
 /// What every file in PEM begins with (RFC 7468, section 3).

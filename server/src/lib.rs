@@ -1,6 +1,6 @@
 //! The Longhaul server: hyper in front, a store behind.
 //!
-//! The way of a request: `listen` accepts the connection, `doors` lets it in or not, `gate` checks from where one may ask,
+//! The way of a request: `listen` accepts the connection, `doors` lets it in or not, `converse` speaks HTTP on it, through `tls` or not, `gate` checks from where one may ask,
 //! `access` who does (by a `token`) and whether his `permits` allow it, or what a `link` lets anybody read, `route` finds the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
 //! outcome into HTTP, `cors` says which pages may read it, `log` writes its line.
 
@@ -9,6 +9,7 @@ pub mod body;
 pub mod bucket;
 pub mod channel;
 pub mod config;
+mod converse;
 pub mod cors;
 pub mod crew;
 pub mod descriptors;
@@ -37,6 +38,7 @@ pub mod shares;
 pub mod socket;
 pub mod store;
 pub mod stream;
+pub mod tls;
 pub mod token;
 pub mod told;
 pub mod tries;

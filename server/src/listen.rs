@@ -1,45 +1,38 @@
 //! Connections: accepted, served with hyper, and ended in good order.
 
-use std::convert::Infallible;
-use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
 use crate::body::RequestBody;
-use crate::channel::Scheme;
+use crate::channel::{Channel, Peer, Scheme};
 use crate::config::Config;
+use crate::converse::converse;
 use crate::crew::Crew;
-use crate::doors::{Doors, Seat};
+use crate::doors::Doors;
 use crate::gate::{Standing, check_encoding, check_host, check_origin, standing};
 use crate::hooks::Calls;
 use crate::link::{self, is_link};
 use crate::log::{Followed, RequestLine};
 use crate::metrics::Metrics;
-use crate::outbox::Outbox;
 use crate::outcome::{Answer, Outcome, Refusal};
 use crate::permits::{Permits, Scope};
-use crate::request_id::{RequestIds, all_about};
+use crate::request_id::all_about;
 use crate::route::{Call, Target};
-use crate::socket::Socket;
-use crate::store::{Owner, Store, StoreError};
+use crate::store::{Owner, Store};
 use crate::token::Grant;
 use crate::tries::Tries;
 use crate::{cors, respond, route};
@@ -190,7 +183,7 @@ pub async fn serve<S: Store>(
                     let Some(seat) = app.doors.admit(peer.ip(), &app.config.proxies) else { return Ok(()) };
                     let (app, watcher) = (Arc::clone(&app), graceful.watcher());
                     crew.take(socket, &mut connections, move |socket| {
-                        converse(socket, peer, seat, app, watcher)
+                        converse(socket, Peer::Address(peer), seat, app, watcher)
                     })
                 });
                 if let Err(error) = taken {
@@ -210,128 +203,20 @@ pub async fn serve<S: Store>(
     Ok(())
 }
 
-/// What the requests of one connection share.
-struct Connection {
-    outbox: Arc<Outbox>,
-    seat: Seat,
-    ids: RequestIds,
-}
-
-/// Serves one connection to its end.
-async fn converse<S: Store>(
-    socket: TcpStream,
-    peer: SocketAddr,
-    seat: Seat,
-    app: Arc<App<S>>,
-    watcher: Watcher,
-) {
-    // Answers are small and written at once: to hold one back for more only delays it.
-    let _ = socket.set_nodelay(true);
-    let (limits, _connected) = (app.config.limits, app.metrics.connected());
-    bound_idle_answers(&socket, limits.idle_answer_timeout);
-    let (last, outbox) = (Mutex::new(String::new()), Arc::new(Outbox::default()));
-    let (lasts, io) = (seat.lasts(), TokioIo::new(Socket::new(socket, Arc::clone(&outbox))));
-    let own = Arc::new(Connection { outbox, seat, ids: RequestIds::of_connection() });
-    let service = service_fn(|request: Request<Incoming>| {
-        // Not the address as it is: that would keep what was read, and hyper could not read into it again.
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        request.uri().path().clone_into(&mut last);
-        drop(last);
-        let (app, own) = (Arc::clone(&app), Arc::clone(&own));
-        async move { Ok::<_, Infallible>(handle(&app, &own, request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_header_size(limits.header_bytes_max)
-        // Who has sent his request and says that he sends no more still gets his answer.
-        .half_close(true)
-        .max_buf_size(limits.buffer_bytes_max)
-        // Never gathered in one buffer: bytes of a map must not be read here (`store/disk/map.rs`).
-        .writev(true)
-        .serve_connection(io, service);
-    let Err(error) = within(lasts, watcher.watch(connection)).await else { return };
-    let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // A path may have characters that a terminal would obey.
-    let path = last.escape_default();
-    match cause(&error) {
-        Cause::Map => tracing::error!(
-            %peer,
-            %path,
-            "a download broke off: the disk did not give what was to be sent, or somebody cut the file \
-             off. Look at the system's log for errors of the disk"
-        ),
-        Cause::Store(
-            fault @ (StoreError::Disk { .. } | StoreError::Index(_) | StoreError::Damaged(_)),
-        ) => tracing::error!(%peer, %path, "a download broke off: {fault}"),
-        // What its uploader did: it was deleted, or does not come.
-        Cause::Store(end) => tracing::info!(%peer, %path, "a download broke off: {end}"),
-        Cause::Other => tracing::debug!(%peer, "a connection ended early: {error}"),
-    }
-}
-
-/// Serves no longer than it lasts, if somebody says how long.
-async fn within<E>(
-    lasts: Option<Duration>,
-    served: impl Future<Output = Result<(), E>>,
-) -> Result<(), E> {
-    let served = pin!(served);
-    match lasts {
-        None => served.await,
-        Some(lasts) => tokio::time::timeout(lasts, served).await.unwrap_or(Ok(())),
-    }
-}
-
-/// Why a connection ended before its time.
-enum Cause<'a> {
-    /// Bytes of a map could not be read when they were to be sent (`store/disk/map.rs`): nothing else that is
-    /// sent can be such an address.
-    Map,
-    /// What the store said in the middle of an answer. All that was left then was to break off, which the
-    /// reader notices.
-    Store(&'a StoreError),
-    /// The other side or the network.
-    Other,
-}
-
-fn cause(error: &hyper::Error) -> Cause<'_> {
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let Some(source) = source else { return Cause::Other };
-    if source.raw_os_error() == Some(Errno::FAULT.raw_os_error()) {
-        return Cause::Map;
-    }
-    let inner = source.get_ref().and_then(|inner| inner.downcast_ref());
-    inner.map_or(Cause::Other, Cause::Store)
-}
-
-/// Ends the connection when its other side takes no byte of what is to be sent. Only the system
-/// knows: it may keep megabytes that count as written, and a slow reader who takes a while for them
-/// is not one who takes none.
-#[cfg(target_os = "linux")]
-fn bound_idle_answers(socket: &TcpStream, idle: Duration) {
-    let ms = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
-    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(socket, ms) {
-        tracing::warn!(%error, "who does not read an answer is not cut off");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn bound_idle_answers(_socket: &TcpStream, _idle: Duration) {}
-
 /// Answers one request.
-async fn handle<S: Store>(
+pub(crate) async fn handle<S: Store>(
     app: &App<S>,
-    connection: &Connection,
+    channel: &Channel,
     request: Request<Incoming>,
 ) -> Response<Followed> {
     let (head, incoming) = request.into_parts();
-    let Connection { outbox, seat, ids } = connection;
+    let Channel { seat, ids, .. } = channel;
     let mut line = RequestLine::new(&head, ids.next(), &app.metrics);
     let mut body = RequestBody::new(&head, incoming, Arc::clone(line.tally()), &app.config.limits);
     let told = seat.told(&app.config.proxies, &head.headers);
     let (client, scheme) = match &told {
-        Ok(Some(told)) => (Some(told.client), told.scheme.unwrap_or(Scheme::Http)),
-        _ => (None, Scheme::Http),
+        Ok(Some(told)) => (Some(told.client), told.scheme.unwrap_or(channel.scheme)),
+        _ => (None, channel.scheme),
     };
     let stay = seat.ask(&head.method, client).map(|(stay, connection)| {
         line.hold(connection);
@@ -354,7 +239,7 @@ async fn handle<S: Store>(
                 scheme,
                 host,
                 body: &mut body,
-                outbox,
+                channel,
                 tally: line.tally(),
             };
             all_about(line.id(), pin!(decide(call, line.target()))).await
@@ -369,6 +254,9 @@ async fn handle<S: Store>(
     drop(stay);
     let mut response = respond::respond(answer);
     cors::mark(standing, &head, response.headers_mut());
+    if let (Scheme::Https, Some(time)) = (scheme, app.config.hsts) {
+        respond::only_by_tls(time, response.headers_mut());
+    }
     if seat.lasts().is_some() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -432,7 +320,7 @@ mod tests {
         use crate::store::disk::DiskStore;
 
         fn size<'a, F: 'a>(
-            _: fn(&'a App<DiskStore>, &'a Connection, Request<Incoming>) -> F,
+            _: fn(&'a App<DiskStore>, &'a Channel, Request<Incoming>) -> F,
         ) -> usize {
             size_of::<F>()
         }
@@ -459,7 +347,8 @@ mod tests {
         #[cfg(target_os = "linux")]
         for loopback in ["127.0.0.1:0", "[::1]:0"] {
             let listener = bind(loopback.parse().unwrap(), Reach::Loopback).await.unwrap();
-            let _reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let _reader =
+                tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let accepted = listener.accept().await.unwrap().0;
             assert_eq!(rustix::net::sockopt::tcp_congestion(&accepted).unwrap(), "reno");
         }

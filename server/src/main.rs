@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 use longhaul_server::Config;
 use longhaul_server::access::Access;
+use longhaul_server::channel::Scheme;
 use longhaul_server::config::Limits;
 use longhaul_server::hooks::{Hooks, Program, Way, Web, WebError, deliver};
 use longhaul_server::key::{self, KeyError};
@@ -20,9 +21,11 @@ use longhaul_server::listen::{App, ListenError, Reach, bind, serve};
 use longhaul_server::log;
 use longhaul_server::store::disk::layout::Layout;
 use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
+use longhaul_server::tls::{Tls, TlsError, keep_fresh};
 use longhaul_server::token::{KEYS_MAX, Keys, SignError, TokenKey};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 mod args;
 
@@ -42,6 +45,8 @@ enum StartError {
     Key(#[from] KeyError),
     #[error("--hook-url: {0}")]
     Hook(#[from] WebError),
+    #[error("--tls-cert and --tls-key: {0}")]
+    Tls(#[from] TlsError),
     #[error("the token was not signed: {0}")]
     Sign(#[from] SignError),
     #[error(
@@ -134,6 +139,7 @@ async fn run(
     }
     let stop = stop_signal()?;
     let keys = read_keys(&args.token_key)?;
+    let tls = read_tls(&args)?;
     let listener = listen(&args).await?;
     let disk_config = disk::Config {
         chunk_len: args.chunk_size,
@@ -164,18 +170,23 @@ async fn run(
             shutdown_timeout: args.stop_timeout,
             ..limits.connection()
         },
+        tls: tls.clone(),
+        hsts: args.hsts,
         ..Config::new(links)
     };
-    println!("longhaul-server listening on http://{}", listener.local_addr()?);
-    let sweeping = tokio::spawn(sweep(Arc::clone(&store), clock));
-    let telling = hooks.map(|hooks| tokio::spawn(deliver(DiskStore::clone(&store), hooks)));
-    serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop).await?;
-    sweeping.abort();
-    if let Some(telling) = telling {
+    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+    println!("longhaul-server listening on {scheme}://{}", listener.local_addr()?);
+    let mut beside = JoinSet::new();
+    beside.spawn(sweep(Arc::clone(&store), clock));
+    if let Some(hooks) = hooks {
         // What was not heard yet is in the queue.
-        telling.abort();
-        let _ = telling.await;
+        beside.spawn(deliver(DiskStore::clone(&store), hooks));
     }
+    if let Some(tls) = tls {
+        beside.spawn(renew(tls));
+    }
+    serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop).await?;
+    beside.shutdown().await;
     store.shutdown().await;
     Ok(store.ending())
 }
@@ -210,14 +221,19 @@ async fn listen(args: &ServeArgs) -> Result<TcpListener, StartError> {
     let asks = !args.token_key.is_empty() || args.allow_anonymous;
     let reach = if asks { Reach::Anywhere } else { Reach::Loopback };
     let listener = bind(args.listen, reach).await?;
-    if !args.listen.ip().is_loopback() {
+    if !args.listen.ip().is_loopback() && args.tls_cert.is_none() {
         tracing::warn!(
-            "{} is plain HTTP: whoever is on the way can read tokens and files. Put a proxy that \
-             ends TLS in front of it.",
+            "{} is plain HTTP: whoever is on the way can read tokens and files. Give it a certificate \
+             (--tls-cert and --tls-key), or put a proxy that ends TLS in front of it.",
             args.listen
         );
     }
     Ok(listener)
+}
+
+fn read_tls(args: &ServeArgs) -> Result<Option<Arc<Tls>>, TlsError> {
+    let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
+    Tls::load(certificate, key).map(Arc::new).map(Some)
 }
 
 fn read_keys(paths: &[PathBuf]) -> Result<Vec<TokenKey>, StartError> {
@@ -257,6 +273,12 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
         }
         tracing::info!("stopping: requests in flight may finish");
     })
+}
+
+async fn renew(tls: Arc<Tls>) {
+    if let Err(error) = keep_fresh(tls).await {
+        tracing::error!("a certificate that is renewed is taken at the next start only: {error}");
+    }
 }
 
 /// Removes expired uploads, now and then.

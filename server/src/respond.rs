@@ -21,6 +21,7 @@ use crate::outcome::{Answer, Beside, Outcome, Refusal};
 mod file;
 mod secure;
 
+pub(crate) use secure::only_by_tls;
 use secure::{Of, secure};
 
 /// The body of every answer.

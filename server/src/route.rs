@@ -1,7 +1,6 @@
 //! From a method and a path to a verb; each verb has a file of its own below.
 
 use std::str::FromStr;
-use std::sync::Arc;
 
 use http::Method;
 use http::request::Parts;
@@ -11,11 +10,10 @@ use longhaul_protocol::wire::path;
 use serde::Serialize;
 
 use crate::body::RequestBody;
-use crate::channel::Scheme;
+use crate::channel::{Channel, Scheme};
 use crate::link::Link;
 use crate::listen::App;
 use crate::log::Tally;
-use crate::outbox::Outbox;
 use crate::outcome::{Answer, Beside, Outcome, Refusal};
 use crate::permits::{Permits, Scope};
 use crate::store::{Owner, Store};
@@ -60,8 +58,8 @@ pub struct Call<'a, S> {
     pub host: &'a str,
     /// Its body.
     pub body: &'a mut RequestBody,
-    /// Where its connection learns what of the answer is in a file.
-    pub outbox: &'a Arc<Outbox>,
+    /// What it came over.
+    pub channel: &'a Channel,
     /// What its line in the log tells.
     pub tally: &'a Tally,
 }

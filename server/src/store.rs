@@ -455,4 +455,10 @@ pub trait FileReader: Clone + Send + Sync + 'static {
         let _ = left;
         self.read_at(offset, len)
     }
+
+    /// The same as [`FileReader::read_at`] in memory of this process, for who looks at the bytes: other memory may
+    /// be a file's, which ends the process that reads it where the disk does not give it.
+    fn read_copied(&self, offset: u64, len: usize) -> impl Future<Output = Result<Bytes>> + Send {
+        self.read_at(offset, len)
+    }
 }

@@ -75,12 +75,18 @@ pub struct FileBody<R> {
     sent: u64,
     /// No frame lies in two of these, bytes.
     unit: u64,
-    /// Where the socket learns what is in which file.
-    posting: Option<(Arc<Outbox>, Arc<dyn Source>)>,
+    posting: Option<Posting>,
+}
+
+/// Where the socket learns what is in which file. Only who has one may hand on a map of the file; without it
+/// somebody looks at the bytes, and they are copied.
+struct Posting {
+    outbox: Arc<Outbox>,
+    file: Option<Arc<dyn Source>>,
 }
 
 impl<R: FileReader> FileBody<R> {
-    /// A body of some stretches.
+    /// A body of some stretches, in memory of ours: whatever is done with it, no page of it has to come from a disk.
     pub fn new(reader: R, stretches: impl IntoIterator<Item = Stretch>) -> Self {
         let stretches: VecDeque<_> = stretches.into_iter().collect();
         let left = stretches.iter().map(Stretch::len).sum();
@@ -95,11 +101,12 @@ impl<R: FileReader> FileBody<R> {
         Self { unit: chunk_len.max(1), ..self }
     }
 
-    /// The same for a connection that sends from the file what is at hand.
+    /// The same for a connection that sends what is at hand from the file, or from a map of it, if it has an outbox.
     #[must_use]
-    pub fn posting_to(self, outbox: &Arc<Outbox>) -> Self {
-        let posting = self.reader.source().map(|source| (Arc::clone(outbox), source));
-        Self { posting, ..self }
+    pub fn posting_to(mut self, outbox: Option<&Arc<Outbox>>) -> Self {
+        let outbox = outbox.map(Arc::clone);
+        self.posting = outbox.map(|outbox| Posting { outbox, file: self.reader.source() });
+        self
     }
 
     /// Reads the first frame, so that a file whose beginning cannot be served is refused, and not
@@ -139,6 +146,10 @@ impl<R: FileReader> FileBody<R> {
 
     /// The first `len` bytes of what is still to come of a stretch.
     fn read(&mut self, len: usize, left: Range<u64>) -> Next {
+        if self.posting.is_none() {
+            let (reader, offset) = (self.reader.clone(), left.start);
+            return Next::Coming(Box::pin(async move { reader.read_copied(offset, len).await }));
+        }
         let (offset, left) = (left.start, left.end.saturating_sub(left.start));
         let is_turn_over = self.sent >= TURN_BYTES;
         self.sent = if is_turn_over { 0 } else { self.sent } + len as u64;
@@ -158,8 +169,9 @@ impl<R: FileReader> FileBody<R> {
     /// Just before hyper has it: what is posted earlier would be forgotten.
     fn frame(&mut self, Piece { bytes, offset }: Piece) -> Frame<Bytes> {
         self.left = self.left.saturating_sub(bytes.len() as u64);
-        if let (Some((outbox, source)), Some(offset)) = (&self.posting, offset) {
-            outbox.post(&bytes, source, offset);
+        if let (Some(Posting { outbox, file: Some(file) }), Some(offset)) = (&self.posting, offset)
+        {
+            outbox.post(&bytes, file, offset);
         }
         Frame::data(bytes)
     }
@@ -269,7 +281,7 @@ mod tests {
             Stretch::File(1000..1000 + len),
             Stretch::File(5..5 + len),
         ];
-        let body = FileBody::new(Filed, parts).posting_to(&outbox);
+        let body = FileBody::new(Filed, parts).posting_to(Some(&outbox));
         let mut body = body.begun().await.unwrap();
         let mut places = Vec::new();
         while let Some(frame) = BodyExt::frame(&mut body).await {
@@ -278,6 +290,33 @@ mod tests {
             places.push(found.map(|found| (found.offset, found.len as u64)));
         }
         assert_eq!(places, [None, Some((1000, len)), Some((5, len))]);
+    }
+
+    #[tokio::test]
+    async fn who_looks_at_the_bytes_gets_none_that_are_at_hand() {
+        /// A map, and a copy.
+        #[derive(Clone)]
+        struct Mapped;
+
+        impl FileReader for Mapped {
+            fn at_hand(&self, _offset: u64, len: usize) -> Option<Bytes> {
+                Some(vec![b'm'; len].into())
+            }
+
+            async fn read_at(&self, offset: u64, len: usize) -> Result<Bytes, StoreError> {
+                Ok(self.at_hand(offset, len).unwrap())
+            }
+
+            async fn read_copied(&self, _offset: u64, len: usize) -> Result<Bytes, StoreError> {
+                Ok(vec![b'c'; len].into())
+            }
+        }
+
+        let body = || FileBody::new(Mapped, [Stretch::File(0..3 * FRAME_BYTES)]);
+        let came = body().begun().await.unwrap().collect().await.unwrap().to_bytes();
+        assert!(came.iter().all(|byte| *byte == b'c') && came.len() as u64 == 3 * FRAME_BYTES);
+        let posting = body().posting_to(Some(&Arc::default())).begun().await.unwrap();
+        assert!(posting.collect().await.unwrap().to_bytes().iter().all(|byte| *byte == b'm'));
     }
 
     #[tokio::test]
@@ -291,7 +330,8 @@ mod tests {
             }
         });
         let len = 16 * TURN_BYTES;
-        let body = FileBody::new(Zeroes, [Stretch::File(0..len)]).begun().await.unwrap();
+        let body = FileBody::new(Zeroes, [Stretch::File(0..len)]).posting_to(Some(&Arc::default()));
+        let body = body.begun().await.unwrap();
         let sent = body.collect().await.unwrap().to_bytes();
         assert_eq!(sent.len() as u64, len);
         assert!(turns.load(Ordering::Relaxed) >= 14, "{turns:?}");

@@ -3,7 +3,7 @@
 //! The harness of the suites in `tests/`. [`server`] starts, kills and restarts the server and reads
 //! its log; [`browser`] drives an engine and [`page`] the demo page in it; [`proxy`] stands between
 //! the two and spoils what goes through; [`api`] asks the server without a
-//! browser; [`terminal`] runs `longhaul`; [`screen`] is one, and
+//! browser; [`authority`] certifies servers; [`terminal`] runs `longhaul`; [`screen`] is one, and
 //! a keyboard; [`files`] makes what is uploaded.
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@
 
 pub mod api;
 pub mod artefacts;
+pub mod authority;
 pub mod browser;
 pub mod files;
 pub mod liar;

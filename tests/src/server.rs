@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::api::Api;
 use crate::artefacts;
+use crate::authority::Certified;
 use crate::files::Folder;
 use crate::log::Request;
 use crate::process::{Lines, Process};
@@ -29,6 +30,8 @@ pub struct Options {
     pub chunk_size: Option<u64>,
     /// The address it listens on; loopback if it is not given.
     pub listen: Option<IpAddr>,
+    /// What it encrypts with, if it does. Its [`Api`] does not.
+    pub tls: Option<Certified>,
     /// Any further arguments.
     pub more: Vec<String>,
 }
@@ -109,9 +112,9 @@ impl Server {
         let lines = Lines::default();
         self.runs.push(lines.clone());
         let mut process = Process::start_into("longhaul-server", &mut self.command(), lines);
-        let said = "longhaul-server listening on http://";
+        let said = "longhaul-server listening on ";
         let listens = process.said(0, START, |line| line.strip_prefix(said).map(str::to_owned));
-        assert_eq!(listens.await, self.addr.to_string(), "it listens elsewhere");
+        assert_eq!(listens.await, self.origin(), "it listens elsewhere");
         self.process = Some(process);
     }
 
@@ -127,6 +130,9 @@ impl Server {
         }
         if let Some(chunk_size) = self.options.chunk_size {
             command.arg("--chunk-size").arg(chunk_size.to_string());
+        }
+        if let Some(tls) = &self.options.tls {
+            command.arg("--tls-cert").arg(&tls.certificate).arg("--tls-key").arg(&tls.key);
         }
         command.args(&self.options.more);
         command
@@ -153,10 +159,11 @@ impl Server {
         self.addr
     }
 
-    /// Its origin, `http://127.0.0.1:<port>`.
+    /// Its origin, `http://127.0.0.1:<port>` or the same with `https`.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("http://{}", self.addr)
+        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.addr)
     }
 
     /// Asks it things without a browser.

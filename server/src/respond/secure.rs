@@ -1,11 +1,13 @@
 //! The headers that keep browsers from making more of an answer than it is. Every answer has them.
 
+use std::time::Duration;
+
 use http::header::{
     CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
-use super::put;
+use super::{insert, put};
 
 /// Which sites' pages may load it into themselves without asking: as a picture, say (Fetch standard).
 pub(super) const RESOURCE_POLICY: HeaderName =
@@ -35,6 +37,12 @@ pub(super) fn secure(of: Of, headers: &mut HeaderMap) {
     let (policy, resource) = (HeaderValue::from_static(policy), HeaderValue::from_static(resource));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     headers.entry(RESOURCE_POLICY).or_insert(resource);
+}
+
+/// Tells browsers to come by TLS for so long (RFC 6797, section 6.1). Not for names below, of which this server
+/// knows nothing.
+pub(crate) fn only_by_tls(time: Duration, headers: &mut HeaderMap) {
+    insert(headers, STRICT_TRANSPORT_SECURITY, &format!("max-age={}", time.as_secs()));
 }
 
 /// Whatever it is taken for, nothing in it runs or loads, and no page has it in a frame.

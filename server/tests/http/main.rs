@@ -14,6 +14,7 @@ mod attacks;
 mod bad_input;
 mod behind_a_proxy;
 mod broken_off;
+mod certificates;
 mod coming;
 mod cross_site;
 mod document;

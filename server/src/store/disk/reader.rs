@@ -134,6 +134,13 @@ impl FileReader for DiskReader {
         let read = move || (sealed.read(offset, len, left.min(FETCHED_MAX)), turn).0;
         Ok(self.outgoing(work::start(&*self.work, read).outcome().await?))
     }
+
+    async fn read_copied(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let Some(sealed) = self.sealed.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
+        let turn = turn(len).await?;
+        let copied = move || (sealed.copied(offset, len), turn).0;
+        work::start(&*self.work, copied).outcome().await
+    }
 }
 
 /// A turn to wait for the disk: a piece of a stream, or a small range.
@@ -164,15 +171,6 @@ impl AsRef<[u8]> for Outgoing {
 impl DiskReader {
     fn outgoing(&self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Outgoing { bytes, _reading: Arc::clone(&self.reading) })
-    }
-
-    /// The same in memory of ours, for who looks at the bytes: a page of a map that the disk cannot give ends
-    /// the process that reads it.
-    pub(super) async fn read_copied(&self, offset: u64, len: usize) -> Result<Bytes> {
-        let Some(sealed) = self.sealed.clone().filter(|_| len > 0) else { return Ok(Bytes::new()) };
-        let turn = turn(len).await?;
-        let copied = move || (sealed.copied(offset, len), turn).0;
-        work::start(&*self.work, copied).outcome().await
     }
 }
 
