@@ -27,6 +27,8 @@ pub struct Config {
     pub host_names: Vec<String>,
     /// The origins beside its own whose pages may use it, such as `https://example.org`.
     pub allow_origins: Vec<String>,
+    /// The largest file that may be begun, bytes.
+    pub file_bytes_max: Option<u64>,
     /// The folder with the page it serves at `/`.
     pub www: Option<PathBuf>,
     /// What connections are encrypted with, if they are.
@@ -53,6 +55,7 @@ impl Config {
             hooks: None,
             host_names: Vec::new(),
             allow_origins: Vec::new(),
+            file_bytes_max: None,
             www: None,
             tls: None,
             hsts: None,

@@ -2,7 +2,12 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// One in so many is left for files.
+use crate::doors::TURNED_AWAY_MAX;
+
+/// What the server has open itself: the index, what it listens on, and what its threads wait with.
+const OWN_FILES_MAX: u64 = 32;
+
+/// Of the rest one in so many is left for files.
 const ONE_FOR_FILES_IN: u64 = 4;
 
 /// Asks the system for as many open files as it gives without being told by an administrator: what it gives by
@@ -11,7 +16,7 @@ const ONE_FOR_FILES_IN: u64 = 4;
 #[must_use]
 pub fn connections(wanted: u32) -> u32 {
     let Some(open_max) = raised() else { return wanted };
-    let most = u32::try_from(open_max - open_max / ONE_FOR_FILES_IN).unwrap_or(u32::MAX);
+    let most = u32::try_from(of(open_max)).unwrap_or(u32::MAX);
     if most < wanted {
         tracing::warn!(
             "the system lets the server have {open_max} files open, so it takes {most} connections at once and not \
@@ -19,6 +24,12 @@ pub fn connections(wanted: u32) -> u32 {
         );
     }
     most.min(wanted)
+}
+
+/// Those that are only told that they are not let in have descriptors too.
+fn of(open_max: u64) -> u64 {
+    let rest = open_max.saturating_sub(OWN_FILES_MAX + u64::from(TURNED_AWAY_MAX));
+    rest - rest / ONE_FOR_FILES_IN
 }
 
 /// How many there may be from now on; `None` is no limit.

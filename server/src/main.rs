@@ -144,6 +144,7 @@ async fn run(
     let disk_config = disk::Config {
         chunk_len: args.chunk_size,
         bytes_per_owner_max: args.owner_bytes_max,
+        uploads_per_owner_max: limits.owner_uploads_max,
         bytes_total_max: args.total_bytes_max,
         disk_free_min: args.disk_free_min,
         reuse: args.reuse.into(),
@@ -162,6 +163,7 @@ async fn run(
         allow_origins: args.allow_origin,
         www: args.www,
         places: limits.places(),
+        file_bytes_max: limits.file_bytes_max,
         proxies: limits.proxies.proxies(),
         hooks: hooks.clone(),
         limits: Limits {

@@ -237,6 +237,7 @@ fn code_of(error: &StoreError) -> ProblemCode {
         StoreError::RootMismatch => ProblemCode::RootMismatch,
         StoreError::KeyReused => ProblemCode::KeyReused,
         StoreError::NoSpace { .. } | StoreError::OwnerFull { .. } => ProblemCode::NoSpace,
+        StoreError::TooManyUploads { .. } => ProblemCode::TooManyRequests,
         StoreError::ReadOnly | StoreError::NotYet { .. } => ProblemCode::Unavailable,
         StoreError::Disk { source, .. } if source.kind() == ErrorKind::StorageFull => {
             ProblemCode::NoSpace

@@ -203,6 +203,14 @@ pub enum StoreError {
         /// What they may have, bytes.
         max: u64,
     },
+    /// The caller's: they have as many uploads open as they may.
+    #[error(
+        "{max} uploads are open, as many as one owner may have: finish or cancel some, or wait until they expire"
+    )]
+    TooManyUploads {
+        /// So many.
+        max: u64,
+    },
     /// The owner of the server's: the disk has no room.
     #[error("{needed} bytes are needed and cannot be reserved")]
     NoSpace {

@@ -2,6 +2,7 @@
 
 use longhaul_server::config::{Limits, PlaceLimits};
 use longhaul_server::descriptors;
+use longhaul_server::store::disk;
 
 use super::proxies::ProxyArgs;
 
@@ -38,6 +39,14 @@ pub struct LimitArgs {
     /// open files (`ulimit -n`), of which a quarter is left for files.
     #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().connections_max)]
     pub connections_max: u32,
+
+    /// The largest file that may be begun. Without it there is no limit but 8 TiB, and room.
+    #[arg(long, value_name = "BYTES", value_parser = super::parse_bytes)]
+    pub file_bytes_max: Option<u64>,
+
+    /// How many uploads one owner may have open.
+    #[arg(long, value_name = "COUNT", default_value_t = disk::Config::default().uploads_per_owner_max)]
+    pub owner_uploads_max: u64,
 
     /// Whose they are behind a proxy.
     #[command(flatten)]

@@ -78,6 +78,7 @@ fn check<S>(call: &Call<'_, S>, request: &CreateRequest) -> Result<(), Refusal> 
         return Err(Refusal::new(ProblemCode::UnsupportedVersion, detail));
     }
     check_meta(&request.meta)?;
+    check_size(call.app.config.file_bytes_max, request.size)?;
     call.permits.check_file(&request.meta, request.size)?;
     let chunk_len = request.chunk_size.unwrap_or(call.app.config.chunk_len);
     match (&request.digests, Plan::new(request.size, chunk_len)) {
@@ -86,6 +87,12 @@ fn check<S>(call: &Call<'_, S>, request: &CreateRequest) -> Result<(), Refusal> 
         // More chunks than may be: the store makes them larger, and the digests are no use.
         (_, Err(PlanError::TooManyChunks { .. })) | (None, Ok(_)) => Ok(()),
     }
+}
+
+fn check_size(max: Option<u64>, size: u64) -> Result<(), Refusal> {
+    let Some(max) = max.filter(|max| size > *max) else { return Ok(()) };
+    let detail = format!("The file has {size} bytes; this server takes files of at most {max}.");
+    Err(Refusal::too_large(max, detail))
 }
 
 fn check_meta(meta: &FileMeta) -> Result<(), Refusal> {

@@ -4,6 +4,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -264,6 +266,40 @@ fn ten_thousand_idle_connections_cost_little_and_keep_nobody_out() {
     assert!(each < 32 * 1024, "{each} bytes each");
     drop(idle);
     assert!(terminate(child).status.success());
+}
+
+/// The same program, to which the system allows no more open files than so many.
+fn with_few_files(data: &Path, most: u64) -> Command {
+    let program = command(data);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+    shell.arg(program.get_program()).args(program.get_args());
+    shell.stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell
+}
+
+#[test]
+fn connections_leave_files_to_those_who_are_in_where_the_system_allows_few() {
+    let data = tempfile::tempdir().unwrap();
+    let (child, address) = start(with_few_files(data.path(), 200));
+    let mut connection = Connection::to(address);
+    let create = Request::new("POST", path::UPLOADS).json(&create_request(5));
+    let upload: UploadStatus = connection.send(create).ok(201);
+    let open: Vec<_> =
+        (0..=u8::MAX).map(|at| connect_from(Ipv4Addr::new(127, 1, 0, at), address)).collect();
+    // The last of them was looked at, and is one too many.
+    let mut last = Connection::to(address);
+    let _ = last.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let told = last.read(12);
+    assert!(told.is_empty() || told == b"HTTP/1.1 503", "{}", String::from_utf8_lossy(&told));
+    assert_eq!(connection.send(chunk(upload.id, 0, b"hello").body(b"hello")).status, 204);
+    let seal = SealRequest { root: root([Digest::of(b"hello")]) };
+    let file: FileInfo =
+        connection.send(Request::new("POST", &path::seal(upload.id)).json(&seal)).ok(201);
+    assert_eq!(connection.send(Request::new("GET", &path::file(file.id))).body, b"hello");
+    drop(open);
+    let log = String::from_utf8(terminate(child).stderr).unwrap();
+    assert!(log.contains("it takes 78 connections") && log.contains("LimitNOFILE"), "{log}");
 }
 
 #[test]

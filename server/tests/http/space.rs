@@ -48,18 +48,48 @@ fn an_owner_who_keeps_as_much_as_they_may_is_told_so_and_the_others_are_not() {
 }
 
 #[test]
+fn an_owner_with_as_many_open_uploads_as_may_be_is_asked_to_wait_until_one_is_through() {
+    let server = Server::start_with_disk(
+        |config| config.access = Access::Tokens(key().into()),
+        |disk| disk.uploads_per_owner_max = 2,
+    );
+    let [first, _] = [(); 2].map(|()| begin(&server, "alice", 5).ok::<UploadStatus>(201));
+    let refused = begin(&server, "alice", 5);
+    let problem = refused.problem(ProblemCode::TooManyRequests);
+    assert!(problem.retryable && problem.detail.contains("2 uploads"), "{}", problem.detail);
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    begin(&server, "bob", 5).ok::<UploadStatus>(201);
+    let cancel = Request::new("DELETE", &path::upload(first.id)).bearer(&token("alice"));
+    assert_eq!(server.send(cancel).status, 204);
+    begin(&server, "alice", 5).ok::<UploadStatus>(201);
+}
+
+#[test]
+fn a_file_larger_than_the_server_takes_is_refused_with_how_large_it_may_be() {
+    let server = Server::start_with(|config| config.file_bytes_max = Some(CHUNK));
+    let create = |size| Request::new("POST", path::UPLOADS).json(&create_request(size));
+    assert_eq!(server.send(create(CHUNK)).status, 201);
+    let problem = server.send(create(CHUNK + 1)).problem(ProblemCode::TooLarge);
+    assert_eq!(problem.facts.limit, Some(CHUNK));
+    let small = one_request(&create_request(CHUNK + 1), b"x").body(b"x");
+    server.send(small).problem(ProblemCode::TooLarge);
+}
+
+#[test]
 fn each_bound_of_the_command_line_is_kept() {
-    for (bound, bytes) in [
-        ("--owner-bytes-max", "9"),
-        ("--total-bytes-max", "9"),
-        ("--disk-free-min", "1152921504606846976"),
+    for (bound, bytes, code) in [
+        ("--owner-bytes-max", "9", ProblemCode::NoSpace),
+        ("--total-bytes-max", "9", ProblemCode::NoSpace),
+        ("--disk-free-min", "1152921504606846976", ProblemCode::NoSpace),
+        ("--file-bytes-max", "9", ProblemCode::TooLarge),
+        ("--owner-uploads-max", "0", ProblemCode::TooManyRequests),
     ] {
         let data = tempfile::tempdir().unwrap();
         let mut program = command(data.path());
         program.args([bound, bytes]);
         let (child, address) = start(program);
         let create = Request::new("POST", path::UPLOADS).json(&create_request(10));
-        Connection::to(address).send(create).problem(ProblemCode::NoSpace);
+        Connection::to(address).send(create).problem(code);
         terminate(child);
     }
 }

@@ -27,6 +27,8 @@ pub struct Config {
     pub unsynced_bytes_max: u64,
     /// How much one owner may keep, uploads begun and files together, bytes.
     pub bytes_per_owner_max: Option<u64>,
+    /// How many uploads one owner may have open.
+    pub uploads_per_owner_max: u64,
     /// How much all owners together may keep, bytes.
     pub bytes_total_max: Option<u64>,
     /// How much of the disk new uploads leave free, bytes.
@@ -84,6 +86,7 @@ impl Default for Config {
             chunk_len: CHUNK_LEN_DEFAULT,
             unsynced_bytes_max: 1 << 30,
             bytes_per_owner_max: None,
+            uploads_per_owner_max: 10_000,
             bytes_total_max: None,
             disk_free_min: DISK_FREE_MIN,
             index_spare_bytes: INDEX_SPARE,

@@ -102,6 +102,7 @@ impl Inner {
     fn bounds(&self) -> Bounds {
         Bounds {
             owner_max: self.config.bytes_per_owner_max,
+            owner_uploads_max: self.config.uploads_per_owner_max,
             total_max: self.config.bytes_total_max,
             free_min: self.config.disk_free_min,
         }

@@ -24,6 +24,8 @@ use crate::store::{Figures, Result, StoreError};
 pub(super) struct Bounds {
     /// To one owner, bytes.
     pub(super) owner_max: Option<u64>,
+    /// How many uploads one owner may have open.
+    pub(super) owner_uploads_max: u64,
     /// To all owners together, bytes.
     pub(super) total_max: Option<u64>,
     /// What is to stay free of the disk, bytes.
@@ -49,7 +51,7 @@ pub(super) struct Need {
 
 #[derive(Debug, Default)]
 struct Promised {
-    owners: HashMap<String, u64>,
+    owners: HashMap<String, Owned>,
     total: u64,
     /// Of the index.
     index: u64,
@@ -62,11 +64,26 @@ struct Promised {
     read: HashMap<FileId, Read>,
 }
 
+/// What one owner has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Owned {
+    bytes: u64,
+    /// Uploads that are not sealed.
+    uploads: u64,
+}
+
 #[derive(Debug, Default)]
 struct Read {
     readers: usize,
     /// What it was, once it is deleted.
     deleted: Option<Need>,
+}
+
+impl Need {
+    /// Only what is no file yet needs rows.
+    fn uploads(&self) -> u64 {
+        u64::from(self.index_bytes > 0)
+    }
 }
 
 /// Somebody reads a file.
@@ -96,7 +113,7 @@ impl Space {
     /// would not know of blobs that were made meanwhile.
     ///
     /// # Errors
-    /// `OwnerFull`, `NoSpace`.
+    /// `TooManyUploads`, `OwnerFull`, `NoSpace`.
     pub(super) fn reserve(
         &self,
         need: Need,
@@ -115,7 +132,7 @@ impl Space {
 
     /// What one owner's uploads and files are promised, bytes.
     pub(super) fn promised_to(&self, owner: &str) -> u64 {
-        lock(&self.promised).of(owner)
+        lock(&self.promised).of(owner).bytes
     }
 
     /// How many there are, and what they are promised.
@@ -140,6 +157,7 @@ impl Space {
         promised.index = promised.index.saturating_sub(need.index_bytes);
         promised.uploads = promised.uploads.saturating_sub(1);
         promised.files += 1;
+        promised.owner(need, |owned| owned.uploads = owned.uploads.saturating_sub(1));
     }
 
     /// Makes what is kept for the index as large as it is to be: it was used, or what it was for is there
@@ -213,7 +231,10 @@ impl Drop for Room<'_> {
 impl Promised {
     /// Of what the disk has free, `spare` bytes more are to be kept for the index.
     fn check(&self, need: &Need, bounds: Bounds, free: u64, spare: u64) -> Result<()> {
-        let (used, needed) = (self.of(&need.owner), need.bytes);
+        let (Owned { bytes: used, uploads }, needed) = (self.of(&need.owner), need.bytes);
+        if uploads >= bounds.owner_uploads_max {
+            return Err(StoreError::TooManyUploads { max: bounds.owner_uploads_max });
+        }
         if let Some(max) = bounds.owner_max.filter(|&max| used.saturating_add(needed) > max) {
             return Err(StoreError::OwnerFull { needed, used, max });
         }
@@ -223,19 +244,30 @@ impl Promised {
         if is_full || wanted > free { Err(StoreError::NoSpace { needed }) } else { Ok(()) }
     }
 
-    fn of(&self, owner: &str) -> u64 {
+    fn of(&self, owner: &str) -> Owned {
         self.owners.get(owner).copied().unwrap_or_default()
+    }
+
+    /// Changes what an owner has. Owners of nothing are forgotten: guests come and go.
+    fn owner(&mut self, need: &Need, change: impl FnOnce(&mut Owned)) {
+        if !self.owners.contains_key(&need.owner) {
+            self.owners.insert(need.owner.clone(), Owned::default());
+        }
+        let Some(owned) = self.owners.get_mut(&need.owner) else { return };
+        change(owned);
+        if *owned == Owned::default() {
+            self.owners.remove(&need.owner);
+        }
     }
 
     fn add(&mut self, need: &Need) {
         *self.count_of(need) += 1;
-        let Need { owner, bytes, index_bytes } = need;
-        self.total = self.total.saturating_add(*bytes);
-        self.index = self.index.saturating_add(*index_bytes);
-        match self.owners.get_mut(owner) {
-            Some(used) => *used = used.saturating_add(*bytes),
-            None => drop(self.owners.insert(owner.clone(), *bytes)),
-        }
+        self.total = self.total.saturating_add(need.bytes);
+        self.index = self.index.saturating_add(need.index_bytes);
+        self.owner(need, |owned| {
+            owned.bytes = owned.bytes.saturating_add(need.bytes);
+            owned.uploads += need.uploads();
+        });
     }
 
     /// Only what is no file yet needs rows.
@@ -243,19 +275,15 @@ impl Promised {
         if need.index_bytes == 0 { &mut self.files } else { &mut self.uploads }
     }
 
-    /// Owners of nothing are forgotten: guests come and go.
     fn subtract(&mut self, need: &Need) {
         let count = self.count_of(need);
         *count = count.saturating_sub(1);
-        let Need { owner, bytes, index_bytes } = need;
-        self.total = self.total.saturating_sub(*bytes);
-        self.index = self.index.saturating_sub(*index_bytes);
-        if let Some(used) = self.owners.get_mut(owner) {
-            *used = used.saturating_sub(*bytes);
-            if *used == 0 {
-                self.owners.remove(owner);
-            }
-        }
+        self.total = self.total.saturating_sub(need.bytes);
+        self.index = self.index.saturating_sub(need.index_bytes);
+        self.owner(need, |owned| {
+            owned.bytes = owned.bytes.saturating_sub(need.bytes);
+            owned.uploads = owned.uploads.saturating_sub(need.uploads());
+        });
     }
 }
 
@@ -272,7 +300,8 @@ mod tests {
     use super::*;
     use crate::store::disk::RealDisk;
 
-    const BOUNDS: Bounds = Bounds { owner_max: Some(100), total_max: Some(150), free_min: 10 };
+    const BOUNDS: Bounds =
+        Bounds { owner_max: Some(100), owner_uploads_max: 2, total_max: Some(150), free_min: 10 };
 
     fn need(owner: &str, bytes: u64) -> Need {
         Need { owner: owner.to_owned(), bytes, index_bytes: 0 }
@@ -295,6 +324,28 @@ mod tests {
         assert!(matches!(reserve("c", 41, 1000), Err(StoreError::NoSpace { needed: 41 })));
         assert!(matches!(reserve("c", 40, 49), Err(StoreError::NoSpace { .. })));
         reserve("c", 40, 50).unwrap();
+    }
+
+    #[test]
+    fn so_many_uploads_are_open_for_one_owner_and_files_are_none() {
+        let space = space(&[("a", 1), ("a", 1), ("a", 1)]);
+        let upload = |owner: &str| Need { index_bytes: 1, ..need(owner, 0) };
+        let begin = |owner| space.reserve(upload(owner), BOUNDS, || Ok(1 << 40)).map(Room::keep);
+        begin("a").unwrap();
+        drop(space.reserve(upload("a"), BOUNDS, || Ok(1 << 40)).unwrap());
+        begin("a").unwrap();
+        assert!(matches!(begin("a"), Err(StoreError::TooManyUploads { max: 2 })));
+        begin("b").unwrap();
+        space.give_back_rows(&upload("a"));
+        begin("a").unwrap();
+        assert!(begin("a").is_err());
+        space.give_back(&upload("a"));
+        begin("a").unwrap();
+        space.give_back_rows(&upload("b"));
+        assert!(
+            !lock(&space.promised).owners.contains_key("b"),
+            "an empty file is nothing to count"
+        );
     }
 
     #[test]
