@@ -366,8 +366,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "small ranges not sent from their files",
         "from_files::",
         "server/src/route/file.rs",
-        "    let file = FileBody::new(reader, stretches).posting_to(call.outbox);\n",
-        "    let file = FileBody::new(reader, stretches);\n    let file = if @M { file } else { file.posting_to(call.outbox) };\n",
+        "    let file = FileBody::new(reader, stretches).posting_to(call.channel.outbox.as_ref());\n",
+        "    let outbox = call.channel.outbox.as_ref().filter(|_| !@M);\n    let file = FileBody::new(reader, stretches).posting_to(outbox);\n",
     ),
     mutant(
         "what is written in parts begins anew",
