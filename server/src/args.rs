@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use http::Uri;
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN};
 use longhaul_server::config::Limits;
+use longhaul_server::listen::Reach;
 use longhaul_server::log::Format;
 use longhaul_server::permits::{Permits, Scope, TypePattern};
 use longhaul_server::store::Owner;
@@ -80,6 +81,17 @@ pub enum Command {
 /// How to serve.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
+    /// Take what is not said here, nor by the environment (`LONGHAUL_LISTEN` is `--listen`, and so on), from
+    /// this file. It is TOML, and its keys are these options without their dashes: `listen = "0.0.0.0:8080"`,
+    /// `token-key = ["new.pub", "old.pub"]`, `allow-anonymous = true`.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Say what holds and who says so, what is wrong with that and what to do, instead of serving: the exit
+    /// code is 2 then. Nothing is changed, and a server may run meanwhile.
+    #[arg(long)]
+    pub check_config: bool,
+
     /// Keep uploads and files in this folder; it is made if it is not there.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
@@ -172,6 +184,14 @@ pub struct ServeArgs {
     /// How to log: lines for people, or JSON for programs, one object a line.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+impl ServeArgs {
+    /// From where the server may be reached: only one that asks who one is from anywhere.
+    pub fn reach(&self) -> Reach {
+        let asks = !self.token_key.is_empty() || self.allow_anonymous;
+        if asks { Reach::Anywhere } else { Reach::Loopback }
+    }
 }
 
 /// How to log.

@@ -117,14 +117,25 @@ pub enum Reach {
     Anywhere,
 }
 
+impl Reach {
+    /// Refuses an address that more can reach than may.
+    ///
+    /// # Errors
+    /// [`ListenError::NotLoopback`].
+    pub fn check(self, address: SocketAddr) -> Result<(), ListenError> {
+        if self == Self::Loopback && !address.ip().is_loopback() {
+            return Err(ListenError::NotLoopback { address });
+        }
+        Ok(())
+    }
+}
+
 /// Listens; port 0 is any free port.
 ///
 /// # Errors
 /// [`ListenError`].
 pub async fn bind(address: SocketAddr, reach: Reach) -> Result<TcpListener, ListenError> {
-    if reach == Reach::Loopback && !address.ip().is_loopback() {
-        return Err(ListenError::NotLoopback { address });
-    }
+    reach.check(address)?;
     let listener = listener(address).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse { address },
         _ => ListenError::Refused { address, source },

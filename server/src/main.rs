@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser};
 use longhaul_server::Config;
 use longhaul_server::access::Access;
 use longhaul_server::channel::Scheme;
@@ -17,7 +17,7 @@ use longhaul_server::config::Limits;
 use longhaul_server::hooks::{Hooks, Program, Way, Web, WebError, deliver};
 use longhaul_server::key::{self, KeyError};
 use longhaul_server::link::LinkKey;
-use longhaul_server::listen::{App, ListenError, Reach, bind, serve};
+use longhaul_server::listen::{App, ListenError, bind, serve};
 use longhaul_server::log;
 use longhaul_server::store::disk::layout::Layout;
 use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
@@ -28,8 +28,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 mod args;
+mod check;
+mod settings;
 
 use args::{Args, Command, HookArgs, KeyArgs, KeyKind, LimitArgs, ServeArgs, TokenArgs};
+use settings::{SettingsError, usage_error};
 
 /// How often expired uploads are looked for: they cost disk space, and live for an hour at least.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30 * 60);
@@ -55,6 +58,8 @@ enum StartError {
     Keys { given: usize },
     #[error("the data folder {0}")]
     Data(#[from] OpenError),
+    #[error("--data {}: that is a file. Give a folder.", .path.display())]
+    NoFolder { path: PathBuf },
     #[error("--www {}: there is no such folder. Build the page first, or leave --www out.", .dir.display())]
     Www { dir: PathBuf },
     #[error("--www {} and --data {} lie one within the other: whoever opens the page could fetch every file and the key of the tokens. Give two folders apart.", .www.display(), .data.display())]
@@ -68,10 +73,22 @@ enum StartError {
 }
 
 fn main() -> ExitCode {
-    let Args { command, serve, limits, hook } = Args::parse();
+    let settings =
+        match settings::read(std::env::args_os().collect(), |name| std::env::var_os(name)) {
+            Ok(settings) => settings,
+            Err(SettingsError::Clap(error)) => error.exit(),
+            Err(error) => {
+                eprintln!("longhaul-server: {error}");
+                return usage_error();
+            }
+        };
+    let Args { command, serve, limits, hook } = settings.args;
     let done = match (command, serve) {
         (Some(Command::Key(args)), _) => make_key(&args),
         (Some(Command::Token(args)), _) => make_token(&args),
+        (None, Some(args)) if args.check_config => {
+            return check::report(&args, &hook, &settings.listing);
+        }
         (None, Some(args)) => run_and_end(args, &limits, &hook),
         (None, None) => Args::command().error(ErrorKind::MissingRequiredArgument, NO_DATA).exit(),
     };
@@ -134,9 +151,7 @@ async fn run(
     hook: &HookArgs,
 ) -> Result<Arc<Ending>, StartError> {
     log::start(args.log.clone(), args.log_format.into());
-    if let Some(dir) = args.www.as_ref().filter(|dir| !dir.is_dir()) {
-        return Err(StartError::Www { dir: dir.clone() });
-    }
+    check_www(args.www.as_deref())?;
     let stop = stop_signal()?;
     let keys = read_keys(&args.token_key)?;
     let tls = read_tls(&args)?;
@@ -209,6 +224,13 @@ fn hooks(args: &HookArgs) -> Result<Option<Arc<Hooks>>, StartError> {
     Ok(Some(Arc::new(Hooks::new(way, args.asks(), args.hook_timeout.into()))))
 }
 
+fn check_www(www: Option<&Path>) -> Result<(), StartError> {
+    match www.filter(|dir| !dir.is_dir()) {
+        Some(dir) => Err(StartError::Www { dir: dir.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 /// What lies below `--www` is anybody's.
 fn keep_apart(www: Option<&Path>, data: &Path) -> Result<(), StartError> {
     let Some(www) = www else { return Ok(()) };
@@ -220,9 +242,7 @@ fn keep_apart(www: Option<&Path>, data: &Path) -> Result<(), StartError> {
 }
 
 async fn listen(args: &ServeArgs) -> Result<TcpListener, StartError> {
-    let asks = !args.token_key.is_empty() || args.allow_anonymous;
-    let reach = if asks { Reach::Anywhere } else { Reach::Loopback };
-    let listener = bind(args.listen, reach).await?;
+    let listener = bind(args.listen, args.reach()).await?;
     if !args.listen.ip().is_loopback() && args.tls_cert.is_none() {
         tracing::warn!(
             "{} is plain HTTP: whoever is on the way can read tokens and files. Give it a certificate \

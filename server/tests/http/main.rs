@@ -37,6 +37,7 @@ mod secure;
 mod space;
 mod support;
 mod tokens;
+mod told;
 mod traversal;
 mod unread;
 mod uploads;

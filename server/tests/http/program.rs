@@ -233,6 +233,8 @@ fn help_tells_every_option() {
     child.stdout.take().unwrap().read_to_string(&mut help).unwrap();
     assert!(child.wait().unwrap().success());
     for option in [
+        "--config",
+        "--check-config",
         "--data",
         "--www",
         "--listen",
