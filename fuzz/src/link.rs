@@ -6,7 +6,7 @@ use longhaul_protocol::Millis;
 use longhaul_protocol::name::check_name;
 use longhaul_protocol::wire::ids::FileId;
 use longhaul_protocol::wire::link::{split, with_query};
-use longhaul_server::link::{Link, LinkKey, is_link};
+use longhaul_server::link::{Link, LinkKey, came_by_link};
 use longhaul_server::route::Target;
 
 const FILE: FileId = FileId([7; 16]);
@@ -25,7 +25,11 @@ pub fn check(bytes: &[u8]) {
     let name = Some(name.to_owned()).filter(|name| !name.is_empty());
     let link = Link { file: FILE, expires_at: Millis(time), name };
     let query = key.sign(&link);
-    assert!(is_link(&query) && split(&format!("/x?{query}")) == ("/x", Some(&query)), "{query}");
+    assert!(
+        came_by_link(Target::Uploads, &query)
+            && split(&format!("/x?{query}")) == ("/x", Some(&query)),
+        "{query}"
+    );
     let is_name = link.name.as_ref().is_none_or(|name| check_name(name).is_ok());
     let is_good = is_name && time > NOW.0;
     assert_eq!(judge(&query).ok(), Some(link).filter(|_| is_good), "{query}");
@@ -45,6 +49,6 @@ pub fn check(bytes: &[u8]) {
 fn check_address(text: &str) {
     let (_, Some(query)) = split(text) else { return };
     assert!(text.contains(&format!("?{query}")) && !query.contains('#'), "{text}");
-    assert!(is_link(query), "{text}");
+    assert!(came_by_link(Target::Uploads, query), "{text}");
     assert_eq!(split(&with_query("/v1/files/x", Some(query))).1, Some(query), "{text}");
 }

@@ -126,10 +126,13 @@ pub fn now() -> Millis {
     Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Whether a request came by a link, whatever else it carries.
+/// Whether a request came by a link, whatever else it carries, or by what is left of one where links lead: that is told to be broken, and not
+/// passed over, whoever asks.
 #[must_use]
-pub fn is_link(query: &str) -> bool {
-    form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == SIGNATURE)
+pub fn came_by_link(target: Target, query: &str) -> bool {
+    let may_be_broken = matches!(target, Target::File(_) | Target::Manifest(_));
+    let is_part = |key: &str| key == SIGNATURE || may_be_broken && [EXPIRES, NAME].contains(&key);
+    form_urlencoded::parse(query.as_bytes()).any(|(key, _)| is_part(&key))
 }
 
 /// What the signature vouches for: each part has one length, or ends the whole.

@@ -25,7 +25,7 @@ use crate::crew::Crew;
 use crate::doors::Doors;
 use crate::gate::{Standing, check_encoding, check_host, check_origin, standing};
 use crate::hooks::Calls;
-use crate::link::{self, is_link};
+use crate::link::{self, came_by_link};
 use crate::log::{Followed, RequestLine};
 use crate::metrics::Metrics;
 use crate::outcome::{Answer, Outcome, Refusal};
@@ -282,10 +282,11 @@ async fn decide<S: Store>(mut call: Call<'_, S>, target: Target) -> Answer {
         check_encoding(head)?;
     }
     if let Some(scope) = target.scope(&head.method) {
-        let Grant { owner, permits } = match head.uri.query().filter(|query| is_link(query)) {
-            Some(query) => by_link(&mut call, target, query).await?,
-            None => app.config.access.caller(head)?,
-        };
+        let Grant { owner, permits } =
+            match head.uri.query().filter(|query| came_by_link(target, query)) {
+                Some(query) => by_link(&mut call, target, query).await?,
+                None => app.config.access.caller(head)?,
+            };
         permits.check_scope(scope)?;
         (call.owner, call.permits) = (owner, permits);
     }

@@ -219,6 +219,8 @@ impl Target {
             | Self::Nowhere
             | Self::Site => None,
             _ if method == Method::OPTIONS => None,
+            // What nobody may do needs no leave.
+            _ if !self.methods().contains(method) => None,
             Self::Metrics => Some(Scope::Admin),
             Self::Uploads
             | Self::Upload(_)

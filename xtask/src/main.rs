@@ -9,6 +9,7 @@ mod mutants;
 mod programs;
 mod purity;
 mod run;
+mod schemathesis;
 mod tally;
 mod test;
 mod wasm;
@@ -25,8 +26,8 @@ cargo xtask <command>
                   and keep it running until ctrl-c. Its data is kept in target/demo-data.
   test            Everything that has to hold: format, lints, what `protocol` may depend on,
                   the client, the server, all tests, those in a real browser too.
-                  Installs Debian's chromium, chromium-driver, curl, wget, aria2 and prometheus where
-                  they are missing and it may.
+                  Installs Debian's chromium, chromium-driver, curl, wget, aria2, prometheus and python3-venv
+                  where they are missing and it may, and schemathesis by pip, into target/.
   soak            The tests that `test` leaves out, because they take minutes each or answer
                   Chromium's own dialogs by keys, in every engine that LONGHAUL_ENGINES names;
                   and the store's, if LONGHAUL_SHARING_DIR names a folder on XFS or Btrfs.
@@ -36,6 +37,9 @@ cargo xtask <command>
   fuzz [TARGET]   Feed the parsers what nobody would think of, from fuzz/corpus, and keep there what
                   reaches further. Needs rustup's nightly and cargo-fuzz.
     --minutes N     for each target; 10 if it is not said
+  schemathesis    Ask the server whatever its OpenAPI document allows, and what it does not, as an owner,
+                  as a guest and as nobody, and hold every answer to it. `test` does so for a minute.
+    --minutes N     for so long in all; 15 if it is not said
   mutants [NAME…] Make the code wrong in one named way after the other (xtask/src/mutants/table.rs),
                   and fail if the crash histories and the store's tests do not notice.
     --histories N   how many of each kind; 400 if it is not said
@@ -69,6 +73,10 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         ("soak", []) => test::run_soak(),
         ("bench", rest) => bench::run_bench(rest),
         ("fuzz", rest) => fuzz::run_fuzz(&fuzz::Options::parse(rest)?),
+        ("schemathesis", rest) => {
+            programs::ensure()?;
+            schemathesis::run_schemathesis(schemathesis::Options::parse(rest)?)
+        }
         ("mutants", rest) => mutants::run_mutants(&mutants::Options::parse(rest)?),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::run::{heading, run};
 
 /// The programs, and the packages that Debian has them in.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),
@@ -15,7 +15,11 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("aria2c", "aria2"),
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
+    ("python3", "python3"),
 ];
+
+/// Parts of Python that Debian has in packages of their own.
+const MODULES: [(&str, &str); 1] = [("ensurepip", "python3-venv")];
 
 /// What the tests of a browser's own dialogs need beside them.
 const SCREEN: [(&str, &str); 2] = [("Xvfb", "xvfb"), ("xdotool", "xdotool")];
@@ -32,7 +36,8 @@ pub(crate) fn ensure_with_screen() -> Result<(), Error> {
 
 fn ensure_all(programs: &[(&'static str, &'static str)]) -> Result<(), Error> {
     let missing = programs.iter().copied().filter(|(program, _)| !answers(program));
-    let missing: Vec<_> = missing.collect();
+    let modules = MODULES.into_iter().filter(|(module, _)| !imports(module));
+    let missing: Vec<_> = missing.chain(modules).collect();
     let names = |name: fn(&(&'static str, &'static str)) -> &'static str| {
         missing.iter().map(name).collect::<Vec<_>>()
     };
@@ -54,6 +59,13 @@ fn answers(program: &str) -> bool {
         command.arg(question).stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     })
+}
+
+/// Whether Python has a module.
+fn imports(module: &str) -> bool {
+    let mut command = Command::new("python3");
+    command.args(["-c", &format!("import {module}")]).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 fn may_install() -> bool {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::run::{heading, run};
 use crate::tally::run_counted;
 use crate::workspace::{WASM_TARGET, cargo, cli, dist, server};
-use crate::{glue, programs, purity, wasm};
+use crate::{glue, programs, purity, schemathesis, wasm};
 
 /// Where the end-to-end tests find the server's binary.
 const CLI_VARIABLE: &str = "LONGHAUL_CLI";
@@ -36,6 +36,7 @@ pub(crate) fn run_tests() -> Result<(), Error> {
     run(&mut clippy(&["-p", "longhaul-protocol", "-p", "longhaul-wasm", "--target", WASM_TARGET]))?;
     run(&mut clippy(&["-p", "longhaul-wasm", "--tests", "--target", WASM_TARGET]))?;
     build_programs()?;
+    schemathesis::ask(schemathesis::Options::BOUNDED)?;
     heading("tests");
     run_counted(&mut finding_all(cargo(["test", "--workspace", "--no-fail-fast"])))
 }

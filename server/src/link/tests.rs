@@ -98,16 +98,29 @@ fn a_key_is_never_shown() {
 }
 
 #[test]
+fn what_is_left_of_a_link_is_one_where_links_lead() {
+    for query in ["expires=1", "start=7&name=x"] {
+        assert!(
+            came_by_link(Target::File(FILE), query) && !came_by_link(Target::Files, query),
+            "{query}"
+        );
+    }
+}
+
+#[test]
 fn what_others_add_to_an_address_does_not_matter() {
     let query = key().sign(&link());
     for more in [format!("{query}&utm_source=mail"), format!("start=7&{query}")] {
         assert_eq!(judged(&more), Ok(link()), "{more}");
-        assert!(is_link(&more));
+        assert!(came_by_link(Target::File(FILE), &more));
     }
-    for other in ["", "start=7", "signatures=x", "name=signature", "a=b&Signature=x"] {
-        assert!(!is_link(other), "{other}");
+    for other in ["", "start=7", "signatures=x", "Name=signature", "a=b&Signature=x"] {
+        assert!(!came_by_link(Target::File(FILE), other), "{other}");
     }
-    assert!(is_link("signature") && is_link("%73ignature=x"));
+    assert!(
+        came_by_link(Target::File(FILE), "signature")
+            && came_by_link(Target::Files, "%73ignature=x")
+    );
 }
 
 proptest! {

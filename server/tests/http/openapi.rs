@@ -16,11 +16,13 @@ use longhaul_protocol::wire::{
     LIST_ROWS_MAX, METADATA_BYTES_MAX, PROTOCOL_VERSION, TYPE_BYTES_MAX, path,
 };
 use longhaul_protocol::{ChunkIndex, Digest, ProblemCode};
+use longhaul_server::access::Access;
 use longhaul_server::link::LINK_LASTS_SECONDS_MAX;
 use longhaul_server::route::Target;
 use serde_json::{Value, json};
 
 use crate::document::{DOCUMENT, METHODS, alone, assert_valid, members, resolved, template};
+use crate::owners::key;
 use crate::support::{CHUNK, Request, Server, bytes, chunk, create_request, one_request};
 
 const UPLOAD: UploadId = UploadId([7; 16]);
@@ -127,16 +129,18 @@ fn the_document_has_every_path_of_the_server_with_its_methods_and_no_other() {
 }
 
 #[test]
-fn a_server_takes_the_documented_methods_and_answers_405_to_all_others() {
-    let server = Server::start();
-    for (_, path) in targets() {
-        for method in METHODS.map(str::to_ascii_uppercase) {
-            let answer = server.send(Request::new(&method, &path));
-            let is_documented = documented(&path).contains(&method);
-            assert_eq!(answer.status != 405, is_documented, "{method} {path}: {}", answer.status);
-            if let Some(allowed) = answer.header("allow") {
-                let allowed = allowed.split(", ").map(str::to_owned).collect();
-                assert_eq!(documented(&path), allowed, "{method} {path}");
+fn a_server_takes_the_documented_methods_and_answers_405_to_all_others_whoever_asks() {
+    let wants_tokens = Server::start_with(|config| config.access = Access::Tokens(key().into()));
+    for server in [Server::start(), wants_tokens] {
+        for (_, path) in targets() {
+            for method in METHODS.map(str::to_ascii_uppercase) {
+                let answer = server.send(Request::new(&method, &path));
+                let (is_documented, status) = (documented(&path).contains(&method), answer.status);
+                assert_eq!(status != 405, is_documented, "{method} {path}: {status}");
+                if let Some(allowed) = answer.header("allow") {
+                    let allowed = allowed.split(", ").map(str::to_owned).collect();
+                    assert_eq!(documented(&path), allowed, "{method} {path}");
+                }
             }
         }
     }

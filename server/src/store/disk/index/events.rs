@@ -125,3 +125,38 @@ impl Queue {
 fn read_key((at, upload): (u64, Id)) -> EventKey {
     EventKey { at: Millis(at), upload: UploadId(upload) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{FileBackend, META, SCHEMA_VERSION, Trust};
+    use super::*;
+    use crate::store::disk::layout::Layout;
+    use crate::store::disk::medium::{Disk as _, OpenHow};
+    use crate::store::disk::{Ending, RealDisk};
+
+    fn open(dir: &std::path::Path) -> Index {
+        let file = RealDisk.open(&dir.join("index"), OpenHow::Create).unwrap();
+        let trust = Trust { now: Millis(1), for_ms: 0, has_failed: false };
+        let ending = Arc::new(Ending::new(Arc::new(RealDisk), Layout::new(dir)));
+        let backend = FileBackend { file, spare: Arc::default(), ending };
+        Index::open(backend, 1 << 20, trust, Queue::default()).unwrap()
+    }
+
+    #[test]
+    fn an_index_from_before_there_were_events_gets_a_queue() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path());
+        index
+            .write(|txn| {
+                assert!(txn.delete_table(EVENTS)?);
+                txn.open_table(META)?.insert("schema", SCHEMA_VERSION - 1)?;
+                Ok(())
+            })
+            .unwrap();
+        assert!(index.events_waiting().is_err());
+        drop(index);
+        assert_eq!(open(dir.path()).events_waiting().unwrap(), 0);
+    }
+}
