@@ -115,6 +115,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
+    /// Offer HTTP/2 too, which browsers take then: one connection for all requests of a page, and for its uploads
+    /// as well, which are faster and steadier over several.
+    #[arg(long, requires = "tls_cert")]
+    pub http2: bool,
+
     /// Tell browsers to come by TLS only for so long, such as `365d` (HSTS). It counts for everything that is
     /// served under the same name, on every port, and cannot be taken back before, so it is not told by default.
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "tls_cert")]

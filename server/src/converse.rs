@@ -20,11 +20,12 @@ use tokio::net::TcpStream;
 
 use crate::channel::{Channel, Peer, Scheme};
 use crate::doors::Seat;
+use crate::http2::serve_http2;
 use crate::listen::{App, handle};
 use crate::outbox::Outbox;
 use crate::socket::Socket;
 use crate::store::{Store, StoreError};
-use crate::tls::Tls;
+use crate::tls::{Tls, is_http2};
 
 /// Serves one connection to its end.
 pub(crate) async fn converse<S: Store>(
@@ -60,7 +61,11 @@ async fn encrypted<S: Store>(
         Err(error) => return tracing::debug!(%peer, "no connection came about: {error}"),
     };
     let channel = Channel::new(peer, Scheme::Https, None, seat);
-    serve_http1(stream, &channel, &app, watcher).await;
+    if is_http2(&stream) {
+        serve_http2(stream, channel, app, watcher).await;
+    } else {
+        serve_http1(stream, &channel, &app, watcher).await;
+    }
 }
 
 async fn serve_http1<S: Store>(
@@ -96,7 +101,7 @@ async fn serve_http1<S: Store>(
 }
 
 /// Serves no longer than it lasts, if somebody says how long.
-async fn within<E>(
+pub(crate) async fn within<E>(
     lasts: Option<Duration>,
     served: impl Future<Output = Result<(), E>>,
 ) -> Result<(), E> {
@@ -108,46 +113,44 @@ async fn within<E>(
 }
 
 /// What a connection that ended before its time came to.
-fn tell(channel: &Channel, path: &str, error: &hyper::Error) {
+pub(crate) fn tell(channel: &Channel, path: &str, error: &hyper::Error) {
+    match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(source) => tell_cause(channel, path, source, error),
+        None => tracing::debug!(peer = %channel.peer, "a connection ended early: {error}"),
+    }
+}
+
+/// What an answer that broke off came to; whatever was the network's or the other side's is `error`.
+pub(crate) fn tell_cause(
+    channel: &Channel,
+    path: &str,
+    cause: &io::Error,
+    error: &dyn std::fmt::Display,
+) {
     let peer = channel.peer;
     // A path may have characters that a terminal would obey.
     let path = path.escape_default();
-    match cause(error) {
-        Cause::Map => tracing::error!(
+    // Bytes of a map could not be read when they were to be sent (`store/disk/map.rs`): nothing else that is
+    // sent can be such an address.
+    if cause.raw_os_error() == Some(Errno::FAULT.raw_os_error()) {
+        tracing::error!(
             %peer,
             %path,
             "a download broke off: the disk did not give what was to be sent, or somebody cut the file \
              off. Look at the system's log for errors of the disk"
-        ),
-        Cause::Store(
-            fault @ (StoreError::Disk { .. } | StoreError::Index(_) | StoreError::Damaged(_)),
-        ) => tracing::error!(%peer, %path, "a download broke off: {fault}"),
+        );
+        return;
+    }
+    // What the store said in the middle of an answer. All that was left then was to break off, which the
+    // reader notices.
+    match cause.get_ref().and_then(|inner| inner.downcast_ref::<StoreError>()) {
+        Some(fault @ (StoreError::Disk { .. } | StoreError::Index(_) | StoreError::Damaged(_))) => {
+            tracing::error!(%peer, %path, "a download broke off: {fault}");
+        }
         // What its uploader did: it was deleted, or does not come.
-        Cause::Store(end) => tracing::info!(%peer, %path, "a download broke off: {end}"),
-        Cause::Other => tracing::debug!(%peer, "a connection ended early: {error}"),
+        Some(end) => tracing::info!(%peer, %path, "a download broke off: {end}"),
+        None => tracing::debug!(%peer, "a connection ended early: {error}"),
     }
-}
-
-/// Why a connection ended before its time.
-enum Cause<'a> {
-    /// Bytes of a map could not be read when they were to be sent (`store/disk/map.rs`): nothing else that is
-    /// sent can be such an address.
-    Map,
-    /// What the store said in the middle of an answer. All that was left then was to break off, which the
-    /// reader notices.
-    Store(&'a StoreError),
-    /// The other side or the network.
-    Other,
-}
-
-fn cause(error: &hyper::Error) -> Cause<'_> {
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let Some(source) = source else { return Cause::Other };
-    if source.raw_os_error() == Some(Errno::FAULT.raw_os_error()) {
-        return Cause::Map;
-    }
-    let inner = source.get_ref().and_then(|inner| inner.downcast_ref());
-    inner.map_or(Cause::Other, Cause::Store)
 }
 
 /// Ends the connection when its other side takes no byte of what is to be sent. Only the system

@@ -6,10 +6,10 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::Method;
 use http::header::{CONTENT_ENCODING, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
+use http::{HeaderValue, Method, Version};
 use longhaul_protocol::ProblemCode;
 
 use crate::channel::Scheme;
@@ -108,7 +108,8 @@ fn origin(head: &Parts) -> Option<&str> {
 }
 
 /// RFC 9112, section 3.2: a request has exactly one valid `Host`, or is answered 400; section 3.2.2:
-/// a target in absolute form overrides it.
+/// a target in absolute form overrides it. RFC 9113, section 8.3.1: in HTTP/2 `:authority` stands for it, and a
+/// `Host` beside it is no other.
 fn authority(head: &Parts) -> Result<Authority, Refusal> {
     let invalid = |detail| Refusal::new(ProblemCode::InvalidRequest, detail);
     let mut hosts = head.headers.get_all(HOST).iter();
@@ -116,9 +117,15 @@ fn authority(head: &Parts) -> Result<Authority, Refusal> {
     if second.is_some() {
         return Err(invalid("There is more than one `host` header."));
     }
-    let host = first.ok_or_else(|| invalid("The header `host` is missing."))?;
-    let host =
-        head.uri.authority().map_or(host.as_bytes(), |authority| authority.as_str().as_bytes());
+    let asked = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let host = match (first.map(HeaderValue::as_bytes), asked) {
+        (Some(host), Some(asked)) if head.version == Version::HTTP_2 && host != asked => {
+            return Err(invalid("The header `host` is not `:authority`."));
+        }
+        (None, Some(asked)) if head.version == Version::HTTP_2 => asked,
+        (None, _) => return Err(invalid("The header `host` is missing.")),
+        (Some(host), asked) => asked.unwrap_or(host),
+    };
     named(host, "The header `host`")
 }
 
@@ -208,6 +215,27 @@ mod tests {
         assert_eq!(check("evil.example"), Err(ProblemCode::Misdirected));
         for host in ["", "x@localhost", "a b"] {
             assert_eq!(check(host), Err(ProblemCode::InvalidRequest), "{host}");
+        }
+    }
+
+    #[test]
+    fn in_http_2_the_authority_is_the_host_and_a_host_beside_it_no_other() {
+        let check = |host: Option<&str>, version| {
+            let mut request = Request::get("https://files.example/v1/files").version(version);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let head = request.body(()).unwrap().into_parts().0;
+            check_host(&config(), &head, None).map_err(|refusal| refusal.code)
+        };
+        let (good, bad) = (Ok("files.example"), Err(ProblemCode::InvalidRequest));
+        for (host, of_1, of_2) in [
+            (None, &bad, &good),
+            (Some("files.example"), &good, &good),
+            (Some("evil.example"), &good, &bad),
+        ] {
+            assert_eq!(&check(host, Version::HTTP_11).as_deref().map_err(|code| *code), of_1);
+            assert_eq!(&check(host, Version::HTTP_2).as_deref().map_err(|code| *code), of_2);
         }
     }
 

@@ -17,6 +17,7 @@ pub mod doors;
 pub mod forwarded;
 pub mod gate;
 pub mod hooks;
+mod http2;
 pub mod http_date;
 pub mod key;
 pub mod link;

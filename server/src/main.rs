@@ -21,7 +21,7 @@ use longhaul_server::listen::{App, ListenError, bind, serve};
 use longhaul_server::log;
 use longhaul_server::store::disk::layout::Layout;
 use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
-use longhaul_server::tls::{Tls, TlsError, keep_fresh};
+use longhaul_server::tls::{Offer, Tls, TlsError, keep_fresh};
 use longhaul_server::token::{KEYS_MAX, Keys, SignError, TokenKey};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -255,7 +255,8 @@ async fn listen(args: &ServeArgs) -> Result<TcpListener, StartError> {
 
 fn read_tls(args: &ServeArgs) -> Result<Option<Arc<Tls>>, TlsError> {
     let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
-    Tls::load(certificate, key).map(Arc::new).map(Some)
+    let offer = if args.http2 { Offer::Http2 } else { Offer::Http1 };
+    Tls::load(certificate, key, offer).map(Arc::new).map(Some)
 }
 
 fn read_keys(paths: &[PathBuf]) -> Result<Vec<TokenKey>, StartError> {

@@ -30,6 +30,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The name of HTTP/1.1 in a handshake (RFC 7301, section 6).
 const HTTP_1_1: &[u8] = b"http/1.1";
+/// The same of HTTP/2 (RFC 9113, section 3.1).
+const HTTP_2: &[u8] = b"h2";
 
 /// The answer to a request that is not encrypted. It is read by a person who has left out an `s`.
 const NOT_ENCRYPTED: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
@@ -38,6 +40,20 @@ const NOT_ENCRYPTED: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
 /// How much of such a request is read, bytes: an answer is not heard if its connection is closed over
 /// something unread.
 const NOT_ENCRYPTED_BYTES_MAX: u64 = 64 * 1024;
+
+/// What is offered in a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// HTTP/1.1, on which each lane has a connection of its own.
+    Http1,
+    /// HTTP/2, and HTTP/1.1 for who does not speak it.
+    Http2,
+}
+
+/// Whether that is what both have agreed on.
+pub(crate) fn is_http2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP_2)
+}
 
 /// What connections are encrypted with.
 #[derive(Debug)]
@@ -65,7 +81,7 @@ impl Tls {
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+    pub fn load(certificate: &Path, key: &Path, offer: Offer) -> Result<Self, TlsError> {
         // Named here: what else in this process has TLS may have another one by default.
         let provider = Arc::new(aws_lc_rs::default_provider());
         let files = Files::new(certificate, key);
@@ -75,7 +91,11 @@ impl Tls {
             .map_err(|source| files.unusable(source))?;
         let resolver = Arc::clone(&current) as Arc<dyn ResolvesServerCert>;
         let mut config = config.with_no_client_auth().with_cert_resolver(resolver);
-        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        config.alpn_protocols = match offer {
+            Offer::Http1 => vec![HTTP_1_1.to_vec()],
+            // Who can speak both speaks the first.
+            Offer::Http2 => vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()],
+        };
         let handshake_timeout = HANDSHAKE_TIMEOUT;
         Ok(Self { config: Arc::new(config), files, current, handshake_timeout })
     }

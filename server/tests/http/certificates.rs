@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_server::tls::Tls;
+use longhaul_server::tls::{Offer, Tls};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -15,13 +15,13 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use crate::program::{command, refused};
 use crate::support::Server;
 
-struct Pair {
+pub struct Pair {
     folder: tempfile::TempDir,
     certificate: rcgen::Certificate,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let pair = Self { folder: tempfile::tempdir().unwrap(), certificate: cert };
@@ -41,23 +41,38 @@ impl Pair {
         self.path(name)
     }
 
+    pub fn load(&self, offer: Offer) -> Tls {
+        Tls::load(&self.path("cert.pem"), &self.path("key.pem"), offer).unwrap()
+    }
+
     fn server(&self, handshake_timeout: Duration) -> Server {
-        let mut tls = Tls::load(&self.path("cert.pem"), &self.path("key.pem")).unwrap();
+        let mut tls = self.load(Offer::Http1);
         tls.handshake_timeout = handshake_timeout;
         Server::start_with(|config| config.tls = Some(Arc::new(tls)))
     }
 
-    fn answer(&self, server: &Server) -> String {
+    /// A connection on which nothing was asked yet.
+    pub fn connect(
+        &self,
+        server: &Server,
+        protocol: &str,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider);
         let config = config.with_safe_default_protocol_versions().unwrap();
-        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![protocol.into()];
         let name = ServerName::try_from("localhost").unwrap();
         let connection = ClientConnection::new(Arc::new(config), name).unwrap();
         let socket = TcpStream::connect(server.address()).unwrap();
-        let mut stream = StreamOwned::new(connection, socket);
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        StreamOwned::new(connection, socket)
+    }
+
+    pub fn answer(&self, server: &Server) -> String {
+        let mut stream = self.connect(server, "http/1.1");
         let ask = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         stream.write_all(ask.as_bytes()).unwrap();
         let mut answer = String::new();

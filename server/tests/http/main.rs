@@ -23,6 +23,7 @@ mod early_answers;
 mod from_files;
 mod guests;
 mod hooks;
+mod http2;
 mod limits;
 mod links;
 mod matrix;

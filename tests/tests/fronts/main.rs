@@ -9,5 +9,6 @@
 )]
 
 mod curl;
+mod http2;
 mod renewal;
 mod tls;

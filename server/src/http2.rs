@@ -1,0 +1,206 @@
+//! HTTP/2, for whom `--http2` offers it: many requests at once on one connection, each with bounds of its own.
+//!
+//! HTTP/1.1 has one request on a connection and times its head; here a connection may be silent because nothing is
+//! asked, or because its other side takes nothing of what was asked. Either way it is ended when nothing has moved
+//! for a while ([`Pulse`]).
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::channel::Channel;
+use crate::converse::{tell, tell_cause, within};
+use crate::listen::{App, handle};
+use crate::log::Followed;
+use crate::store::Store;
+
+/// Requests at once on a connection: fewer are not recommended (RFC 9113, section 6.5.2), and each may have a piece of
+/// a file on its way out.
+const STREAMS_MAX: u32 = 100;
+/// What may come of one body before we have taken it, bytes: a path of 80 ms at 100 Mbit/s holds as much.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// The same of all bodies of a connection, bytes: four lanes of them, and all that a connection can make us keep.
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// How many requests may have been taken back before we have looked at them (the rapid reset of
+/// CVE-2023-44487); a browser that leaves a page takes back what it had asked for. One more ends the connection.
+const RESETS_PENDING_MAX: usize = 100;
+/// How many streams we may have to reset for what is wrong with them; one more ends the connection.
+const FAULTY_STREAMS_MAX: usize = 32;
+
+/// Serves one connection to its end.
+pub(crate) async fn serve_http2<S: Store>(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    channel: Channel,
+    app: Arc<App<S>>,
+    watcher: Watcher,
+) {
+    let (limits, _connected) = (app.config.limits, app.metrics.connected());
+    let (channel, pulse) = (Arc::new(channel), Arc::new(Pulse::default()));
+    let (lasts, idle) = (channel.seat.lasts(), limits.header_timeout);
+    let of = (Arc::clone(&channel), Arc::clone(&pulse));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (app, (channel, pulse)) = (Arc::clone(&app), of.clone());
+        async move {
+            let (busy, path) = (Busy::of(&pulse), request.uri().path().to_owned());
+            let response = handle(&app, &channel, request).await;
+            drop(busy);
+            Ok::<_, Infallible>(response.map(|body| Moving {
+                body,
+                path,
+                channel,
+                pulse,
+                waiting: None,
+            }))
+        }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .max_local_error_reset_streams(FAULTY_STREAMS_MAX)
+        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .max_send_buf_size(limits.buffer_bytes_max)
+        .serve_connection(TokioIo::new(io), service);
+    tokio::select! {
+        ended = within(lasts, watcher.watch(connection)) => {
+            if let Err(error) = ended {
+                tell(&channel, "", &error);
+            }
+        }
+        () = pulse.stops(idle) => {
+            tracing::debug!(peer = %channel.peer, "a connection was ended on which nothing moved");
+        }
+    }
+}
+
+/// Whether anything moves on a connection.
+#[derive(Debug)]
+struct Pulse {
+    /// Requests that are being answered, and answers that wait for their bytes.
+    busy: AtomicUsize,
+    /// When anything moved last.
+    last: Mutex<Instant>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self { busy: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Pulse {
+    fn beat(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Once nothing has moved for so long, and nobody works on what is to move.
+    async fn stops(&self, idle: Duration) {
+        loop {
+            let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_busy = self.busy.load(Ordering::Relaxed) > 0;
+            let due = if is_busy { Instant::now() + idle } else { last + idle };
+            if due <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(due).await;
+        }
+    }
+}
+
+/// Somebody works on what is to move; how long that may take is bounded where it is done.
+struct Busy(Arc<Pulse>);
+
+impl Busy {
+    fn of(pulse: &Arc<Pulse>) -> Self {
+        pulse.busy.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(pulse))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.beat();
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body that is asked for its next bytes when the other side has room for them.
+struct Moving {
+    body: Followed,
+    /// Of the request.
+    path: String,
+    channel: Arc<Channel>,
+    pulse: Arc<Pulse>,
+    waiting: Option<Busy>,
+}
+
+impl Body for Moving {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        let this = &mut *self;
+        let frame = Pin::new(&mut this.body).poll_frame(cx);
+        if frame.is_pending() {
+            this.waiting.get_or_insert_with(|| Busy::of(&this.pulse));
+        }
+        let frame = ready!(frame);
+        (this.waiting, ()) = (None, this.pulse.beat());
+        if let Some(Err(error)) = &frame {
+            // Only its stream is reset, of which the connection tells nobody.
+            tell_cause(&this.channel, &this.path, error, &"it is reset");
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_lives_while_something_moves_or_is_worked_on() {
+        let (pulse, start) = (Arc::new(Pulse::default()), Instant::now());
+        let other = Arc::clone(&pulse);
+        tokio::spawn(async move {
+            tokio::time::sleep(IDLE / 2).await;
+            other.beat();
+            tokio::time::sleep(IDLE / 2).await;
+            let busy = Busy::of(&other);
+            tokio::time::sleep(10 * IDLE).await;
+            drop(busy);
+        });
+        pulse.stops(IDLE).await;
+        assert!(start.elapsed() >= 12 * IDLE, "{:?}", start.elapsed());
+        assert!(start.elapsed() < 13 * IDLE, "{:?}", start.elapsed());
+    }
+}
