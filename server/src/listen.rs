@@ -214,64 +214,67 @@ pub async fn serve<S: Store>(
     Ok(())
 }
 
-/// Answers one request.
-pub(crate) async fn handle<S: Store>(
-    app: &App<S>,
-    channel: &Channel,
+/// Answers one request. It is taken apart before there is anything to wait for, so that it is not kept twice.
+pub(crate) fn handle<'a, S: Store>(
+    app: &'a App<S>,
+    channel: &'a Channel,
     request: Request<Incoming>,
-) -> Response<Followed> {
+) -> impl Future<Output = Response<Followed>> + Send + 'a {
     let (head, incoming) = request.into_parts();
-    let Channel { seat, ids, .. } = channel;
-    let mut line = RequestLine::new(&head, ids.next(), &app.metrics);
-    let mut body = RequestBody::new(&head, incoming, Arc::clone(line.tally()), &app.config.limits);
-    let told = seat.told(&app.config.proxies, &head.headers);
-    let (client, scheme) = match &told {
-        Ok(Some(told)) => (Some(told.client), told.scheme.unwrap_or(channel.scheme)),
-        _ => (None, channel.scheme),
-    };
-    let stay = seat.ask(&head.method, client).map(|(stay, connection)| {
-        line.hold(connection);
-        stay
-    });
-    let host = told.map(|told| told.and_then(|told| told.host));
-    let host = host.and_then(|host| check_host(&app.config, &head, host.as_deref()));
-    let is_from = |host: &String| standing(&app.config, scheme, host, &head);
-    let standing = host.as_ref().map_or(Standing::Foreign, is_from);
-    let mut answer = match (&host, &stay) {
-        (_, Err(refused)) => Err(seat.refuse(*refused).await),
-        (Err(_), Ok(_)) => host.map(|_| Outcome::Done),
-        (Ok(host), Ok(_)) => {
-            let call = Call {
-                app,
-                owner: Owner::nobody(),
-                permits: Permits::only([]),
-                link: None,
-                head: &head,
-                scheme,
-                host,
-                body: &mut body,
-                channel,
-                tally: line.tally(),
-            };
-            all_about(line.id(), pin!(decide(call, line.target()))).await
+    async move {
+        let Channel { seat, ids, .. } = channel;
+        let mut line = RequestLine::new(&head, ids.next(), &app.metrics);
+        let mut body =
+            RequestBody::new(&head, incoming, Arc::clone(line.tally()), &app.config.limits);
+        let told = seat.told(&app.config.proxies, &head.headers);
+        let (client, scheme) = match &told {
+            Ok(Some(told)) => (Some(told.client), told.scheme.unwrap_or(channel.scheme)),
+            _ => (None, channel.scheme),
+        };
+        let stay = seat.ask(&head.method, client).map(|(stay, connection)| {
+            line.hold(connection);
+            stay
+        });
+        let host = told.map(|told| told.and_then(|told| told.host));
+        let host = host.and_then(|host| check_host(&app.config, &head, host.as_deref()));
+        let is_from = |host: &String| standing(&app.config, scheme, host, &head);
+        let standing = host.as_ref().map_or(Standing::Foreign, is_from);
+        let mut answer = match (&host, &stay) {
+            (_, Err(refused)) => Err(seat.refuse(*refused).await),
+            (Err(_), Ok(_)) => host.map(|_| Outcome::Done),
+            (Ok(host), Ok(_)) => {
+                let call = Call {
+                    app,
+                    owner: Owner::nobody(),
+                    permits: Permits::only([]),
+                    link: None,
+                    head: &head,
+                    scheme,
+                    host,
+                    body: &mut body,
+                    channel,
+                    tally: line.tally(),
+                };
+                all_about(line.id(), pin!(decide(call, line.target()))).await
+            }
+        };
+        if let Err(refusal) = &mut answer {
+            app.metrics.refused(refusal.code);
+            refusal.problem.facts.request_id = Some(line.id().to_string());
         }
-    };
-    if let Err(refusal) = &mut answer {
-        app.metrics.refused(refusal.code);
-        refusal.problem.facts.request_id = Some(line.id().to_string());
+        // Before the answer, so that it is heard.
+        body.discard().await;
+        drop(stay);
+        let mut response = respond::respond(answer);
+        cors::mark(standing, &head, response.headers_mut());
+        if let (Scheme::Https, Some(time)) = (scheme, app.config.hsts) {
+            respond::only_by_tls(time, response.headers_mut());
+        }
+        if seat.lasts().is_some() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        line.follow(response)
     }
-    // Before the answer, so that it is heard.
-    body.discard().await;
-    drop(stay);
-    let mut response = respond::respond(answer);
-    cors::mark(standing, &head, response.headers_mut());
-    if let (Scheme::Https, Some(time)) = (scheme, app.config.hsts) {
-        respond::only_by_tls(time, response.headers_mut());
-    }
-    if seat.lasts().is_some() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    line.follow(response)
 }
 
 /// Asks the gate, who it is, whether he may, and the verb.
