@@ -374,7 +374,7 @@ async fn what_a_stream_wants_next_is_waited_for_with_a_piece_of_it_and_no_more()
     let mib = 1 << 20;
     for (wanted, fetched) in [(CHUNK, CHUNK), (3 * CHUNK, 3 * CHUNK), (64 * CHUNK, mib)] {
         let body = FileBody::new(reader.clone(), [Stretch::File(0..wanted)]);
-        body.begun().await.unwrap();
+        body.posting_to(Some(&Arc::default())).begun().await.unwrap();
         assert_eq!(faults.ahead.load(Ordering::SeqCst), fetched, "{wanted}");
     }
 }
