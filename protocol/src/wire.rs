@@ -14,6 +14,7 @@ use crate::retry::RetryPolicy;
 use crate::time::Millis;
 
 pub mod answer;
+mod create;
 pub mod header;
 pub mod ids;
 pub mod json;
@@ -70,7 +71,7 @@ pub struct FileMeta {
 
 /// The body of `POST /uploads`, and the `Upload-Create` header of `POST /files`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "create::Members")]
 pub struct CreateRequest {
     /// [`PROTOCOL_VERSION`] of the client.
     pub protocol_version: u32,
