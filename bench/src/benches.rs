@@ -9,6 +9,7 @@ use crate::report::Report;
 
 mod browser;
 mod first_chunk;
+mod http2;
 mod ingest;
 mod many;
 mod memory;
@@ -18,6 +19,7 @@ mod seal_huge;
 mod serve;
 mod start;
 mod terminal;
+mod work;
 
 /// Where a bench finds what it needs, and how much it may do.
 #[derive(Clone, Debug)]
@@ -80,6 +82,7 @@ pub struct Bench {
 /// All of them, in the order they are run.
 pub const BENCHES: &[Bench] = &[
     ingest::BENCH,
+    http2::BENCH,
     seal::BENCH,
     seal::BENCH_ROWS,
     seal_huge::BENCH,

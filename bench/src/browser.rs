@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use fantoccini::Locator;
 use fantoccini::actions::{InputSource, MouseActions, PointerAction};
-use longhaul_tests::browser::{Browser, Engine};
+use longhaul_tests::browser::{Browser, Engine, Setup};
 use longhaul_tests::process::descendants;
 use serde::Deserialize;
 use serde_json::Value;
@@ -90,13 +90,14 @@ enum Kind {
 }
 
 impl Tab {
-    /// Starts a browser and loads the page.
+    /// Starts a browser and loads the page; a server that encrypts is trusted by its pin.
     ///
     /// # Errors
     /// [`Error::Page`], [`Error::Io`].
-    pub fn open(url: &str) -> Result<Self> {
+    pub fn open(url: &str, pin: Option<&str>) -> Result<Self> {
         let runtime = Runtime::new().map_err(io("starting a runtime for the browser"))?;
-        let browser = runtime.block_on(Browser::start(Engine::Chromium));
+        let setup = pin.map_or_else(Setup::default, Setup::trusting);
+        let browser = runtime.block_on(Browser::start_with(Engine::Chromium, &setup));
         runtime.block_on(browser.open(url));
         let tab = Self { browser, runtime };
         let since = Instant::now();

@@ -9,6 +9,7 @@ mod benches;
 mod browser;
 mod calm;
 mod disk;
+mod encrypted;
 mod error;
 mod http;
 mod link;

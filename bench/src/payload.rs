@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::thread;
 
+use bytes::Bytes;
 use longhaul_protocol::{ChunkIndex, Digest, Plan};
 use rustix::fs::MemfdFlags;
 
@@ -14,7 +15,7 @@ use crate::error::{Error, Result, io};
 /// its start.
 #[derive(Debug)]
 pub struct Payload {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// The same in a file in memory: from there the kernel sends it without copying it, so that
     /// next to nothing of the machine is spent on the client.
     file: File,
@@ -51,7 +52,7 @@ impl Payload {
             .map_err(|error| making()(error.into()))?;
         let mut file = File::from(file);
         file.write_all(&bytes).map_err(making())?;
-        Ok(Self { bytes, file })
+        Ok(Self { bytes: bytes.into(), file })
     }
 
     /// The bytes of one chunk of a file.
@@ -59,6 +60,12 @@ impl Payload {
     pub fn chunk(&self, plan: Plan, index: ChunkIndex) -> Piece<'_> {
         let start = plan.range(index).start % self.bytes.len() as u64;
         self.slice(start, plan.chunk_bytes(index))
+    }
+
+    /// The same to be held on to, without a copy.
+    #[must_use]
+    pub fn chunk_bytes(&self, plan: Plan, index: ChunkIndex) -> Bytes {
+        self.bytes.slice_ref(self.chunk(plan, index).bytes)
     }
 
     /// The first `len` bytes of a file, in pieces of at most `piece`, which divides the ring.

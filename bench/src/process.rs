@@ -26,7 +26,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server that prints `… http://ADDRESS` once it listens.
+    /// Starts a server that prints `… http://ADDRESS` once it listens, or `… https://ADDRESS`.
     ///
     /// # Errors
     /// [`Error::NotListening`], [`Error::Io`].
@@ -189,14 +189,14 @@ fn not_listening(name: &str, reason: &str) -> Error {
 /// waits for room in the pipe.
 fn read_address(mut out: BufReader<impl Read + Send + 'static>) -> Option<SocketAddr> {
     let mut line = String::new();
-    while !line.contains("http://") {
+    while !line.contains("://") {
         line.clear();
         if out.read_line(&mut line).ok()? == 0 {
             return None;
         }
     }
     thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-    line.split_once("http://")?.1.trim().trim_end_matches('/').parse().ok()
+    line.split_once("://")?.1.trim().trim_end_matches('/').parse().ok()
 }
 
 /// SIGTERM first: a master process that is killed leaves its workers behind.

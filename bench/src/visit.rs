@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use longhaul_tests::authority::{Authority, Certified};
+
 use crate::benches::Setup;
 use crate::browser::{Cpu, Outcome, Tab};
 use crate::calm::{self, Busy};
 use crate::disk;
+use crate::encrypted::{self, Version};
 use crate::error::{Result, io};
 use crate::link::{self, Link};
 use crate::measure::{Entrant, Series, Turn, values};
@@ -55,6 +58,7 @@ pub struct Field {
     tus: PathBuf,
     dir: PathBuf,
     patience: Duration,
+    authority: Authority,
 }
 
 /// Which server a page sends to.
@@ -62,6 +66,8 @@ pub struct Field {
 pub enum To {
     /// Ours.
     Longhaul,
+    /// Ours, through TLS.
+    Encrypted(Version),
     /// The Node tus server.
     NodeTus,
 }
@@ -94,6 +100,7 @@ impl Field {
             tus: NodeTus::obtain(&setup.packages, &setup.kept)?,
             dir: setup.dir.clone(),
             patience: setup.patience,
+            authority: Authority::new(),
         })
     }
 
@@ -111,12 +118,15 @@ impl Field {
         Ok(versions.join(", "))
     }
 
-    fn start_longhaul(&self) -> Result<Longhaul> {
+    fn start_longhaul(&self, tls: Option<(&Certified, Version)>) -> Result<Longhaul> {
         let dir = self.dir.join("longhaul");
         disk::fresh_dir(&dir)?;
         let mut command = self.at_server(&self.longhaul);
         command.args(["--listen", &format!("{}:0", self.address()), "--log", "warn", "--www"]);
         command.arg(&self.www);
+        if let Some((certified, version)) = tls {
+            encrypted::encrypt(&mut command, certified, version);
+        }
         if self.link.is_some() {
             command.arg("--allow-anonymous").args(["--host-name", &self.address().to_string()]);
         }
@@ -136,8 +146,10 @@ impl Field {
     }
 
     /// The way from the pick to the end, on a settled disk and a calm machine.
-    fn send(&self, visit: &Visit<'_>, server: &Server) -> Result<Turn> {
-        let tab = Tab::open(&format!("http://{}/{}", server.address(), visit.page))?;
+    fn send(&self, visit: &Visit<'_>, server: &Server, tls: Option<&Certified>) -> Result<Turn> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let page = format!("{scheme}://{}/{}", server.address(), visit.page);
+        let tab = Tab::open(&page, tls.map(|certified| &*certified.pin))?;
         disk::settle(&self.dir)?;
         calm::wait(self.patience)?;
         let (server_before, before, machine) = (server.cpu_seconds()?, tab.cpu(), Busy::now()?);
@@ -159,12 +171,17 @@ impl Entrant for Visit<'_> {
     fn turn(&mut self) -> Result<Turn> {
         match self.to {
             To::Longhaul => {
-                let longhaul = self.field.start_longhaul()?;
-                self.field.send(self, longhaul.server())
+                let longhaul = self.field.start_longhaul(None)?;
+                self.field.send(self, longhaul.server(), None)
+            }
+            To::Encrypted(version) => {
+                let certified = self.field.authority.certify("server");
+                let longhaul = self.field.start_longhaul(Some((&certified, version)))?;
+                self.field.send(self, longhaul.server(), Some(&certified))
             }
             To::NodeTus => {
                 let tus = self.field.start_tus()?;
-                self.field.send(self, tus.server())
+                self.field.send(self, tus.server(), None)
             }
         }
     }

@@ -16,6 +16,11 @@ use tokio::task::JoinSet;
 
 use crate::store::disk::work;
 
+mod hands;
+
+use hands::Hands;
+pub(crate) use hands::elsewhere;
+
 /// The threads; dropped, they end, and what they had not finished is cut off.
 #[derive(Debug)]
 pub struct Crew(Vec<Member>);
@@ -37,7 +42,15 @@ impl Crew {
     /// Whatever the system says.
     pub fn start() -> io::Result<Self> {
         let count = thread::available_parallelism().map_or(1, NonZero::get);
-        (0..count).map(|_| Member::start()).collect::<io::Result<_>>().map(Self)
+        Self::of(count)
+    }
+
+    fn of(count: usize) -> io::Result<Self> {
+        let hands = Arc::<Hands>::default();
+        let members: Vec<_> =
+            (0..count).map(|_| Member::start(&hands)).collect::<io::Result<_>>()?;
+        hands.complete(members.iter().map(|member| member.runtime.clone()).collect());
+        Ok(Self(members))
     }
 
     /// Gives a connection to the thread that has the fewest, within some tasks.
@@ -72,12 +85,14 @@ impl Crew {
 }
 
 impl Member {
-    fn start() -> io::Result<Self> {
+    fn start(hands: &Arc<Hands>) -> io::Result<Self> {
         let (runtime, pool) =
             (Builder::new_current_thread().enable_all().build()?, Handle::current());
+        let hands = Arc::clone(hands);
         let (handle, (stop, stopped)) = (runtime.handle().clone(), oneshot::channel());
         let thread = thread::Builder::new().name("longhaul-lines".to_owned()).spawn(move || {
             work::begin_in(pool);
+            Hands::join(hands);
             let _ = runtime.block_on(stopped);
         })?;
         let connections = Arc::default();
@@ -108,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_are_shared_out_and_end_with_their_threads() {
-        let crew = Crew((0..3).map(|_| Member::start().unwrap()).collect());
+        let crew = Crew::of(3).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (mut tasks, lines) = (JoinSet::new(), Arc::new(Mutex::new(BTreeMap::new())));
         let mut readers = Vec::new();
@@ -144,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_blocks_is_done_by_threads_of_the_one_who_began_them() {
-        let crew = Crew(vec![Member::start().unwrap()]);
+        let crew = Crew::of(1).unwrap();
         let (tell, told) = oneshot::channel();
         let job = async {
             let job = Box::new(|| tell.send(Handle::current().id()).unwrap());

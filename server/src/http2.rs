@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use crate::channel::Channel;
 use crate::converse::{tell, tell_cause, within};
+use crate::crew::elsewhere;
 use crate::listen::{App, handle};
 use crate::log::Followed;
 use crate::store::Store;
@@ -41,6 +42,9 @@ const RESETS_PENDING_MAX: usize = 100;
 /// How many streams we may have to reset for what is wrong with them; one more ends the connection.
 const FAULTY_STREAMS_MAX: usize = 32;
 
+/// A body that another thread takes in, bytes at least: to hash fewer takes less time than to hand them over.
+const LONG_BYTES_MIN: u64 = 64 << 10;
+
 /// Serves one connection to its end.
 pub(crate) async fn serve_http2<S: Store>(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -56,7 +60,12 @@ pub(crate) async fn serve_http2<S: Store>(
         let (app, (channel, pulse)) = (Arc::clone(&app), of.clone());
         async move {
             let (busy, path) = (Busy::of(&pulse), request.uri().path().to_owned());
-            let response = handle(&app, &channel, request).await;
+            let of = Arc::clone(&channel);
+            let response = if is_long(&request) {
+                elsewhere(async move { handle(&app, &of, request).await }).await
+            } else {
+                handle(&app, &of, request).await
+            };
             drop(busy);
             Ok::<_, Infallible>(response.map(|body| Moving {
                 body,
@@ -87,6 +96,11 @@ pub(crate) async fn serve_http2<S: Store>(
             tracing::debug!(peer = %channel.peer, "a connection was ended on which nothing moved");
         }
     }
+}
+
+/// Whether its body is worth another thread.
+fn is_long(request: &Request<Incoming>) -> bool {
+    request.body().size_hint().exact().is_none_or(|bytes| bytes >= LONG_BYTES_MIN)
 }
 
 /// Whether anything moves on a connection.

@@ -117,6 +117,15 @@ pub struct Setup {
     pub chromium_args: &'static [&'static str],
 }
 
+impl Setup {
+    /// A Chromium that trusts servers with this one public key ([`crate::authority::Certified`]).
+    #[must_use]
+    pub fn trusting(pin: &str) -> Self {
+        let trust = format!("--ignore-certificate-errors-spki-list={pin}");
+        Self { chromium_args: Vec::leak(vec![&*String::leak(trust)]), ..Self::default() }
+    }
+}
+
 fn firefox_prefs(setup: &Setup) -> Map<String, Value> {
     let console = ("devtools.console.stdout.content".to_owned(), json!(true));
     let more = setup.prefs.iter().map(|(name, number)| ((*name).to_owned(), json!(number)));

@@ -5,24 +5,20 @@
 //! memory, by the same client code, on a disk that had nothing left to write.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, LANES_MAX};
-use longhaul_protocol::{Digest, Plan};
+use longhaul_protocol::plan::LANES_MAX;
 
+use super::work::{DURABLE, RECEIVED, Watch, Work, throughput};
 use super::{Bench, Setup};
-use crate::calm::{self, Busy};
 use crate::disk;
 use crate::error::{Error, Result, io};
 use crate::measure::{Entrant, Series, Turn, interleave, speed_ratios, values};
-use crate::payload::Payload;
 use crate::peers::longhaul::{Job, Longhaul, root_of};
 use crate::peers::nginx::Nginx;
 use crate::peers::node_tus::NodeTus;
-use crate::process::{Server, own_cpu_seconds};
+use crate::process::Server;
 use crate::report::{Report, Table, against_goal, median_and_ends};
-use crate::warm::Warm;
 
 pub(super) const BENCH: Bench = Bench {
     name: "ingest",
@@ -35,9 +31,6 @@ const ROUNDS: usize = 7;
 /// The file, bytes; and that of a quick run.
 const FILE_LEN: u64 = 1 << 30;
 const QUICK_FILE_LEN: u64 = 128 << 20;
-/// How much memory is made ready for the pages of a file, by the file's length: those, those of the
-/// one before that are not free yet, and what the way there takes.
-const WARM_TIMES: u64 = 3;
 /// What `plain write` hands to the kernel at once, bytes.
 const WRITE_LEN: u64 = 1 << 20;
 
@@ -51,15 +44,6 @@ const TUS: &str = "Node tus";
 const PLAIN: &str = "plain write, no server";
 const ENTRANTS: [&str; 8] =
     [OURS, OURS_BEFORE, OURS_HASHING, OURS_ONE_LANE, NGINX, NGINX_MANY, TUS, PLAIN];
-
-/// The times of a turn, seconds since its start.
-const RECEIVED: &str = "received";
-const DURABLE: &str = "durable";
-/// Processor time until it was durable, seconds.
-const SERVER_CPU: &str = "server cpu";
-const CLIENT_CPU: &str = "client cpu";
-/// The share of the machine's processors that neither of them used and that was not idle.
-const OTHERS: &str = "others";
 
 /// Whom we want to outdo, in what, how many times.
 const GOALS: [(&str, &str, f64); 4] =
@@ -89,37 +73,6 @@ fn run(setup: &Setup) -> Result<Report> {
     entrants.retain(|entrant| setup.has(entrant.name()));
     let series = interleave(&mut entrants, setup.rounds(ROUNDS))?;
     Ok(report(&series, len, &versions))
-}
-
-/// What all send.
-struct Work {
-    payload: Payload,
-    plan: Plan,
-    digests: Vec<Digest>,
-    dir: PathBuf,
-    patience: Duration,
-    _warm: Warm,
-}
-
-impl Work {
-    fn new(setup: &Setup, len: u64) -> Result<Self> {
-        let payload = Payload::new(usize::try_from(len).unwrap_or(usize::MAX))?;
-        let plan = Plan::new(len, CHUNK_LEN_DEFAULT).unwrap_or(Plan::EMPTY);
-        let digests = payload.digests(plan)?;
-        let (dir, patience) = (setup.dir.clone(), setup.patience);
-        Ok(Self { payload, plan, digests, dir, patience, _warm: Warm::new(WARM_TIMES * len)? })
-    }
-
-    /// A disk with nothing left to write, and a machine with nothing else to do.
-    fn prepare(&self) -> Result<()> {
-        disk::settle(&self.dir)?;
-        calm::wait(self.patience)
-    }
-
-    fn job(&self, ahead: bool, lanes: u64) -> Job<'_> {
-        let digests = ahead.then_some(self.digests.as_slice());
-        Job { payload: &self.payload, plan: self.plan, digests, lanes }
-    }
 }
 
 struct Servers {
@@ -232,37 +185,6 @@ fn plain_write(work: &Work, len: u64) -> Result<Vec<PathBuf>> {
     Ok(vec![path])
 }
 
-/// Takes the times of one turn.
-struct Watch<'a> {
-    server: Option<&'a Server>,
-    server_cpu: f64,
-    client_cpu: f64,
-    machine: Busy,
-    since: Instant,
-    turn: Turn,
-}
-
-impl<'a> Watch<'a> {
-    fn start(server: Option<&'a Server>) -> Result<Self> {
-        let server_cpu = server.map_or(Ok(0.0), Server::cpu_seconds)?;
-        let (client_cpu, machine) = (own_cpu_seconds()?, Busy::now()?);
-        let (since, turn) = (Instant::now(), Turn::new());
-        Ok(Self { server, server_cpu, client_cpu, machine, since, turn })
-    }
-
-    fn note(&mut self, metric: &'static str) {
-        self.turn.insert(metric, self.since.elapsed().as_secs_f64());
-    }
-
-    fn stop(mut self) -> Result<Turn> {
-        let server = self.server.map_or(Ok(0.0), Server::cpu_seconds)? - self.server_cpu;
-        let client = own_cpu_seconds()? - self.client_cpu;
-        let others = Busy::now()?.since(self.machine).less(server + client).share();
-        self.turn.extend([(SERVER_CPU, server), (CLIENT_CPU, client), (OTHERS, others)]);
-        Ok(self.turn)
-    }
-}
-
 fn report(series: &Series, len: u64, versions: &[String]) -> Report {
     let mut report = Report::new(BENCH.name);
     let rounds = values(series, OURS, RECEIVED).len();
@@ -277,37 +199,9 @@ fn report(series: &Series, len: u64, versions: &[String]) -> Report {
          peers do neither. Client and server share the cores. Longhaul is sent chunks of 8 MiB by 5 connections \
          unless said otherwise, with digests computed beforehand, as it is the server that is measured.",
     );
-    throughput(series, len, &mut report);
+    throughput(series, len, &ENTRANTS, &mut report);
     ratios(series, &mut report);
     report
-}
-
-fn throughput(series: &Series, len: u64, report: &mut Report) {
-    let gib = len as f64 / f64::from(1 << 30);
-    let mut table = Table::new(&[
-        "",
-        "received, MB/s",
-        "durable, MB/s",
-        "server, core-s/GiB",
-        "client, core-s/GiB",
-        "others, % of all cores",
-    ]);
-    for entrant in ENTRANTS.into_iter().filter(|entrant| series.contains_key(entrant)) {
-        let rate = |metric| each(&values(series, entrant, metric), |s| len as f64 / s / 1e6);
-        let cost = |metric| each(&values(series, entrant, metric), |s| s / gib);
-        report.record(entrant, RECEIVED, "s", values(series, entrant, RECEIVED));
-        report.record(entrant, DURABLE, "s", values(series, entrant, DURABLE));
-        report.record(entrant, SERVER_CPU, "s", values(series, entrant, SERVER_CPU));
-        table.row([
-            entrant.to_owned(),
-            median_and_ends(&rate(RECEIVED), 0),
-            median_and_ends(&rate(DURABLE), 0),
-            median_and_ends(&cost(SERVER_CPU), 2),
-            median_and_ends(&cost(CLIENT_CPU), 2),
-            median_and_ends(&each(&values(series, entrant, OTHERS), |share| share * 1e2), 0),
-        ]);
-    }
-    report.table(&table);
 }
 
 fn ratios(series: &Series, report: &mut Report) {
@@ -324,8 +218,4 @@ fn ratios(series: &Series, report: &mut Report) {
         ]);
     }
     report.table(&table);
-}
-
-fn each(values: &[f64], convert: impl Fn(f64) -> f64) -> Vec<f64> {
-    values.iter().map(|&value| convert(value)).collect()
 }

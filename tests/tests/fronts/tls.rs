@@ -153,7 +153,5 @@ async fn a_page_uploads_through_tls() {
 
 /// Chromium, which trusts this one key.
 pub(crate) async fn trusting_browser(certified: &Certified) -> Browser {
-    let trust = format!("--ignore-certificate-errors-spki-list={}", certified.pin);
-    let args = Vec::leak(vec![&*String::leak(trust)]);
-    Browser::start_with(Engine::Chromium, &Setup { chromium_args: args, ..Setup::default() }).await
+    Browser::start_with(Engine::Chromium, &Setup::trusting(&certified.pin)).await
 }
