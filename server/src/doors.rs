@@ -88,14 +88,17 @@ impl Doors {
         let (share, is_proxys) = (self.shares.of(Place::of(peer)), proxies.trust(peer));
         let held = if is_proxys { Ok(None) } else { self.hold(&share).map(Some) };
         let (held, refused) = match held {
-            Ok(held) if self.is_room() => (held, None),
+            Ok(held) if enter(&self.open, self.connections_max) => (held, None),
             Ok(_) => (None, Some(Refused::Full(self.connections_max))),
             Err(excess) => (None, Some(Refused::Excess(excess))),
         };
-        let seat = Seat { doors: Arc::clone(self), peer, share, refused, is_proxys, _held: held };
-        let before = seat.count().fetch_add(1, Ordering::Relaxed);
-        seat.tell();
-        (refused.is_none() || before < TURNED_AWAY_MAX).then_some(seat)
+        if let Some(refused) = refused {
+            self.warn(refused, peer);
+            if !enter(&self.turned_away, TURNED_AWAY_MAX) {
+                return None;
+            }
+        }
+        Some(Seat { doors: Arc::clone(self), peer, share, refused, is_proxys, _held: held })
     }
 
     /// A connection is no less to do than a request.
@@ -116,10 +119,23 @@ impl Doors {
         Ok((self.stay(&share, method)?, Some(connection)))
     }
 
-    /// Only one thread accepts.
-    fn is_room(&self) -> bool {
-        self.open.load(Ordering::Relaxed) < self.connections_max
+    /// Once for each place that is known: whoever floods the server does not flood its log.
+    fn warn(&self, refused: Refused, client: IpAddr) {
+        let place = Place::of(client);
+        if self.shares.of(place).is_news() {
+            let detail = refused.detail();
+            tracing::warn!(
+                from = %place,
+                "{detail} Further ones of this address are not told. If it is a proxy of yours: --trusted-proxy."
+            );
+        }
     }
+}
+
+/// Counts one more, if there is room for it.
+fn enter(count: &AtomicU32, max: u32) -> bool {
+    let more = |count: u32| (count < max).then(|| count + 1);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
 }
 
 impl Seat {
@@ -149,7 +165,9 @@ impl Seat {
             // With the proxy he has a connection for it.
             Some(client) => self.doors.stay_behind(client, method),
         };
-        asked.map_err(Refused::Excess).inspect_err(|refused| self.warn(*refused, client))
+        asked
+            .map_err(Refused::Excess)
+            .inspect_err(|refused| self.doors.warn(*refused, client.unwrap_or(self.peer)))
     }
 
     /// What a request that is one too many is told, when it is time.
@@ -165,24 +183,6 @@ impl Seat {
     #[must_use]
     pub fn lasts(&self) -> Option<Duration> {
         self.refused.map(|_| TURNED_AWAY_TIMEOUT)
-    }
-
-    fn tell(&self) {
-        if let Some(refused) = self.refused {
-            self.warn(refused, None);
-        }
-    }
-
-    /// Once for each place that is known: whoever floods the server does not flood its log.
-    fn warn(&self, refused: Refused, client: Option<IpAddr>) {
-        let place = Place::of(client.unwrap_or(self.peer));
-        if self.doors.shares.of(place).is_news() {
-            let detail = refused.detail();
-            tracing::warn!(
-                from = %place,
-                "{detail} Further ones of this address are not told. If it is a proxy of yours: --trusted-proxy."
-            );
-        }
     }
 
     fn count(&self) -> &AtomicU32 {

@@ -8,14 +8,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::task::JoinSet;
 
 use crate::body::RequestBody;
 use crate::channel::{Channel, Peer, Scheme};
@@ -36,10 +34,6 @@ use crate::store::{Owner, Store};
 use crate::token::Grant;
 use crate::tries::Tries;
 use crate::{cors, respond, route};
-
-/// How long to wait after a connection could not be accepted. Mostly there are too many open files,
-/// and only time closes some.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How many connections may wait for being accepted: all pages that come back at once after a restart. The system
 /// has a bound of its own, mostly the same (`net.core.somaxconn`).
@@ -179,38 +173,29 @@ pub async fn serve<S: Store>(
     app: Arc<App<S>>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let crew = Crew::start()?;
-    let (graceful, mut connections) = (GracefulShutdown::new(), JoinSet::new());
-    let mut stop = pin!(async {
-        stop.await;
-        app.stopping.store(true, Ordering::Relaxed);
-        tokio::time::sleep(app.config.limits.drain_delay).await;
-    });
-    loop {
-        tokio::select! {
-            () = &mut stop => break,
-            accepted = listener.accept() => {
-                let taken = accepted.and_then(|(socket, peer)| {
-                    let Some(seat) = app.doors.admit(peer.ip(), &app.config.proxies) else { return Ok(()) };
-                    let (app, watcher) = (Arc::clone(&app), graceful.watcher());
-                    crew.take(socket, &mut connections, move |socket| {
-                        converse(socket, Peer::Address(peer), seat, app, watcher)
-                    })
-                });
-                if let Err(error) = taken {
-                    tracing::warn!("a connection was not accepted: {error}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-            Some(_) = connections.join_next() => {}
+    let (mut crew, graceful) = (Crew::start()?, Arc::new(GracefulShutdown::new()));
+    let admit = {
+        let (app, graceful) = (Arc::clone(&app), Arc::clone(&graceful));
+        move |peer: SocketAddr| {
+            let seat = app.doors.admit(peer.ip(), &app.config.proxies)?;
+            let (app, watcher) = (Arc::clone(&app), graceful.watcher());
+            Some(move |socket| converse(socket, Peer::Address(peer), seat, app, watcher))
         }
+    };
+    crew.accept(listener, admit)?;
+    stop.await;
+    app.stopping.store(true, Ordering::Relaxed);
+    tokio::time::sleep(app.config.limits.drain_delay).await;
+    crew.close().await;
+    let done = async {
+        // Who accepted had it too, and has ended.
+        if let Some(graceful) = Arc::into_inner(graceful) {
+            graceful.shutdown().await;
+        }
+    };
+    if tokio::time::timeout(app.config.limits.shutdown_timeout, done).await.is_err() {
+        tracing::warn!("cut off {} connections that did not finish in time", crew.connections());
     }
-    drop(listener);
-    if tokio::time::timeout(app.config.limits.shutdown_timeout, graceful.shutdown()).await.is_err()
-    {
-        tracing::warn!("cut off {} connections that did not finish in time", connections.len());
-    }
-    connections.shutdown().await;
     Ok(())
 }
 

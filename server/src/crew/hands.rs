@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -49,6 +50,8 @@ pub(crate) async fn elsewhere<T: Send + 'static>(
     tasks.spawn_on(task, &hand);
     match tasks.join_next().await {
         Some(Ok(done)) => done,
+        // It ends the request that asked for it, as if it had been done here.
+        Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
         // It was cut off with its thread, and this one will be.
         _ => std::future::pending().await,
     }
@@ -67,7 +70,7 @@ mod tests {
         crew: &Crew,
         task: impl Future<Output = T> + Send + 'static,
     ) -> T {
-        crew.0[0].runtime.spawn(task).await.unwrap()
+        crew.members[0].runtime.spawn(task).await.unwrap()
     }
 
     #[tokio::test]
@@ -103,5 +106,12 @@ mod tests {
         })
         .await;
         assert!(gone.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_who_asked_for_it() {
+        let crew = Crew::of(2).unwrap();
+        let ended = crew.members[0].runtime.spawn(elsewhere(async { panic!("on purpose") }));
+        assert!(ended.await.is_err_and(|error: tokio::task::JoinError| error.is_panic()));
     }
 }

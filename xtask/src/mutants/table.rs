@@ -408,8 +408,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "every connection given to one thread",
         "crew::",
         "server/src/crew.rs",
-        ".min_by_key(|it| Arc::strong_count(&it.connections))",
-        ".min_by_key(|it| if @M { 0 } else { Arc::strong_count(&it.connections) })",
+        "if own.load() <= fewest.load() {",
+        "if @M || own.load() <= fewest.load() {",
     ),
     mutant(
         "an upload served without comparing",
