@@ -35,6 +35,7 @@ pub mod proxies;
 pub mod request_id;
 pub mod respond;
 pub mod route;
+pub mod served;
 pub mod shares;
 pub mod socket;
 pub mod store;

@@ -4,21 +4,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use longhaul_protocol::range::content_range;
-use longhaul_protocol::wire::{FileInfo, FileMeta};
+use longhaul_protocol::wire::FileInfo;
 
+use crate::served::served_type;
 use crate::stream::Stretch;
-
-/// A media type for a file that came without one, or with one that no header can carry.
-const OCTETS: &str = "application/octet-stream";
-
-/// The media type of a file.
-#[must_use]
-pub fn media_type(meta: &FileMeta) -> &str {
-    match meta.media_type.as_str() {
-        "" => OCTETS,
-        media_type => media_type,
-    }
-}
 
 /// The media type of a body of several parts of it.
 #[must_use]
@@ -42,7 +31,7 @@ fn part_head(info: &FileInfo, range: &Range<u64>) -> String {
     format!(
         "--{}\r\nContent-Type: {}\r\nContent-Range: {}\r\n\r\n",
         info.root,
-        media_type(&info.meta),
+        served_type(&info.meta),
         content_range(range, info.size)
     )
 }

@@ -8,8 +8,8 @@ use longhaul_protocol::media_type::is_media_type;
 use longhaul_protocol::wire::FileMeta;
 
 use crate::access::Challenge;
-use crate::multipart::media_type;
 use crate::outcome::{Beside, Refusal};
+use crate::served::{essence, media_type};
 
 /// One thing that a token may allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +113,7 @@ impl TypePattern {
 
     /// Whether a media type is one of these. Its parameters do not count.
     fn takes(&self, media_type: &str) -> bool {
-        let essence = media_type.split(';').next().unwrap_or_default();
-        let essence = essence.trim_matches([' ', '\t']).to_ascii_lowercase();
+        let essence = essence(media_type).to_ascii_lowercase();
         match self.0.strip_suffix('*') {
             Some("*/") => true,
             // With its slash.
@@ -163,7 +162,7 @@ impl Permits {
     }
 
     /// Refuses to begin a file that is too large or of a type that is not allowed. The type is what its
-    /// sender calls it, which is also what it is served as.
+    /// sender calls it; it is served as that or as less.
     ///
     /// # Errors
     /// [`Refusal`].

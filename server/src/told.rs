@@ -11,9 +11,9 @@ use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::header::REPR_DIGEST;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::multipart::media_type;
 use crate::precondition::Validators;
 use crate::respond::{insert, put};
+use crate::served::served_type;
 
 /// The bytes never change, so no cache has to ask again; but a file can be deleted, and then it
 /// should be gone within the hour. `private`: it is its owner's. `no-transform`: a proxy that
@@ -82,7 +82,7 @@ pub fn validating(validators: &Validators) -> HeaderMap {
 
 /// What goes with bytes of it.
 fn describe(info: &FileInfo, validators: &Validators, headers: &mut HeaderMap) {
-    insert(headers, CONTENT_TYPE, media_type(&info.meta));
+    insert(headers, CONTENT_TYPE, served_type(&info.meta));
     // RFC 9110, section 14.3.
     put(headers, ACCEPT_RANGES, "bytes");
     // RFC 9530, section 3: of the whole file, also with a part of it.

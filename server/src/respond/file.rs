@@ -10,8 +10,9 @@ use longhaul_protocol::wire::header::{DIGEST, REPR_DIGEST};
 
 use super::secure::RESOURCE_POLICY;
 use super::{Body, insert, put};
-use crate::multipart::{self, media_type};
+use crate::multipart;
 use crate::outcome::{Coming, Download, Serving};
+use crate::served::served_type;
 use crate::told::{SANDBOX, disposition, validating};
 
 /// A download, or a part of one, or word that it is not needed.
@@ -46,7 +47,7 @@ pub(super) fn respond_coming(coming: Coming) -> Response<Body> {
     put(headers, CACHE_CONTROL, "no-store, no-transform");
     put(headers, CONTENT_SECURITY_POLICY, SANDBOX);
     put(headers, ACCEPT_RANGES, "bytes");
-    insert(headers, CONTENT_TYPE, media_type(&coming.meta));
+    insert(headers, CONTENT_TYPE, served_type(&coming.meta));
     insert(headers, CONTENT_DISPOSITION, &disposition(&coming.meta.name));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(coming.len));
     if let Serving::Range(bytes) = coming.serving {

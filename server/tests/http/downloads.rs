@@ -1,9 +1,9 @@
 //! Files on their way out: ranges, conditions, and what keeps an uploaded page from running.
 
-use longhaul_protocol::wire::{FileInfo, Manifest, path};
+use longhaul_protocol::wire::{FileInfo, Manifest, UploadStatus, path};
 use longhaul_protocol::{Digest, ProblemCode};
 
-use crate::support::{Answer, CHUNK, Request, Server, bytes, create_request, one_request};
+use crate::support::{Answer, CHUNK, Request, Server, bytes, chunk, create_request, one_request};
 
 fn ranged(server: &Server, file: &FileInfo, range: &str) -> Answer {
     server.send(Request::new("GET", &path::file(file.id)).header("range", range))
@@ -42,6 +42,30 @@ fn a_file_without_a_type_is_octets() {
     let file = server.file(b"hello");
     let answer = server.get(&path::file(file.id));
     assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
+}
+
+/// By all ways that its bytes go out.
+#[test]
+fn what_a_page_could_run_is_octets_to_whoever_reads_it_and_keeps_its_type_in_lists() {
+    let server = Server::start();
+    for (called, served) in [
+        ("text/javascript", "application/octet-stream"),
+        ("Text/CSS; charset=utf-8", "application/octet-stream"),
+        ("image/png;, text/javascript", "image/png"),
+    ] {
+        let mut create = create_request(5);
+        create.meta.media_type = called.into();
+        let upload: UploadStatus =
+            server.send(Request::new("POST", path::UPLOADS).json(&create)).ok(201);
+        assert_eq!(server.send(chunk(upload.id, 0, b"hello").body(b"hello")).status, 204);
+        let coming = server.get(&path::content(upload.id));
+        assert_eq!((coming.status, coming.header("content-type")), (200, Some(served)));
+        let file: FileInfo = server.send(one_request(&create, b"hello").body(b"hello")).ok(201);
+        assert_eq!(file.meta.media_type, called);
+        for range in ["bytes=1-", "whole"] {
+            assert_eq!(ranged(&server, &file, range).header("content-type"), Some(served));
+        }
+    }
 }
 
 #[test]

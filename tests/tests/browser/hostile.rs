@@ -2,6 +2,8 @@
 //! and pages whose name comes to mean this machine (DNS rebinding). The server asks nobody who they are,
 //! so all that keeps them out is what it looks at and what it tells the browser.
 
+mod scripts;
+
 use std::fs;
 use std::time::Duration;
 
