@@ -1,12 +1,13 @@
 //! Headers: lines of `name: value`, as many as there are.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use longhaul_protocol::plan::RATE_MIN;
 use longhaul_protocol::range::{PART_OVERHEAD_BYTES, RANGES_MAX, Selection, select};
 use longhaul_protocol::wire::CreateRequest;
 use longhaul_protocol::wire::IDEMPOTENCY_KEY_BYTES_MAX;
 use longhaul_protocol::wire::header::{
-    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_REPLACE, ChunkHeaders, IDEMPOTENCY_KEY,
-    UPLOAD_CREATE, read_idempotency_key,
+    CHUNK_DIGEST, CHUNK_INDEX, CHUNK_OFFSET, CHUNK_RATE_MAX, CHUNK_REPLACE, ChunkHeaders,
+    IDEMPOTENCY_KEY, UPLOAD_CREATE, read_idempotency_key, read_rate_max,
 };
 use longhaul_server::precondition::{Validators, Verdict, judge};
 use longhaul_server::wanted::Wanted;
@@ -29,11 +30,13 @@ pub fn check(bytes: &[u8]) {
     }
     let get = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     check_chunk(get);
+    check_rate(get(CHUNK_RATE_MAX));
     check_idempotency(get(IDEMPOTENCY_KEY));
     check_create(get(UPLOAD_CREATE));
     check_range(get("range"));
     check_conditions(&headers);
-    check_wants(&headers);
+    check_if_range(&headers);
+    check_wanted(&headers);
 }
 
 fn check_chunk<'a>(get: impl Fn(&str) -> Option<&'a str>) {
@@ -52,6 +55,24 @@ fn check_chunk<'a>(get: impl Fn(&str) -> Option<&'a str>) {
         assert_eq!(again(name).is_some(), get(name).is_some(), "{name}");
         // The value's own words are among those that came.
         assert!(again(name).is_none_or(|own| get(name).is_some_and(|came| came.contains(own))));
+    }
+}
+
+fn check_rate(value: Option<&str>) {
+    let read = read_rate_max(|name| value.filter(|_| name == CHUNK_RATE_MAX));
+    let digits = |value: &str| {
+        let number: u128 = value.chars().try_fold(0, |sum: u128, digit| {
+            let digit = digit.to_digit(10).filter(|_| digit.is_ascii_digit())?;
+            Some((sum * 10 + u128::from(digit)).min(1 << 70))
+        })?;
+        u64::try_from(number).ok().filter(|_| !value.is_empty())
+    };
+    match value {
+        None => assert_eq!(read, Ok(None)),
+        Some(value) => {
+            let rate = digits(value).map(|rate| rate.max(RATE_MIN));
+            assert_eq!(read.ok().flatten(), rate, "{value}");
+        }
     }
 }
 
@@ -177,8 +198,8 @@ fn check_conditions(headers: &HeaderMap) {
     }
 }
 
-/// The tag of an If-Range by itself, a date that the library knows too, and digests that are wanted.
-fn check_wants(headers: &HeaderMap) {
+/// The tag of an If-Range by itself, and a date that the library knows too.
+fn check_if_range(headers: &HeaderMap) {
     let known = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
     let file = Validators { etag: ETAG.into(), last_modified: known };
     let mut only = HeaderMap::new();
@@ -196,9 +217,37 @@ fn check_wants(headers: &HeaderMap) {
     };
     let range = judge(&only, &file, known) == Verdict::Serve { range: true };
     assert!(counts.is_none_or(|counts| counts == range), "{only:?}");
+}
+
+/// The digests that are wanted: what is said last of the one that there is, sign by sign.
+fn check_wanted(headers: &HeaderMap) {
+    let last = |name: &str, separator: char| {
+        let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        let text = lines.collect::<Vec<_>>().join(",").to_ascii_lowercase();
+        let (mut key, mut value, mut is_key, mut found) =
+            (String::new(), String::new(), true, None);
+        for sign in text.chars().chain([',']) {
+            match sign {
+                ',' => {
+                    let is_ours = key.trim() == "sha-256";
+                    found = is_ours.then(|| value.trim().to_owned()).or(found);
+                    (key, value, is_key) = (String::new(), String::new(), true);
+                }
+                sign if is_key && sign == separator => is_key = false,
+                sign if is_key => key.push(sign),
+                sign => value.push(sign),
+            }
+        }
+        found
+    };
     let wanted = Wanted::of(headers);
-    assert!(!wanted.legacy || headers.contains_key("want-digest"));
-    assert!(wanted.repr || headers.contains_key("want-repr-digest"));
+    assert_eq!(wanted.repr, last("want-repr-digest", '=') != Some("0".to_owned()), "{headers:?}");
+    let legacy = last("want-digest", ';').is_some_and(|q| {
+        let weight = q.split_once('=').map_or("", |(_, weight)| weight).trim();
+        let is_nought = weight.starts_with('0') && weight.trim_matches(['0', '.']).is_empty();
+        !is_nought
+    });
+    assert_eq!(wanted.legacy, legacy, "{headers:?}");
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -4,6 +4,8 @@
 use std::fmt::Debug;
 
 use longhaul_protocol::problem::Problem;
+use longhaul_protocol::wire::link::{LinkInfo, LinkRequest};
+use longhaul_protocol::wire::proof::ProofRequest;
 use longhaul_protocol::wire::{
     CreateRequest, DigestRun, DigestsAnswer, FileInfo, FileList, Manifest, SealRequest, UploadList,
     UploadStatus, from_json,
@@ -25,6 +27,9 @@ pub fn check(bytes: &[u8]) {
         round_trip::<FileList>(bytes),
         round_trip::<Manifest>(bytes),
         round_trip::<Problem>(bytes),
+        round_trip::<ProofRequest>(bytes),
+        round_trip::<LinkRequest>(bytes),
+        round_trip::<LinkInfo>(bytes),
     ];
     assert!(is_json || !taken.contains(&true), "taken, and no JSON");
     if let Ok(request) = from_json::<CreateRequest>(bytes) {

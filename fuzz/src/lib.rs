@@ -2,8 +2,10 @@
 //! panics if what is read from them is not what a slow twin reads, or is written otherwise than it
 //! was read. On stable `server/tests/corpus.rs` runs the same checks over the corpus.
 
+pub mod answer;
 pub mod chunk_set;
 pub mod forwarded;
+pub mod gate;
 pub mod headers;
 pub mod json;
 pub mod link;

@@ -4,10 +4,13 @@
 use http::HeaderValue;
 use longhaul_protocol::media_type::is_media_type;
 use longhaul_protocol::name::{check_name, check_path, clean, clean_path};
+use longhaul_protocol::wire::FileMeta;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::path;
 use longhaul_server::route::Target;
+use longhaul_server::served::served_type;
 use longhaul_server::store::Owner;
+use longhaul_server::told::disposition;
 
 /// One text as each of them.
 pub fn check(bytes: &[u8]) {
@@ -16,6 +19,7 @@ pub fn check(bytes: &[u8]) {
     check_names(text);
     if is_media_type(text) {
         HeaderValue::from_str(text).expect("it goes into a header");
+        check_served(text);
     }
     if let Ok(owner) = Owner::parse(text) {
         assert_eq!(owner.0, text);
@@ -96,9 +100,52 @@ fn check_names(text: &str) {
         assert_eq!(cleaned, text, "a name that is taken stays what it is");
         assert!(!text.contains(['/', '\\', '\0', '\n']), "{text:?}");
         HeaderValue::from_bytes(text.as_bytes()).expect("no control character");
+        check_disposition(text);
     }
     if check_path(text).is_ok() {
         assert_eq!(clean_path(text), text);
         assert!(text.split('/').all(|name| check_name(name).is_ok()), "{text:?}");
     }
+}
+
+/// Whatever a file's type is called, no browser takes its bytes for a script (WHATWG MIME Sniffing, section 4.6)
+/// or a style: where there is a list it believes the last.
+fn check_served(media_type: &str) {
+    let meta = FileMeta { media_type: media_type.to_owned(), ..FileMeta::default() };
+    let served = served_type(&meta);
+    HeaderValue::from_str(served).expect("it goes into a header");
+    for one in served.split(',') {
+        let essence = one.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let (kind, subtype) = essence.split_once('/').unwrap_or_default();
+        let plain = subtype.strip_prefix("x-").unwrap_or(subtype);
+        let version = subtype.strip_prefix("javascript1.").unwrap_or_default();
+        let is_script = match kind {
+            "text" | "application" if ["javascript", "ecmascript"].contains(&plain) => true,
+            "text" => {
+                let is_known = ["0", "1", "2", "3", "4", "5"].contains(&version);
+                is_known || ["jscript", "livescript", "css"].contains(&subtype)
+            }
+            _ => false,
+        };
+        assert!(!is_script, "{media_type:?} is served as {served:?}");
+    }
+}
+
+/// A name is told whole, and nothing in it ends what it is told in.
+fn check_disposition(name: &str) {
+    let told = disposition(name);
+    HeaderValue::from_str(&told).expect("ASCII");
+    let quoted = told.strip_prefix("attachment; filename=\"").expect("a name");
+    let (plain, exact) = quoted.split_once("\"; filename*=UTF-8''").expect("the same exactly");
+    assert_eq!(plain.chars().count(), name.chars().count(), "{told}");
+    assert!(!plain.contains(['"', '\\', '%']) && !exact.contains([' ', ';', '"', ',']), "{told}");
+    let bytes: Vec<_> = exact.split('%').enumerate().flat_map(unescaped).collect();
+    assert_eq!(String::from_utf8(bytes).as_deref(), Ok(name), "{told}");
+}
+
+/// What stands between two `%` is two digits of a byte, but for the first, and letters.
+fn unescaped((at, text): (usize, &str)) -> Vec<u8> {
+    let (digits, rest) = text.split_at(if at == 0 { 0 } else { 2 });
+    let byte = (at > 0).then(|| u8::from_str_radix(digits, 16).expect("a byte"));
+    byte.into_iter().chain(rest.bytes()).collect()
 }

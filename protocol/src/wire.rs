@@ -4,7 +4,7 @@
 //! (`"0-41,44"`), digests base64.
 
 use litemap::LiteMap;
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::chunk_set::ChunkSet;
@@ -38,12 +38,17 @@ pub const TYPE_BYTES_MAX: usize = 255;
 /// The longest `Idempotency-Key`, bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 
-/// Reads a JSON value. JSON is UTF-8 (RFC 8259, section 8.1), also in what is passed over: what
-/// `serde_json` itself does not look at there would be taken here and refused by others.
+/// Reads a JSON object. JSON is UTF-8 (RFC 8259, section 8.1), also in what is passed over: what
+/// `serde_json` itself does not look at there would be taken here and refused by others. So would the values
+/// of its members in a row without their names, which serde takes for most objects too.
 ///
 /// # Errors
 /// What is wrong, and where.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        // Always an error, which names the place.
+        serde_json::from_slice::<LiteMap<String, IgnoredAny>>(bytes)?;
+    }
     let value = serde_json::from_slice(bytes)?;
     std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
     Ok(value)
@@ -329,5 +334,12 @@ mod tests {
         };
         assert!(from_json::<SealRequest>(&of(b"x")).is_ok(), "a later version's field");
         assert!(from_json::<SealRequest>(&of(b"\xff")).is_err());
+    }
+
+    #[test]
+    fn the_values_of_an_object_in_a_row_are_none() {
+        let row = format!(" [\"{}\"]", Digest::of(b"").to_base64());
+        assert!(serde_json::from_str::<SealRequest>(&row).is_ok(), "serde takes them");
+        assert!(from_json::<SealRequest>(row.as_bytes()).is_err());
     }
 }

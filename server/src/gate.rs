@@ -15,6 +15,7 @@ use longhaul_protocol::ProblemCode;
 use crate::channel::Scheme;
 use crate::config::Config;
 use crate::outcome::{Beside, Refusal};
+use crate::query;
 
 /// Where a request comes from, as its `Origin` tells (RFC 6454, section 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,12 +130,24 @@ fn authority(head: &Parts) -> Result<Authority, Refusal> {
     named(host, "The header `host`")
 }
 
-/// RFC 9110, section 7.2: a host and a port, and nothing before an `@`. `what` it stands in, for whom it is none.
+/// RFC 9110, section 7.2: a host and perhaps a port, and nothing before an `@`. `what` it stands in, for whom it is
+/// none.
 fn named(host: &[u8], what: &str) -> Result<Authority, Refusal> {
     let authority = Authority::try_from(host).ok();
-    authority.filter(|authority| !authority.as_str().contains('@')).ok_or_else(|| {
+    authority.filter(is_host_and_port).ok_or_else(|| {
         let detail = format!("{what} is not a host name and a port.");
         Refusal::new(ProblemCode::InvalidRequest, detail)
+    })
+}
+
+/// The library takes anything behind the bracket of an IPv6 address, and it would be told in addresses.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let port = authority.as_str().strip_prefix(authority.host());
+    port.is_some_and(|port| match port.strip_prefix(':') {
+        // RFC 3986, section 3.2.3: a colon without a port is none.
+        Some("") => true,
+        Some(port) => query::number::<u16>(port).is_some(),
+        None => port.is_empty(),
     })
 }
 
@@ -182,7 +195,9 @@ mod tests {
             let refusal = check_host(&config(), &head(host, None), None).unwrap_err();
             assert_eq!(refusal.code, ProblemCode::Misdirected, "{host}");
         }
-        for host in ["", "a b", "x@localhost", "http://localhost"] {
+        for host in
+            ["", "a b", "x@localhost", "http://localhost", "[::1];443", "[::1]x", "localhost:65536"]
+        {
             let refusal = check_host(&config(), &head(host, None), None).unwrap_err();
             assert_eq!(refusal.code, ProblemCode::InvalidRequest, "{host}");
         }

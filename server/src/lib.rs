@@ -32,6 +32,7 @@ pub mod permits;
 pub mod place;
 pub mod precondition;
 pub mod proxies;
+pub mod query;
 pub mod request_id;
 pub mod respond;
 pub mod route;

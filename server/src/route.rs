@@ -16,6 +16,7 @@ use crate::listen::App;
 use crate::log::Tally;
 use crate::outcome::{Answer, Beside, Outcome, Refusal};
 use crate::permits::{Permits, Scope};
+use crate::query;
 use crate::store::{Owner, Store};
 
 mod cancel;
@@ -73,9 +74,7 @@ impl<S> Call<'_, S> {
 
     /// The first query parameter of that name, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
-        let query = self.head.uri.query()?.as_bytes();
-        let mut pairs = form_urlencoded::parse(query);
-        pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+        query::value(self.head.uri.query()?, name)
     }
 
     /// A query parameter that is a number.
@@ -85,8 +84,8 @@ impl<S> Call<'_, S> {
     pub fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>, Refusal> {
         let Some(value) = self.query(name) else { return Ok(None) };
         let detail = || format!("The parameter `{name}` is not a decimal number.");
-        let number = value.parse().map_err(|_| Refusal::new(ProblemCode::InvalidRequest, detail()));
-        number.map(Some)
+        let number = query::number(&value);
+        number.map(Some).ok_or_else(|| Refusal::new(ProblemCode::InvalidRequest, detail()))
     }
 
     /// Something new of the caller's, with the token to come back with if he is a guest.

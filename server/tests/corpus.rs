@@ -26,6 +26,11 @@ fn read(path: &std::path::Path) -> Vec<u8> {
 }
 
 #[test]
+fn answers_of_the_corpus_are_read_as_serde_reads_them() {
+    replay("answer", oracle::answer::check);
+}
+
+#[test]
 fn chunk_sets_of_the_corpus_are_what_a_walk_finds() {
     replay("chunk_set", oracle::chunk_set::check);
 }
@@ -33,6 +38,11 @@ fn chunk_sets_of_the_corpus_are_what_a_walk_finds() {
 #[test]
 fn what_proxies_write_in_the_corpus_names_whom_the_proxy_names() {
     replay("forwarded", oracle::forwarded::check);
+}
+
+#[test]
+fn hosts_origins_and_queries_of_the_corpus_are_what_slow_readers_find() {
+    replay("gate", oracle::gate::check);
 }
 
 #[test]
