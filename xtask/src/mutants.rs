@@ -15,7 +15,7 @@ use std::process::Command;
 use crate::error::Error;
 use crate::run::{heading, output, run};
 use crate::workspace::{root, target};
-use table::{MUTANTS, Mutant};
+use table::Mutant;
 
 /// Which mutant is to be alive, for the copy.
 const VARIABLE: &str = "LONGHAUL_MUTANT";
@@ -89,7 +89,7 @@ pub(crate) fn run_mutants(options: &Options) -> Result<(), Error> {
     run(all_tests(&copy, options).env_remove(VARIABLE))?;
     heading("with one at a time");
     let mut survivors = Vec::new();
-    let mut wanted: Vec<_> = MUTANTS.iter().filter(|it| options.wants(it)).collect();
+    let mut wanted: Vec<_> = table::all().filter(|it| options.wants(it)).collect();
     wanted.dedup_by_key(|it| it.name);
     for mutant in wanted {
         let noticed = try_one(&copy, mutant, options)?;
@@ -107,7 +107,7 @@ pub(crate) fn run_mutants(options: &Options) -> Result<(), Error> {
 
 /// By what the copy asks for it.
 fn number_of(mutant: &Mutant) -> usize {
-    MUTANTS.iter().take_while(|it| it.name != mutant.name).count()
+    table::all().take_while(|it| it.name != mutant.name).count()
 }
 
 /// The tests that are there for it first; all others if those see nothing.
@@ -187,7 +187,7 @@ fn copy_workspace(copy: &Path) -> Result<(), Error> {
 
 fn mutate(copy: &Path) -> Result<(), Error> {
     let mut files = BTreeMap::<&str, String>::new();
-    for mutant in MUTANTS {
+    for mutant in table::all() {
         let text = match files.get(mutant.file) {
             Some(text) => text.clone(),
             None => String::from_utf8_lossy(&read(&root().join(mutant.file))?).into_owned(),
@@ -232,8 +232,19 @@ mod tests {
             let text = fs::read_to_string(root().join(mutant.file)).unwrap();
             mutant.apply(&text, "x").is_none()
         };
-        let lost: Vec<_> = MUTANTS.iter().filter(is_lost).map(|mutant| mutant.name).collect();
+        let lost: Vec<_> = table::all().filter(is_lost).map(|mutant| mutant.name).collect();
         assert!(lost.is_empty(), "{lost:#?}");
+    }
+
+    /// A mutant is known by how many come before its name.
+    #[test]
+    fn the_rows_of_a_mutant_stand_together() {
+        let mut names: Vec<_> = table::all().map(|mutant| mutant.name).collect();
+        names.dedup();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "a name that comes again is another mutant's");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64ct::{Base64UrlUnpadded as Base64Url, Encoding as _};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
 use longhaul_protocol::digest::root;
 use longhaul_protocol::wire::header::{CHUNK_DIGEST, CHUNK_INDEX};
@@ -24,60 +25,77 @@ use crate::document::{DOCUMENT, METHODS, members};
 use crate::owners::{BODY, key, signed};
 use crate::support::{Answer, Request, Server, chunk, create_request, links, one_request};
 
-/// - `none`: no token, where one is needed; `expired`, `forged`: one that is not valid;
+/// - `none`: no token, where one is needed; `invalid`: each of [`INVALID`];
 /// - `upload`, `read`, `delete`, `admin`: a token with this scope alone; `all`: with all of them;
 /// - `link`: no token and a link to the caller's file; where something else is asked for, the same query;
+///   `broken`: each of [`BROKEN`];
 /// - `guest`: a guest with his token; `new`: a guest whom nobody has met, so that nothing is his.
 const TABLE: &str = "
-operation          none expired forged upload      read        delete      admin all         link        guest       new
-listUploads        401  401     401    200         403         403         403   200         403         200         200
-headUploads        401  401     401    200         403         403         403   200         403         200         200
-beginUpload        401  401     401    201         403         403         403   201         403         201         201
-preflightUploads   204  204     204    204         204         204         204   204         204         204         204
-getUpload          401  401     401    200/404/404 403         403         403   200/404/404 403         200/404/404 404
-headUpload         401  401     401    200/404/404 403         403         403   200/404/404 403         200/404/404 404
-cancelUpload       401  401     401    204/404/404 403         403         403   204/404/404 403         204/404/404 404
-preflightUpload    204  204     204    204         204         204         204   204         204         204         204
-offerDigests       401  401     401    200/404/404 403         403         403   200/404/404 403         200/404/404 404
-preflightDigests   204  204     204    204         204         204         204   204         204         204         204
-proveChunks        401  401     401    200/404/404 403         403         403   200/404/404 403         200/404/404 404
-preflightProofs    204  204     204    204         204         204         204   204         204         204         204
-sendChunk          401  401     401    204/404/404 403         403         403   204/404/404 403         204/404/404 404
-preflightChunks    204  204     204    204         204         204         204   204         204         204         204
-readComing         401  401     401    403         200/404/404 403         403   200/404/404 403         200/404/404 404
-headComing         401  401     401    403         200/404/404 403         403   200/404/404 403         200/404/404 404
-preflightContent   204  204     204    204         204         204         204   204         204         204         204
-sealUpload         401  401     401    201/404/404 403         403         403   201/404/404 403         201/404/404 404
-preflightSeal      204  204     204    204         204         204         204   204         204         204         204
-listFiles          401  401     401    403         200         403         403   200         403         200         200
-headFiles          401  401     401    403         200         403         403   200         403         200         200
-storeFile          401  401     401    201         403         403         403   201         403         201         201
-preflightFiles     204  204     204    204         204         204         204   204         204         204         204
-readFile           401  401     401    403         200/404/404 403         403   200/404/404 200/403/403 200/404/404 404
-headFile           401  401     401    403         200/404/404 403         403   200/404/404 200/403/403 200/404/404 404
-deleteFile         401  401     401    403         403         204/404/404 403   204/404/404 403         204/404/404 404
-preflightFile      204  204     204    204         204         204         204   204         204         204         204
-getManifest        401  401     401    403         200/404/404 403         403   200/404/404 200/403/403 200/404/404 404
-headManifest       401  401     401    403         200/404/404 403         403   200/404/404 200/403/403 200/404/404 404
-preflightManifest  204  204     204    204         204         204         204   204         204         204         204
-linkFile           401  401     401    403         201/404/404 403         403   201/404/404 403         201/404/404 404
-preflightLinks     204  204     204    204         204         204         204   204         204         204         204
-listProblems       200  200     200    200         200         200         200   200         200         200         200
-headProblems       200  200     200    200         200         200         200   200         200         200         200
-preflightProblems  204  204     204    204         204         204         204   204         204         204         204
-isAlive            200  200     200    200         200         200         200   200         200         200         200
-headHealthz        200  200     200    200         200         200         200   200         200         200         200
-preflightHealthz   204  204     204    204         204         204         204   204         204         204         204
-isReady            200  200     200    200         200         200         200   200         200         200         200
-headReadyz         200  200     200    200         200         200         200   200         200         200         200
-preflightReadyz    204  204     204    204         204         204         204   204         204         204         204
-getMetrics         401  401     401    403         403         403         200   200         403         403         403
-headMetrics        401  401     401    403         403         403         200   200         403         403         403
-preflightMetrics   204  204     204    204         204         204         204   204         204         204         204
-getOpenApi         200  200     200    200         200         200         200   200         200         200         200
-headOpenApi        200  200     200    200         200         200         200   200         200         200         200
-preflightOpenApi   204  204     204    204         204         204         204   204         204         204         204
+operation         none invalid upload      read        delete      admin all         link        broken guest       new
+listUploads       401  401     200         403         403         403   200         403         403    200         200
+headUploads       401  401     200         403         403         403   200         403         403    200         200
+beginUpload       401  401     201         403         403         403   201         403         403    201         201
+preflightUploads  204  204     204         204         204         204   204         204         204    204         204
+getUpload         401  401     200/404/404 403         403         403   200/404/404 403         403    200/404/404 404
+headUpload        401  401     200/404/404 403         403         403   200/404/404 403         403    200/404/404 404
+cancelUpload      401  401     204/404/404 403         403         403   204/404/404 403         403    204/404/404 404
+preflightUpload   204  204     204         204         204         204   204         204         204    204         204
+offerDigests      401  401     200/404/404 403         403         403   200/404/404 403         403    200/404/404 404
+preflightDigests  204  204     204         204         204         204   204         204         204    204         204
+proveChunks       401  401     200/404/404 403         403         403   200/404/404 403         403    200/404/404 404
+preflightProofs   204  204     204         204         204         204   204         204         204    204         204
+sendChunk         401  401     204/404/404 403         403         403   204/404/404 403         403    204/404/404 404
+preflightChunks   204  204     204         204         204         204   204         204         204    204         204
+readComing        401  401     403         200/404/404 403         403   200/404/404 403         403    200/404/404 404
+headComing        401  401     403         200/404/404 403         403   200/404/404 403         403    200/404/404 404
+preflightContent  204  204     204         204         204         204   204         204         204    204         204
+sealUpload        401  401     201/404/404 403         403         403   201/404/404 403         403    201/404/404 404
+preflightSeal     204  204     204         204         204         204   204         204         204    204         204
+listFiles         401  401     403         200         403         403   200         403         403    200         200
+headFiles         401  401     403         200         403         403   200         403         403    200         200
+storeFile         401  401     201         403         403         403   201         403         403    201         201
+preflightFiles    204  204     204         204         204         204   204         204         204    204         204
+readFile          401  401     403         200/404/404 403         403   200/404/404 200/403/403 403    200/404/404 404
+headFile          401  401     403         200/404/404 403         403   200/404/404 200/403/403 403    200/404/404 404
+deleteFile        401  401     403         403         204/404/404 403   204/404/404 403         403    204/404/404 404
+preflightFile     204  204     204         204         204         204   204         204         204    204         204
+getManifest       401  401     403         200/404/404 403         403   200/404/404 200/403/403 403    200/404/404 404
+headManifest      401  401     403         200/404/404 403         403   200/404/404 200/403/403 403    200/404/404 404
+preflightManifest 204  204     204         204         204         204   204         204         204    204         204
+linkFile          401  401     403         201/404/404 403         403   201/404/404 403         403    201/404/404 404
+preflightLinks    204  204     204         204         204         204   204         204         204    204         204
+listProblems      200  200     200         200         200         200   200         200         200    200         200
+headProblems      200  200     200         200         200         200   200         200         200    200         200
+preflightProblems 204  204     204         204         204         204   204         204         204    204         204
+isAlive           200  200     200         200         200         200   200         200         200    200         200
+headHealthz       200  200     200         200         200         200   200         200         200    200         200
+preflightHealthz  204  204     204         204         204         204   204         204         204    204         204
+isReady           200  200     200         200         200         200   200         200         200    200         200
+headReadyz        200  200     200         200         200         200   200         200         200    200         200
+preflightReadyz   204  204     204         204         204         204   204         204         204    204         204
+getMetrics        401  401     403         403         403         200   200         403         403    403         403
+headMetrics       401  401     403         403         403         200   200         403         403    403         403
+preflightMetrics  204  204     204         204         204         204   204         204         204    204         204
+getOpenApi        200  200     200         200         200         200   200         200         200    200         200
+headOpenApi       200  200     200         200         200         200   200         200         200    200         200
+preflightOpenApi  204  204     204         204         204         204   204         204         204    204         204
 ";
+
+/// Tokens that are not valid, for whatever they say that they allow: of a time that is over or has not come, with
+/// another's key, with no signature, with that of another token, for another server.
+const INVALID: [&str; 6] = ["expired", "early", "forged", "unsigned", "tampered", "elsewhere"];
+/// Links to the caller's file that are none any more: used again when their time is over, with more time than
+/// was signed, with less of them, and each of these beside a token that allows everything.
+const BROKEN: [&str; 4] = ["late", "longer", "torn", "longer, with a token"];
+
+/// Who is meant by a column.
+fn callers(column: &'static str) -> Vec<&'static str> {
+    match column {
+        "invalid" => INVALID.into(),
+        "broken" => BROKEN.into(),
+        one => vec![one],
+    }
+}
 
 /// An upload with its one chunk sent, and a file.
 #[derive(Clone, Copy)]
@@ -112,11 +130,47 @@ fn token(owner: &str, scopes: &[Scope]) -> String {
     signed(&Grant { permits, ..Grant::of(Owner(owner.into())) })
 }
 
-/// With a key of nobody's, or over since long.
-fn bad(secret: &[u8], expires_in: i64) -> String {
-    let exp = i64::try_from(get_current_timestamp()).unwrap() + expires_in;
-    let claims = json!({"sub": "alice", "exp": exp, "scope": "upload read delete admin"});
-    encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret)).unwrap()
+/// A token that grants everything, and is not valid.
+fn bad(how: &str) -> String {
+    let at = |seconds: i64| i64::try_from(get_current_timestamp()).unwrap() + seconds;
+    let mut claims = json!({"sub": "alice", "exp": at(60), "scope": "upload read delete admin"});
+    let mut secret = SECRET;
+    match how {
+        "expired" => claims["exp"] = json!(at(-3600)),
+        "early" => claims["nbf"] = json!(at(3600)),
+        "forged" => secret = &[b'x'; 32],
+        "elsewhere" => claims["aud"] = json!("https://elsewhere.example"),
+        _ => {}
+    }
+    let key = EncodingKey::from_secret(secret);
+    let token = encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
+    let parts: Vec<_> = token.split('.').collect();
+    match how {
+        "unsigned" => {
+            format!("{}.{}.", Base64Url::encode_string(br#"{"typ":"JWT","alg":"none"}"#), parts[1])
+        }
+        "tampered" => {
+            let more = claims.to_string().replace("upload read", "read upload");
+            format!("{}.{}.{}", parts[0], Base64Url::encode_string(more.as_bytes()), parts[2])
+        }
+        _ => token,
+    }
+}
+
+/// What comes behind the `?` of a link to this file: good for a minute, or broken in this way.
+fn link(how: &str, file: FileId) -> String {
+    let lasts = if how == "late" { 0 } else { 60_000 };
+    let expires_at = Millis(now().0 + lasts);
+    let query = links().sign(&Link { file, expires_at, name: None });
+    let told = format!("expires={}", expires_at.0);
+    assert!(query.contains(&told), "{query}");
+    match how {
+        "torn" => query.replace(&format!("{told}&"), ""),
+        how if how.starts_with("longer") => {
+            query.replace(&told, &format!("expires={}", expires_at.0 + 1))
+        }
+        _ => query,
+    }
 }
 
 impl Stage {
@@ -131,10 +185,9 @@ impl Stage {
     fn caller<'a>(&'a self, kind: &'a str) -> Caller<'a> {
         let guest = signed(&Grant::of(Owner::new_guest().unwrap()));
         let (server, token, owner) = match kind {
-            "none" | "link" => (&self.tokens, None, all("alice")),
-            "expired" => (&self.tokens, Some(bad(SECRET, -3600)), all("alice")),
-            "forged" => (&self.tokens, Some(bad(&[b'x'; 32], 60)), all("alice")),
-            "all" => (&self.tokens, Some(all("alice")), all("alice")),
+            "none" | "link" | "late" | "longer" | "torn" => (&self.tokens, None, all("alice")),
+            how if INVALID.contains(&how) => (&self.tokens, Some(bad(how)), all("alice")),
+            "all" | "longer, with a token" => (&self.tokens, Some(all("alice")), all("alice")),
             "guest" => (&self.guests, Some(guest.clone()), guest),
             "new" => (&self.guests, None, guest),
             scope => {
@@ -152,10 +205,9 @@ impl Caller<'_> {
     /// Sends one operation for some things. A link is one to the caller's own file.
     fn asks(&self, operation: &str, things: Things, own: FileId) -> Answer {
         let mut request = request(operation, things);
-        if self.kind == "link" {
-            let link = Link { file: own, expires_at: Millis(now().0 + 60_000), name: None };
+        if self.kind == "link" || BROKEN.contains(&self.kind) {
             let and = if request.path.contains('?') { '&' } else { '?' };
-            request.path = format!("{}{and}{}", request.path, links().sign(&link));
+            request.path = format!("{}{and}{}", request.path, link(self.kind, own));
         }
         let request = match &self.token {
             Some(token) => request.bearer(token),
@@ -251,7 +303,9 @@ fn every_operation_has_a_row_and_every_row_is_an_operation() {
 fn every_caller_is_answered_as_the_table_says_and_learns_nothing_of_what_is_anothers() {
     let stage = Stage::new();
     let (kinds, rows) = rows();
-    for (at, kind) in kinds.into_iter().enumerate() {
+    let kinds = kinds.into_iter().enumerate();
+    for (at, kind) in kinds.flat_map(|(at, kind)| callers(kind).into_iter().map(move |it| (at, it)))
+    {
         let caller = stage.caller(kind);
         let others = things(caller.server, &all("bob"));
         let mut own = things(caller.server, &caller.owner);

@@ -1,0 +1,78 @@
+//! What one connection of HTTP/2 may take, and what a handshake offers.
+
+use super::{Mutant, mutant};
+
+const HTTP2: &str = "server/src/http2.rs";
+
+pub(super) const ROWS: &[Mutant] = &[
+    mutant(
+        "any number of requests at once on a connection",
+        "http2::",
+        HTTP2,
+        ".max_concurrent_streams(STREAMS_MAX)",
+        ".max_concurrent_streams(if @M { 1 << 20 } else { STREAMS_MAX })",
+    ),
+    mutant(
+        "as much of a body as comes kept",
+        "http2::",
+        HTTP2,
+        ".initial_stream_window_size(STREAM_WINDOW_BYTES)",
+        ".initial_stream_window_size(if @M { 1 << 30 } else { STREAM_WINDOW_BYTES })",
+    ),
+    mutant(
+        "as much of all bodies as comes kept",
+        "http2::",
+        HTTP2,
+        ".initial_connection_window_size(CONNECTION_WINDOW_BYTES)",
+        ".initial_connection_window_size(if @M { 1 << 30 } else { CONNECTION_WINDOW_BYTES })",
+    ),
+    mutant(
+        "any number of requests taken back",
+        "http2::",
+        HTTP2,
+        ".max_pending_accept_reset_streams(RESETS_PENDING_MAX)",
+        ".max_pending_accept_reset_streams(if @M { 1 << 20 } else { RESETS_PENDING_MAX })",
+    ),
+    mutant(
+        "any number of faulty streams",
+        "http2::",
+        HTTP2,
+        ".max_local_error_reset_streams(FAULTY_STREAMS_MAX)",
+        ".max_local_error_reset_streams(if @M { 1 << 20 } else { FAULTY_STREAMS_MAX })",
+    ),
+    mutant(
+        "a head of any size taken",
+        "http2::",
+        HTTP2,
+        ".max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))",
+        ".max_header_list_size(if @M { 1 << 30 } else { u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX) })",
+    ),
+    mutant(
+        "a connection kept on which nothing moves",
+        "http2::",
+        HTTP2,
+        "            if due <= Instant::now() {",
+        "            if !@M && due <= Instant::now() {",
+    ),
+    mutant(
+        "a connection ended while somebody works for it",
+        "http2::",
+        HTTP2,
+        "let due = if is_busy {",
+        "let due = if is_busy && !@M {",
+    ),
+    mutant(
+        "HTTP/2 offered though nobody has asked for it",
+        "certificates::",
+        "server/src/tls.rs",
+        "            Offer::Http1 => vec![HTTP_1_1.to_vec()],",
+        "            Offer::Http1 if @M => vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()],\n            Offer::Http1 => vec![HTTP_1_1.to_vec()],",
+    ),
+    mutant(
+        "a handshake waited for as long as it takes",
+        "certificates::",
+        "server/src/tls.rs",
+        "        tokio::time::timeout(within, shaken)",
+        "        tokio::time::timeout(if @M { Duration::MAX } else { within }, shaken)",
+    ),
+];
