@@ -38,9 +38,11 @@ cargo xtask <command>
                   reaches further. Needs rustup's nightly and cargo-fuzz.
     --minutes N     for each target; 10 if it is not said
   schemathesis    Ask the server whatever its OpenAPI document allows, and what it does not, as an owner,
-                  as a guest and as nobody, and hold every answer to it. `test` does so for a minute.
+                  as a guest and as nobody, and hold every answer to it. `test` does so for about a minute.
     --minutes N     for so long in all; 15 if it is not said
-  mutants [NAME…] Make the code wrong in one named way after the other (xtask/src/mutants/table.rs),
+    --cases N       instead: so many requests for each operation, the same on every machine
+    --seed N        ask what was asked with this number before; something else if it is not said
+  mutants [NAME…] Make the code wrong in one named way after the other (xtask/src/mutants/table),
                   and fail if the crash histories and the store's tests do not notice.
     --histories N   how many of each kind; 400 if it is not said
   glue            Build the client's unit tests that need a browser, as a page in target/glue/.

@@ -13,9 +13,11 @@ use crate::run::{heading, line, output, run};
 use crate::workspace::{cargo, root, server, target};
 
 const MINUTES_DEFAULT: u64 = 15;
-/// How long a run within `cargo xtask test` may take, seconds, over all who ask.
-const BOUNDED_SECONDS: u64 = 54;
-/// The seed of that run, so that it finds the same each time.
+/// How many requests a run within `cargo xtask test` thinks up for an operation in each of its parts, as an owner.
+/// They are counted and not timed, because a clock would end them at another request on each machine: a run that
+/// is green here could be red there, and nobody could repeat it.
+const BOUNDED_CASES: u64 = 50;
+/// The seed of that run, so that it asks the same each time.
 const BOUNDED_SEED: u64 = 1;
 /// How much the uploads of a run may have, bytes: some are refused for it, and no disk is filled.
 const TOTAL_BYTES: &str = "1073741824";
@@ -31,30 +33,60 @@ enum Asker {
     Nobody,
 }
 
-/// How long to go on, and whether it is to be the same each time.
+/// When it is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// After so many, over all who ask; what is thought up is thought up anew until then.
+    Seconds(u64),
+    /// When an owner has tried so many requests for each operation, in each part of a run, and others their share.
+    Cases(u64),
+}
+
+impl Until {
+    /// What somebody has of it, who has so many hundredths.
+    fn share(self, share: u64) -> Self {
+        match self {
+            Self::Seconds(seconds) => Self::Seconds((seconds * share / 100).max(1)),
+            Self::Cases(cases) => Self::Cases((cases * share / OWNERS_SHARE).max(1)),
+        }
+    }
+
+    fn arguments(self) -> [String; 2] {
+        match self {
+            Self::Seconds(seconds) => ["--max-time".to_owned(), seconds.to_string()],
+            Self::Cases(cases) => ["--max-examples".to_owned(), cases.to_string()],
+        }
+    }
+}
+
+/// How long to go on, and what is thought up first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
-    seconds: u64,
+    until: Until,
+    /// None: something else each time.
     seed: Option<u64>,
 }
 
 impl Options {
     /// The run within `cargo xtask test`.
-    pub(crate) const BOUNDED: Self = Self { seconds: BOUNDED_SECONDS, seed: Some(BOUNDED_SEED) };
+    pub(crate) const BOUNDED: Self =
+        Self { until: Until::Cases(BOUNDED_CASES), seed: Some(BOUNDED_SEED) };
 
-    /// `[--minutes N]`
+    /// `[--minutes N | --cases N] [--seed N]`
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, Error> {
-        let minutes = match arguments {
-            [] => MINUTES_DEFAULT,
-            [option, minutes] if option == "--minutes" => {
-                let usage = || Error::Usage { given: format!("schemathesis --minutes {minutes}") };
-                minutes.parse().ok().filter(|minutes| *minutes > 0).ok_or_else(usage)?
+        let mut options = Self { until: Until::Seconds(MINUTES_DEFAULT * 60), seed: None };
+        for pair in arguments.chunks(2) {
+            let usage = || Error::Usage { given: format!("schemathesis {}", pair.join(" ")) };
+            let [option, number] = pair else { return Err(usage()) };
+            let number: u64 = number.parse().map_err(|_| usage())?;
+            match option.as_str() {
+                "--seed" => options.seed = Some(number),
+                "--minutes" if number > 0 => options.until = Until::Seconds(number * 60),
+                "--cases" if number > 0 => options.until = Until::Cases(number),
+                _ => return Err(usage()),
             }
-            other => {
-                return Err(Error::Usage { given: format!("schemathesis {}", other.join(" ")) });
-            }
-        };
-        Ok(Self { seconds: minutes * 60, seed: None })
+        }
+        Ok(options)
     }
 }
 
@@ -69,13 +101,16 @@ pub(crate) fn run_schemathesis(options: Options) -> Result<(), Error> {
 /// nobody, who is only ever refused.
 pub(crate) fn ask(options: Options) -> Result<(), Error> {
     let program = installed()?;
-    for (asker, share) in [(Asker::Owner, 50), (Asker::Guest, 40), (Asker::Nobody, 10)] {
-        let seconds = (options.seconds * share / 100).max(1);
-        heading(&format!("schemathesis as {asker:?}, {seconds} s"));
-        ask_as(&program, asker, seconds, options.seed)?;
+    for (asker, share) in [(Asker::Owner, OWNERS_SHARE), (Asker::Guest, 40), (Asker::Nobody, 10)] {
+        let until = options.until.share(share);
+        heading(&format!("schemathesis as {asker:?}, {}", until.arguments().join(" ")));
+        ask_as(&program, asker, until, options.seed)?;
     }
     Ok(())
 }
+
+/// What an owner has of a run, hundredths.
+const OWNERS_SHARE: u64 = 50;
 
 /// The program, in an environment of its own that has exactly what is listed.
 fn installed() -> Result<PathBuf, Error> {
@@ -102,7 +137,7 @@ fn files() -> PathBuf {
     root().join("tests/schemathesis")
 }
 
-fn ask_as(program: &Path, asker: Asker, seconds: u64, seed: Option<u64>) -> Result<(), Error> {
+fn ask_as(program: &Path, asker: Asker, until: Until, seed: Option<u64>) -> Result<(), Error> {
     let folder = Folder::new()?;
     let key = folder.0.join("key");
     output(Command::new(server()).args(["key", "--algorithm", "hs256", "--out"]).arg(&key))?;
@@ -111,7 +146,9 @@ fn ask_as(program: &Path, asker: Asker, seconds: u64, seed: Option<u64>) -> Resu
     command.arg("--config-file").arg(files().join("schemathesis.toml"));
     command.arg("run").arg(format!("{}/openapi.json", asked.origin));
     command.arg("--continue-on-failure");
-    command.args(["--max-time", &seconds.to_string(), "--generation-database", "none"]);
+    command.args(until.arguments()).args(["--generation-database", "none"]);
+    // It would fail where a machine has something else to do.
+    command.args(["--suppress-health-check", "too_slow"]);
     if let Some(seed) = seed {
         command.args(["--seed", &seed.to_string()]);
     }
@@ -209,11 +246,24 @@ mod tests {
     }
 
     #[test]
-    fn how_long_it_goes_on_is_told_in_minutes() {
-        assert_eq!(parse(&[]).unwrap(), Options { seconds: 900, seed: None });
-        assert_eq!(parse(&["--minutes", "2"]).unwrap(), Options { seconds: 120, seed: None });
-        for wrong in [&["--minutes"][..], &["--minutes", "0"], &["--minutes", "x"], &["2"]] {
+    fn how_long_it_goes_on_and_from_where_is_told_in_any_order() {
+        let options = |until, seed| Options { until, seed };
+        assert_eq!(parse(&[]).unwrap(), options(Until::Seconds(900), None));
+        let two = parse(&["--minutes", "2", "--seed", "7"]).unwrap();
+        assert_eq!(two, options(Until::Seconds(120), Some(7)));
+        let counted = parse(&["--seed", "0", "--cases", "20"]).unwrap();
+        assert_eq!(counted, options(Until::Cases(20), Some(0)));
+        for wrong in
+            [&["--minutes"][..], &["--minutes", "0"], &["--cases", "x"], &["2"], &["--seed"]]
+        {
             assert!(matches!(parse(wrong), Err(Error::Usage { .. })), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn an_owner_has_half_of_the_time_and_all_cases() {
+        assert_eq!(Until::Seconds(60).share(OWNERS_SHARE), Until::Seconds(30));
+        assert_eq!(Until::Cases(20).share(OWNERS_SHARE), Until::Cases(20));
+        assert_eq!(Until::Cases(20).share(10), Until::Cases(4));
     }
 }
