@@ -32,6 +32,7 @@ cargo xtask <command>
                   Chromium's own dialogs by keys, in every engine that LONGHAUL_ENGINES names;
                   and the store's, if LONGHAUL_SHARING_DIR names a folder on XFS or Btrfs.
                   Installs Debian's xvfb and xdotool too.
+    uploads         only that of a thousand uploads at once for ten minutes
   bench [NAME…]   Measure the server beside others; target/bench-peers keeps those.
     --help          what can be told to it
   fuzz [TARGET]   Feed the parsers what nobody would think of, from fuzz/corpus, and keep there what
@@ -73,6 +74,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         ("demo", []) => demo::run_demo(),
         ("test", []) => test::run_tests(),
         ("soak", []) => test::run_soak(),
+        ("soak", [part]) if part == "uploads" => test::run_soak_of_uploads(),
         ("bench", rest) => bench::run_bench(rest),
         ("fuzz", rest) => fuzz::run_fuzz(&fuzz::Options::parse(rest)?),
         ("schemathesis", rest) => {

@@ -52,6 +52,7 @@ pub(crate) fn run_soak() -> Result<(), Error> {
     let mut browser = cargo(["test", "-p", "longhaul-tests", "--test", "browser"]);
     browser.args(["--", "--ignored", "--nocapture", "--test-threads", "1"]);
     run_counted(&mut finding_all(browser))?;
+    run_uploads()?;
     heading("the store where the file system shares what is copied");
     if std::env::var_os(SHARING_VARIABLE).is_none() {
         println!("left out: {SHARING_VARIABLE} names no folder on XFS or Btrfs");
@@ -60,6 +61,19 @@ pub(crate) fn run_soak() -> Result<(), Error> {
     let mut store = cargo(["test", "-p", "longhaul-server", "--test", "store"]);
     store.args(["--", "--ignored"]);
     run_counted(&mut finding_all(store))
+}
+
+/// Only that of a thousand uploads at once.
+pub(crate) fn run_soak_of_uploads() -> Result<(), Error> {
+    build_programs()?;
+    run_uploads()
+}
+
+fn run_uploads() -> Result<(), Error> {
+    heading("a thousand uploads at once");
+    let mut operations = cargo(["test", "-p", "longhaul-tests", "--test", "operations"]);
+    operations.args(["--", "--ignored", "--nocapture"]);
+    run_counted(&mut finding_all(operations))
 }
 
 fn build_programs() -> Result<(), Error> {

@@ -9,3 +9,4 @@
 
 mod draining;
 mod metrics;
+mod thousand;
