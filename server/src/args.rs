@@ -17,10 +17,12 @@ use longhaul_server::store::disk::{DISK_FREE_MIN, Reuse};
 use longhaul_server::token::Grant;
 use tracing_subscriber::EnvFilter;
 
+mod folder;
 mod hook;
 mod limits;
 mod proxies;
 
+pub use folder::{FilesArgs, FolderArgs, SweepArgs, UploadsArgs, VerifyArgs};
 pub use hook::HookArgs;
 pub use limits::LimitArgs;
 
@@ -76,7 +78,56 @@ pub enum Command {
     /// claims are `sub`, `exp`, `scope`, `max_size` and `types`.
     #[command(after_help = TOKEN_EXAMPLES)]
     Token(TokenArgs),
+
+    /// List the open uploads of all owners, or end one.
+    ///
+    /// It works while a server runs on the folder, which answers then, and while none does: then nothing in the
+    /// folder changes, and it may be a backup. STATE is `empty`, `idle`, `active` (something is on its way now),
+    /// `complete` (all is there, and it is not sealed) or `expired` (the next sweep removes it); LEFT is how long until that.
+    #[command(after_help = UPLOADS_EXAMPLES)]
+    Uploads(UploadsArgs),
+
+    /// List the files of all owners, or delete one.
+    ///
+    /// It works while a server runs on the folder, which answers then, and while none does: then nothing in the
+    /// folder changes, and it may be a backup. STATE is `sealed`, or `ROTTEN` if the server has found that some of it is.
+    #[command(after_help = FILES_EXAMPLES)]
+    Files(FilesArgs),
+
+    /// Remove expired uploads now, and what a deletion has left on the disk.
+    ///
+    /// A server does this every half hour by itself. Asked to do it now, it still keeps what ran out while it was
+    /// away for some hours, for its sender to come back. Where no server runs, whatever has run out goes:
+    /// `--dry-run` tells before.
+    Sweep(SweepArgs),
+
+    /// Read every byte again, compare every chunk with its digest, and name what has rotten.
+    ///
+    /// Each line names the file or the upload, the chunk, and where in the blob it begins. It works while a server
+    /// runs on the folder, which goes on serving all that is sound, lends what is damaged to nobody and asks the senders of open
+    /// uploads for it again; and while none does: then nothing in the folder changes, and it may be a backup.
+    /// No server starts on the folder meanwhile.
+    #[command(after_help = VERIFY_CODES)]
+    Verify(VerifyArgs),
 }
+
+const UPLOADS_EXAMPLES: &str = "\
+Examples:
+  longhaul-server uploads --data /srv/longhaul --owner alice
+  longhaul-server uploads --data /srv/longhaul --json | jq 'select(.state == \"empty\") | .id'
+  longhaul-server uploads --data /srv/longhaul --cancel 5f0c0d2b6a7e41c89d3e2f1a0b4c5d6e --yes";
+
+const FILES_EXAMPLES: &str = "\
+Examples:
+  longhaul-server files --data /srv/longhaul --owner alice
+  longhaul-server files --data /srv/longhaul --json | jq -s 'map(.size) | add'
+  longhaul-server files --data /srv/longhaul --delete 5f0c0d2b6a7e41c89d3e2f1a0b4c5d6e --yes";
+
+const VERIFY_CODES: &str = "\
+Exit codes:
+  0  everything was looked at, and is what it was
+  1  not everything could be looked at
+  3  what the lines name is damaged, or the disk does not give it: restore it from a backup, or have it sent again";
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
@@ -339,6 +390,13 @@ fn parse_host_name(text: &str) -> Result<String, String> {
 fn parse_bytes(text: &str) -> Result<u64, String> {
     let shape = "bytes are a whole number without a unit, such as `107374182400` for 100 GiB";
     text.parse().map_err(|_| shape.to_owned())
+}
+
+fn parse_rate(text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        0 => Err("at no byte a second it would never end; leave it out for no limit".to_owned()),
+        rate => Ok(rate),
+    }
 }
 
 fn parse_chunk_size(text: &str) -> Result<u64, String> {

@@ -2,9 +2,11 @@
 //!
 //! The way of a request: `listen` accepts the connection, `doors` lets it in or not, `converse` speaks HTTP on it, through `tls` or not, `gate` checks from where one may ask,
 //! `access` who does (by a `token`) and whether his `permits` allow it, or what a `link` lets anybody read, `route` finds the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
-//! outcome into HTTP, `cors` says which pages may read it, `log` writes its line.
+//! outcome into HTTP, `cors` says which pages may read it, `log` writes its line. Beside all this `admin` answers who can reach the
+//! data folder itself.
 
 pub mod access;
+pub mod admin;
 pub mod body;
 pub mod bucket;
 pub mod channel;

@@ -12,6 +12,8 @@ use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use longhaul_server::Config;
 use longhaul_server::access::Access;
+use longhaul_server::admin::Ask;
+use longhaul_server::admin::socket::AdminSocket;
 use longhaul_server::channel::Scheme;
 use longhaul_server::config::Limits;
 use longhaul_server::hooks::{Hooks, Program, Way, Web, WebError, deliver};
@@ -29,9 +31,11 @@ use tokio::task::JoinSet;
 
 mod args;
 mod check;
+mod manage;
 mod settings;
 
 use args::{Args, Command, HookArgs, KeyArgs, KeyKind, LimitArgs, ServeArgs, TokenArgs};
+use manage::manage;
 use settings::{SettingsError, usage_error};
 
 /// How often expired uploads are looked for: they cost disk space, and live for an hour at least.
@@ -86,6 +90,14 @@ fn main() -> ExitCode {
     let done = match (command, serve) {
         (Some(Command::Key(args)), _) => make_key(&args),
         (Some(Command::Token(args)), _) => make_token(&args),
+        (Some(Command::Uploads(args)), _) => return manage(&args.folder, args.ask()),
+        (Some(Command::Files(args)), _) => return manage(&args.folder, args.ask()),
+        (Some(Command::Sweep(args)), _) => {
+            return manage(&args.folder, Ask::Sweep { is_dry: args.dry_run });
+        }
+        (Some(Command::Verify(args)), _) => {
+            return manage(&args.folder, Ask::Verify { rate: args.rate });
+        }
         (None, Some(args)) if args.check_config => {
             return check::report(&args, &hook, &settings.listing);
         }
@@ -191,10 +203,14 @@ async fn run(
         hsts: args.hsts,
         ..Config::new(links)
     };
+    let admin = listen_for_admin(&args.data);
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
     println!("longhaul-server listening on {scheme}://{}", listener.local_addr()?);
     let mut beside = JoinSet::new();
     beside.spawn(sweep(Arc::clone(&store), clock));
+    if let Some(socket) = admin {
+        beside.spawn(socket.serve(DiskStore::clone(&store)));
+    }
     if let Some(hooks) = hooks {
         // What was not heard yet is in the queue.
         beside.spawn(deliver(DiskStore::clone(&store), hooks));
@@ -206,6 +222,17 @@ async fn run(
     beside.shutdown().await;
     store.shutdown().await;
     Ok(store.ending())
+}
+
+/// A server works without as well.
+fn listen_for_admin(data: &Path) -> Option<AdminSocket> {
+    let socket = AdminSocket::listen(data).inspect_err(|error| {
+        tracing::warn!(
+            %error,
+            "`longhaul-server uploads`, `files`, `sweep` and `verify` work only while this server is stopped"
+        );
+    });
+    socket.ok()
 }
 
 /// Who is to be told.

@@ -18,7 +18,7 @@ use crate::args::Args;
 mod file;
 
 /// What the name of an option in the environment begins with.
-const ENVIRONMENT: &str = "LONGHAUL_";
+pub const ENVIRONMENT: &str = "LONGHAUL_";
 
 /// How the program ends that was told something wrong; clap ends it so too.
 pub fn usage_error() -> ExitCode {

@@ -3,6 +3,7 @@
 #![allow(clippy::cast_possible_truncation)]
 
 mod store {
+    mod at_rest;
     mod chunks;
     mod conformance;
     mod copies;

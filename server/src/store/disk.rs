@@ -11,6 +11,8 @@ mod config;
 mod copy;
 mod create;
 mod ending;
+mod everything;
+mod from_disk;
 mod growing;
 mod index;
 pub mod layout;
@@ -27,6 +29,7 @@ mod partial;
 mod prove;
 mod reader;
 mod real;
+mod rest;
 mod reuse;
 mod rot;
 mod row;
@@ -34,10 +37,12 @@ mod scrub;
 mod seal;
 mod space;
 mod spare;
+mod still;
 mod sweep;
 mod syncer;
 mod trouble;
 mod verified;
+mod verify;
 mod whole;
 pub mod work;
 mod writer;
@@ -65,9 +70,10 @@ use block::Blocks;
 pub use block::WRITE_BYTES;
 pub use config::{Clock, Config, DISK_FREE_MIN, INDEX_SPARE, Ids, Reuse};
 pub use ending::Ending;
+pub use everything::{AnyFile, AnyUpload, PageOfAll, Unread};
 pub use growing::DiskGrowing;
 use index::Index;
-pub use index::{IndexOpenError, SCHEMA_VERSION};
+pub use index::{IndexOpenError, SCHEMA_VERSION, Spot};
 use layout::Layout;
 use list::parse_cursor;
 use live::Live;
@@ -84,6 +90,7 @@ use space::Space;
 pub use sweep::Swept;
 use syncer::Syncer;
 use verified::Verified;
+pub use verify::{Damage, Holder, Looked, Looking, Wrong};
 use whole::Wholes;
 pub use writer::DiskWriter;
 
@@ -128,6 +135,22 @@ impl DiskStore {
     /// [`StoreError`] of the index or the disk; what was not removed is at the next sweep.
     pub async fn sweep(&self, now: Millis) -> Result<Swept> {
         self.off(move |store| store.sweep(now)).await
+    }
+
+    /// The same, and the uploads that it removed.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn sweep_and_tell(&self) -> Result<(Vec<AnyUpload>, Swept)> {
+        self.off(|store| store.sweep_and_tell()).await
+    }
+
+    /// What the above would come to now. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the index.
+    pub async fn sweep_tried(&self) -> Result<(Vec<AnyUpload>, Swept)> {
+        self.off(|store| store.sweep_tried()).await
     }
 
     /// Waits until everything received is held. To be called when no request is served any more.

@@ -10,6 +10,7 @@
     reason = "this is all tests"
 )]
 
+mod admin;
 mod attacks;
 mod bad_input;
 mod behind_a_proxy;

@@ -154,10 +154,7 @@ fn what_keeps_it_from_starting_is_said_with_what_to_do() {
     let data = tempfile::tempdir().unwrap();
     let (child, address) = start(command(data.path()));
     let locked = refused(&mut command(data.path()));
-    assert!(
-        locked.contains("in use by another server") && locked.contains("stop that one"),
-        "{locked}"
-    );
+    assert!(locked.contains("in use by process") && locked.contains("stop that one"), "{locked}");
     let other = tempfile::tempdir().unwrap();
     let mut taken = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
     taken.arg("--data").arg(other.path()).args(["--listen", &address.to_string()]);

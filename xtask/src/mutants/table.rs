@@ -3,6 +3,7 @@
 mod access;
 mod durability;
 mod http2;
+mod operations;
 mod reuse;
 mod rot;
 mod sender;
@@ -22,6 +23,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Mutant> {
         strangers::ROWS,
         access::ROWS,
         http2::ROWS,
+        operations::ROWS,
     ];
     about.into_iter().flatten()
 }

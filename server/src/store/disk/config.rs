@@ -55,8 +55,12 @@ pub struct Config {
     /// How long an upload lives to which nothing came at all, milliseconds: shorter, because its
     /// whole room is reserved for nothing.
     pub empty_expiry_ms: u64,
+    /// Whether what ran out while no store was open here is kept for a while, for its sender to come back.
+    pub is_sparing: bool,
     /// Which events are queued to be told to others.
     pub tells: Tells,
+    /// Whether, instead, those are that the store before this one on the same folder was to queue.
+    pub tells_as_before: bool,
     /// How many of them wait at most; of more the oldest are given up.
     pub events_max: u64,
     /// What time it is.
@@ -97,7 +101,9 @@ impl Default for Config {
             whole_save_bytes: 4 << 30,
             idle_expiry_ms: 24 * 60 * 60 * 1000,
             empty_expiry_ms: 60 * 60 * 1000,
+            is_sparing: true,
             tells: Tells::default(),
+            tells_as_before: false,
             events_max: 100_000,
             clock: Clock::system(),
             ids: Ids::random(),
@@ -116,6 +122,9 @@ impl Config {
     /// When an upload expires at the earliest after a start: its sender could not reach a server that
     /// was away.
     pub(super) fn spared_until(&self, opened_at: Millis, has_chunks: bool) -> Millis {
+        if !self.is_sparing {
+            return Millis(0);
+        }
         self.expires_at(opened_at, has_chunks).min(opened_at + GRACE)
     }
 }

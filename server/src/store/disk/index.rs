@@ -20,6 +20,7 @@ mod refs;
 mod rot;
 mod space;
 mod uploads;
+mod walk;
 mod whole;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,8 @@ pub(super) use find::Source;
 pub(super) use open::Trust;
 pub(super) use refs::{Borrowed, Borrower, Lent};
 pub(super) use uploads::Created;
+pub use walk::Spot;
+pub(super) use walk::{Kept, Promised};
 pub(super) use whole::Unhashed;
 
 /// The schema that this server writes. A change of it is a new number and a step in [`MIGRATIONS`].
@@ -61,7 +64,8 @@ const ROWS_PER_COMMIT: usize = 10_000;
 type Id = [u8; 16];
 type RefRow = ([u8; 32], Id, u64, u64);
 
-/// `schema` → [`SCHEMA_VERSION`]; `compared` → when every page was last compared with its checksum.
+/// `schema` → [`SCHEMA_VERSION`]; `compared` → when every page was last compared with its checksum; `tells` →
+/// which events are queued.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// Upload → [`UploadRow`](super::row::UploadRow).
 const UPLOADS: TableDefinition<'_, Id, &[u8]> = TableDefinition::new("uploads");

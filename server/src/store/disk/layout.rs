@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/
 //!   lock              one process owns DIR: it holds a lock on this file, and its id is in it
+//!   admin.sock        where a server at work is asked by who looks after it (see `crate::admin`)
 //!   token.key         signs the tokens of guests; only where guests are let in and no key that signs was given
 //!   link.key          signs links to files
 //!   index.redb        every fact: uploads, chunks held, files, garbage (see `index.rs`)
@@ -58,6 +59,12 @@ impl Layout {
     #[must_use]
     pub fn lock(&self) -> PathBuf {
         self.dir.join("lock")
+    }
+
+    /// Where who looks after the server asks it.
+    #[must_use]
+    pub fn admin_socket(&self) -> PathBuf {
+        self.dir.join("admin.sock")
     }
 
     /// The key of the guests' tokens.
@@ -134,6 +141,7 @@ mod tests {
         let layout = Layout::new(Path::new("/data"));
         let blob = BlobId(UploadId([0xab; 16]));
         assert_eq!(layout.lock(), Path::new("/data/lock"));
+        assert_eq!(layout.admin_socket(), Path::new("/data/admin.sock"));
         assert_eq!(layout.token_key(), Path::new("/data/token.key"));
         assert_eq!(layout.link_key(), Path::new("/data/link.key"));
         assert_eq!(layout.index(), Path::new("/data/index.redb"));

@@ -148,7 +148,20 @@ impl Live {
     pub(super) fn upload(&self, now: Millis) -> Result<Upload> {
         let state = self.state();
         state.check_alive(now)?;
-        Ok(Upload {
+        Ok(self.told(&state))
+    }
+
+    /// The same, whether or not its time is over.
+    pub(super) fn seen(&self) -> Result<Upload> {
+        let state = self.state();
+        if state.chunks.is_gone() {
+            return Err(StoreError::NotFound);
+        }
+        Ok(self.told(&state))
+    }
+
+    fn told(&self, state: &State) -> Upload {
+        Upload {
             id: self.id,
             meta: self.row.meta.clone(),
             plan: self.plan,
@@ -158,7 +171,7 @@ impl Live {
             holding: state.chunks.holding(),
             file: state.chunks.file().cloned(),
             reusable: None,
-        })
+        }
     }
 
     /// The blob, opened by `open` unless somebody has it open: with all of them on one open file,

@@ -8,6 +8,7 @@ use longhaul_protocol::wire::ids::UploadId;
 use super::Inner;
 use super::layout::BlobId;
 use super::live::{Live, lock};
+use super::row::UploadRow;
 use crate::store::{Owner, Result, StoreError};
 
 impl Inner {
@@ -32,9 +33,21 @@ impl Inner {
         if let Some(live) = self.known(owner, id)? {
             return Ok(live);
         }
-        let mut row = self.index.upload(owner, id)?;
+        let loaded = Arc::new(self.loaded(id, self.index.upload(owner, id)?)?);
+        let live = Arc::clone(lock(&self.live).entry(id).or_insert(loaded));
+        // It may have been removed between the look at its row and now, and nobody would find it
+        // here to tell it so.
+        if let Err(error) = self.index.upload(owner, id) {
+            lock(&self.live).remove(&id);
+            return Err(error);
+        }
+        Ok(live)
+    }
+
+    /// An upload as its row has it.
+    pub(super) fn loaded(&self, id: UploadId, mut row: UploadRow) -> Result<Live> {
         let file = match row.file {
-            Some(file) => Some(self.index.file(owner, file)?.info(file)?),
+            Some(file) => Some(self.index.file(&Owner(row.owner.clone()), file)?.info(file)?),
             None => None,
         };
         let held = match &file {
@@ -44,15 +57,7 @@ impl Inner {
         let has_chunks = !held.0.is_empty() || !held.1.is_empty();
         let spared_until = self.config.spared_until(self.opened_at, has_chunks);
         row.expires_at = row.expires_at.max(spared_until);
-        let loaded = Arc::new(Live::new(id, row, held, file)?);
-        let live = Arc::clone(lock(&self.live).entry(id).or_insert(loaded));
-        // It may have been removed between the look at its row and now, and nobody would find it
-        // here to tell it so.
-        if let Err(error) = self.index.upload(owner, id) {
-            lock(&self.live).remove(&id);
-            return Err(error);
-        }
-        Ok(live)
+        Live::new(id, row, held, file)
     }
 
     /// The blob that has an upload's bytes: its own, or once it is sealed that of its file.

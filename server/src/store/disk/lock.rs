@@ -27,20 +27,39 @@ impl DirLock {
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(path).map_err(LockError::Io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Taken { holder: holder(&mut file) });
-            }
-            Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
-        }
+        let mut file = locked(options.open(path).map_err(LockError::Io)?)?;
         // Only whoever finds it taken reads it, and a full disk must not keep a server from starting that is
         // to make room there.
         if let Err(error) = sign(&mut file) {
             tracing::warn!(%error, path = %path.display(), "the lock is taken, but not signed");
         }
         Ok(Self { _file: file })
+    }
+
+    /// The same for who only looks, where nothing may be written perhaps: `None` where nobody has ever had the lock, as
+    /// in a copy that was made without it.
+    pub(super) fn take_to_look(path: &Path) -> Result<Option<Self>, LockError> {
+        let writable = File::options().read(true).write(true).open(path);
+        let is_writable = writable.is_ok();
+        match writable.or_else(|_| File::open(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => {
+                let mut file = locked(opened.map_err(LockError::Io)?)?;
+                if is_writable {
+                    // A server that finds it taken tells by whom.
+                    let _ = sign(&mut file);
+                }
+                Ok(Some(Self { _file: file }))
+            }
+        }
+    }
+}
+
+fn locked(mut file: File) -> Result<File, LockError> {
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LockError::Taken { holder: holder(&mut file) }),
+        Err(TryLockError::Error(error)) => Err(LockError::Io(error)),
     }
 }
 

@@ -96,6 +96,14 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// `UnexpectedEof`; whatever else the system says.
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
 
+    /// The same from the disk itself, whatever the system remembers of it, where the file system has such a way.
+    ///
+    /// # Errors
+    /// As above.
+    fn read_from_disk_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(offset, out)
+    }
+
     /// What lies at `offset`, if all of it is in the system's memory and need not be copied out of it.
     /// Nobody may look at what comes: it is for a socket that sends what this process cannot see.
     fn resident(&self, offset: u64, len: usize) -> Option<Bytes> {

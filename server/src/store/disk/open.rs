@@ -52,7 +52,7 @@ impl DiskStore {
         Self::open_locked(disk, dir, config, None, true)
     }
 
-    fn open_locked(
+    pub(super) fn open_locked(
         disk: Arc<dyn Disk>,
         dir: &Path,
         config: Config,
@@ -65,6 +65,7 @@ impl DiskStore {
         let meters = Meters::default();
         let queue = Queue {
             tells: config.tells,
+            is_as_before: config.tells_as_before,
             max: config.events_max,
             dropped: meters.events_dropped.clone(),
         };

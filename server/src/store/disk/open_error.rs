@@ -13,8 +13,8 @@ use crate::store::StoreError;
 pub enum OpenError {
     /// Another process owns it.
     #[error(
-        "{} is in use by another server (process {holder}): stop that one, or give this one \
-         another directory", .dir.display()
+        "{} is in use by process {holder}: if that is a server, stop that one, or give this one another \
+         directory; if it is `longhaul-server verify` or the like, wait for it", .dir.display()
     )]
     InUse {
         /// The data directory.

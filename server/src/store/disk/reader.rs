@@ -243,11 +243,23 @@ impl Sealed {
 
 /// The digest of some bytes of a file, read [`WRITE_BYTES`] at a time.
 pub(super) fn digest_of(file: &dyn DiskFile, range: Range<u64>) -> io::Result<Digest> {
+    digest_by(range, |at, piece| file.read_exact_at(at, piece))
+}
+
+/// The same of what the disk has, whatever the system remembers.
+pub(super) fn digest_on_disk(file: &dyn DiskFile, range: Range<u64>) -> io::Result<Digest> {
+    digest_by(range, |at, piece| file.read_from_disk_at(at, piece))
+}
+
+fn digest_by(
+    range: Range<u64>,
+    read: impl Fn(u64, &mut [u8]) -> io::Result<()>,
+) -> io::Result<Digest> {
     let (mut hasher, mut at) = (Hasher::default(), range.start);
     let mut piece = vec![0; piece_len(range.end - range.start)];
     while at < range.end {
         piece.truncate(piece_len(range.end - at));
-        file.read_exact_at(at, &mut piece)?;
+        read(at, &mut piece)?;
         hasher.update(&piece);
         at += piece.len() as u64;
     }

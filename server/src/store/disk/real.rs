@@ -12,6 +12,7 @@ use rustix::fs::{FallocateFlags, OFlags, copy_file_range};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::block::whole_pages;
+use super::from_disk::FromDisk;
 use super::map::{MAPPED_MIN, Windows};
 use super::medium::{Disk, DiskFile, OpenHow};
 
@@ -47,7 +48,7 @@ impl Disk for RealDisk {
             .create(how == OpenHow::Create)
             .mode(FILE_MODE)
             .open(path)?;
-        Ok(Arc::new(RealFile { file, direct: OnceLock::new(), windows: Windows::default() }))
+        Ok(Arc::new(RealFile::of(file)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -70,13 +71,21 @@ struct RealFile {
     /// The same file around the page cache; opened when first wanted, `None` where the file system
     /// has no such way.
     direct: OnceLock<Option<File>>,
+    /// The same, to be read.
+    from_disk: OnceLock<Option<FromDisk>>,
     /// What readers have mapped of it.
     windows: Windows,
 }
 
 impl RealFile {
+    fn of(file: File) -> Self {
+        let (direct, from_disk) = (OnceLock::new(), OnceLock::new());
+        Self { file, direct, from_disk, windows: Windows::default() }
+    }
+
     fn direct(&self) -> Option<&File> {
-        self.direct.get_or_init(|| told(open_direct(&self.file), &TOLD)).as_ref()
+        let opened = || told(open_direct(&self.file, OpenOptions::new().write(true)), &TOLD);
+        self.direct.get_or_init(opened).as_ref()
     }
 
     /// Some bytes, if no page of them has to come from the disk.
@@ -110,10 +119,10 @@ impl RealFile {
 }
 
 /// By its descriptor, as its name may be gone.
-fn open_direct(file: &File) -> io::Result<File> {
+fn open_direct(file: &File, how: &mut OpenOptions) -> io::Result<File> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let flags = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
-    OpenOptions::new().write(true).custom_flags(flags).open(path)
+    how.custom_flags(flags).open(path)
 }
 
 /// Whether it was told why files are written through the page cache: said for each it would fill
@@ -192,6 +201,18 @@ impl DiskFile for RealFile {
         if let Err(error) = rustix::fs::fadvise(&self.file, 0, None, Advice::NoReuse) {
             tracing::debug!(%error, "the system takes no hints");
         }
+    }
+
+    fn read_from_disk_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let opened = || open_direct(&self.file, OpenOptions::new().read(true)).ok().map(FromDisk);
+        let read = self.from_disk.get_or_init(opened).as_ref();
+        match read.map(|file| file.read_exact_at(offset, out)) {
+            // Some file systems open a file for this and then refuse the read.
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {}
+            Some(read) => return read,
+            None => {}
+        }
+        self.read_exact_at(offset, out)
     }
 
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -282,7 +303,7 @@ mod tests {
 
     fn opened(path: &Path, direct: OnceLock<Option<File>>) -> RealFile {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-        RealFile { file: file.unwrap(), direct, windows: Windows::default() }
+        RealFile { direct, ..RealFile::of(file.unwrap()) }
     }
 
     #[test]
@@ -309,7 +330,10 @@ mod tests {
         tracing::subscriber::with_default(log, || {
             for _ in 0..3 {
                 let folder = File::open(std::env::temp_dir()).unwrap();
-                assert!(told(open_direct(&folder), &once).is_none(), "it is no file");
+                assert!(
+                    told(open_direct(&folder, OpenOptions::new().write(true)), &once).is_none(),
+                    "it is no file"
+                );
             }
         });
         let text = String::from_utf8(receiver.into_iter().flatten().collect()).unwrap();

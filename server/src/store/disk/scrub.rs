@@ -44,7 +44,7 @@ impl Inner {
 
     /// Takes out a chunk that has rotten. Whether that is over; not if it may have been replaced
     /// since it was looked at, after `removals`.
-    async fn take_out_rotten(
+    pub(super) async fn take_out_rotten(
         self: &Arc<Self>,
         live: &Arc<Live>,
         index: ChunkIndex,

@@ -4,6 +4,7 @@
 //! start goes on where a crash left off. Whoever has the blob open keeps its bytes until he closes
 //! it, so nobody who reads is disturbed, and a write in flight harms nothing.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,8 +12,10 @@ use std::sync::atomic::Ordering;
 use longhaul_protocol::Millis;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 
+use super::everything::AnyUpload;
 use super::layout::BlobId;
 use super::live::{Live, State, lock};
+use super::medium::OpenHow;
 use super::{Inner, disk_error};
 use crate::store::{Owner, Result, StoreError};
 
@@ -21,6 +24,10 @@ use crate::store::{Owner, Result, StoreError};
 pub struct Swept {
     /// Uploads whose time was over, removed.
     pub uploads: u64,
+    /// Blobs that are gone, theirs among them.
+    pub blobs: u64,
+    /// What these took of the disk, bytes.
+    pub freed_bytes: u64,
 }
 
 impl Inner {
@@ -122,9 +129,16 @@ impl Inner {
     /// what the disk would not remove before.
     pub(super) fn sweep(self: &Arc<Self>, now: Millis) -> Result<Swept> {
         let mut swept = Swept::default();
+        let mut going: BTreeMap<_, _> =
+            self.index.garbage()?.into_iter().map(|blob| (blob, self.taken(blob))).collect();
         for (id, owner) in self.index.expired_uploads(now)? {
+            let blob = BlobId(id);
+            let taken = self.taken(blob);
             match self.expire(&owner, id, now) {
-                Ok(true) => swept.uploads += 1,
+                Ok(true) => {
+                    swept.uploads += 1;
+                    going.insert(blob, taken);
+                }
                 Ok(false) | Err(StoreError::NotFound) => {}
                 Err(error) => return Err(error),
             }
@@ -136,7 +150,48 @@ impl Inner {
         self.index.forget_expired(now)?;
         self.finish_garbage()?;
         self.fit_spare();
+        let left = self.index.garbage()?;
+        let is_needed = |blob| !matches!(self.index.promised_of(blob), Ok(None));
+        going.retain(|&blob, _| !left.contains(&blob) && !is_needed(blob));
+        (swept.blobs, swept.freed_bytes) = (going.len() as u64, going.values().sum());
         Ok(swept)
+    }
+
+    /// The same for who looks after the server: which uploads went, too.
+    pub(super) fn sweep_and_tell(self: &Arc<Self>) -> Result<(Vec<AnyUpload>, Swept)> {
+        let (mut over, _) = self.sweep_tried()?;
+        let swept = self.sweep(self.config.clock.now())?;
+        over.retain(|it| matches!(self.index.owner_of(it.upload.id), Ok(None)));
+        Ok((over.clone(), Swept { uploads: over.len() as u64, ..swept }))
+    }
+
+    /// What a sweep would come to. A blob that others still borrow from would stay.
+    pub(super) fn sweep_tried(&self) -> Result<(Vec<AnyUpload>, Swept)> {
+        let (mut over, mut swept) = (Vec::new(), Swept::default());
+        let mut going = Vec::new();
+        for (id, owner) in self.index.expired_uploads(self.config.clock.now())? {
+            // One that is a file is only forgotten.
+            let row = self.index.upload(&owner, id).ok().filter(|row| row.file.is_none());
+            let Some(row) = row else { continue };
+            let upload = self.seen(id, row)?;
+            if upload.is_over {
+                swept.uploads += 1;
+                going.push(BlobId(id));
+                over.push(upload);
+            }
+        }
+        for blob in self.index.garbage()? {
+            going.extend(self.index.may_unlink(blob)?.then_some(blob));
+        }
+        swept.blobs = going.len() as u64;
+        swept.freed_bytes = going.into_iter().map(|blob| self.taken(blob)).sum();
+        Ok((over, swept))
+    }
+
+    /// What a blob takes of the disk, bytes; nothing if it is not there.
+    fn taken(&self, blob: BlobId) -> u64 {
+        let file = self.disk.open(&self.layout.blob(blob), OpenHow::Read);
+        file.and_then(|file| file.allocated()).unwrap_or(0)
     }
 
     /// Whether it was time: memory may know of activity that the row does not.

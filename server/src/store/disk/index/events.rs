@@ -5,15 +5,21 @@ use longhaul_protocol::wire::ids::{FileId, UploadId};
 use prometheus_client::metrics::counter::Counter;
 use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
 
+use super::open::{meta, set_meta};
 use super::{EVENTS, Id, Index};
 use crate::store::Result;
 use crate::store::disk::row::{FileRow, Row, UploadRow};
 use crate::store::event::{Event, EventKey, Sealed, Tells, Waiting, What};
 
+/// In `META`: which events are queued, that of a seal in the first bit and that of an expiry in the second.
+const TELLS: &str = "tells";
+
 /// What goes into the queue.
 #[derive(Clone, Debug, Default)]
 pub(in crate::store::disk) struct Queue {
     pub(in crate::store::disk) tells: Tells,
+    /// Whether what was queued before is queued, and not what `tells` says.
+    pub(in crate::store::disk) is_as_before: bool,
     /// How many wait at most; of more the oldest are dropped.
     pub(in crate::store::disk) max: u64,
     /// Counts those that are dropped.
@@ -75,6 +81,17 @@ impl Index {
 }
 
 impl Queue {
+    /// Goes by what was told before, or has it kept what is told now.
+    pub(super) fn agree(&mut self, index: &Index) -> Result<()> {
+        let before = index.read(|txn| meta(txn, TELLS))?.unwrap_or(0);
+        if self.is_as_before {
+            self.tells = Tells { sealed: before & 1 != 0, expired: before & 2 != 0 };
+            return Ok(());
+        }
+        let now = u64::from(self.tells.sealed) | u64::from(self.tells.expired) << 1;
+        if now == before { Ok(()) } else { index.write(|txn| set_meta(txn, TELLS, now)) }
+    }
+
     /// The upload has just become this file.
     pub(super) fn sealed(&self, txn: &WriteTransaction, file: FileId, row: &FileRow) -> Result<()> {
         if !self.tells.sealed {

@@ -191,7 +191,7 @@ fn file_row(row: &UploadRow, upload: UploadId, blob: BlobId, root: Digest, now: 
 }
 
 /// A file's row, with what is known of its blob.
-fn decode(txn: &ReadTransaction, row: &[u8]) -> Result<FileRow> {
+pub(super) fn decode(txn: &ReadTransaction, row: &[u8]) -> Result<FileRow> {
     let row = FileRow::decode(row)?;
     Ok(FileRow { sha256: whole::of_file(txn, &row)?, ..row })
 }

@@ -38,8 +38,11 @@ impl Index {
         queue: Queue,
     ) -> Result<Self, IndexOpenError> {
         let (db, was_compared) = open_checked(backend, cache_bytes, trust)?;
-        let index = Self { db, queue, failed: AtomicBool::new(false) };
+        let mut index = Self { db, queue, failed: AtomicBool::new(false) };
         index.migrate()?;
+        let mut queue = std::mem::take(&mut index.queue);
+        queue.agree(&index)?;
+        index.queue = queue;
         if was_compared {
             index.write(|txn| set_meta(txn, COMPARED, trust.now.0))?;
         }
@@ -62,7 +65,7 @@ impl Index {
 const SCHEMA: &str = "schema";
 const COMPARED: &str = "compared";
 
-fn meta(txn: &ReadTransaction, name: &str) -> Result<Option<u64>> {
+pub(super) fn meta(txn: &ReadTransaction, name: &str) -> Result<Option<u64>> {
     match txn.open_table(META) {
         Ok(table) => Ok(table.get(name)?.map(|row| row.value())),
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
@@ -70,7 +73,7 @@ fn meta(txn: &ReadTransaction, name: &str) -> Result<Option<u64>> {
     }
 }
 
-fn set_meta(txn: &WriteTransaction, name: &str, value: u64) -> Result<()> {
+pub(super) fn set_meta(txn: &WriteTransaction, name: &str, value: u64) -> Result<()> {
     txn.open_table(META)?.insert(name, value)?;
     Ok(())
 }
