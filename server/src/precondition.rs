@@ -12,6 +12,7 @@ use http::header::{
 use longhaul_protocol::wire::FileInfo;
 
 use crate::http_date;
+use crate::store::AHEAD_MAX;
 
 /// What identifies the state of a file (RFC 9110, section 8.8).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +27,11 @@ impl Validators {
     /// Those of a sealed file.
     #[must_use]
     pub fn of(file: &FileInfo) -> Self {
+        // Never after the answer that tells it (section 8.8.2.1).
+        let sealed_by = file.sealed_at.since(AHEAD_MAX);
         Self {
             etag: format!("\"{}-{}\"", file.root, file.chunk_count),
-            last_modified: SystemTime::UNIX_EPOCH + Duration::from_secs(file.sealed_at.0 / 1000),
+            last_modified: SystemTime::UNIX_EPOCH + Duration::from_secs(sealed_by.0 / 1000),
         }
     }
 }
@@ -143,6 +146,9 @@ fn date(headers: &HeaderMap, name: HeaderName, now: SystemTime) -> Option<System
 
 #[cfg(test)]
 mod tests {
+    use longhaul_protocol::wire::FileMeta;
+    use longhaul_protocol::{Digest, Millis};
+
     use super::*;
 
     const SEALED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -165,6 +171,24 @@ mod tests {
 
     fn judged(conditions: &[(HeaderName, &str)]) -> Verdict {
         judge(&lines(conditions), &file(), file().last_modified)
+    }
+
+    #[test]
+    fn no_file_is_younger_than_its_answer_though_a_store_gives_times_ahead_of_the_clock() {
+        let now = 784_111_777_950;
+        let sealed_at = Millis(now + AHEAD_MAX.0);
+        let file = FileInfo {
+            id: "0".repeat(32).parse().unwrap(),
+            meta: FileMeta::default(),
+            size: 0,
+            root: Digest::of(b""),
+            chunk_size: 65536,
+            chunk_count: 0,
+            sealed_at,
+            sha256: None,
+        };
+        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(now / 1000);
+        assert_eq!(Validators::of(&file).last_modified, date);
     }
 
     const SERVE: Verdict = Verdict::Serve { range: true };

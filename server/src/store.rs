@@ -22,6 +22,10 @@ use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan};
 use crate::told::Told;
 pub use watched::{Figures, Meters};
 
+/// How far times that a store gives may be ahead of the clock: as much as rows come in a burst, which is listed in
+/// the order in which it came. More is a clock that was wrong and is right again.
+pub const AHEAD_MAX: Millis = Millis(100);
+
 /// Who a row belongs to: `local` on loopback, the subject of a token, or a guest. See
 /// [`crate::owner`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

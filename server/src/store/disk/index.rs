@@ -30,7 +30,7 @@ use redb::{
     Database, Durability, ReadTransaction, ReadableDatabase as _, TableDefinition, WriteTransaction,
 };
 
-use crate::store::{Result, StoreError};
+use crate::store::{AHEAD_MAX, Result, StoreError};
 
 pub(super) use backend::FileBackend;
 pub(super) use chunks::{DurableChunk, Removed};
@@ -205,10 +205,6 @@ fn make_tables(txn: &WriteTransaction) -> Result<()> {
     Ok(())
 }
 
-/// How far a listing's times may be ahead of the clock, milliseconds: as much as rows come in a burst, more is a
-/// clock that was wrong and is right again.
-const AHEAD_MAX: u64 = 100;
-
 /// The time of one more row of an owner's listing: now, or a millisecond after the newest, so that what comes
 /// within one is listed in the order in which it came.
 fn next_time(
@@ -218,7 +214,7 @@ fn next_time(
 ) -> Result<Millis> {
     let mut rows = table.range((owner, 0, [0; 16])..=(owner, u64::MAX, [u8::MAX; 16]))?;
     let newest = rows.next().transpose()?.map(|row| newest_first(Millis(row.0.value().1)));
-    let is_ahead = |newest: &u64| newest.checked_sub(now.0).is_some_and(|by| by < AHEAD_MAX);
+    let is_ahead = |newest: &u64| newest.checked_sub(now.0).is_some_and(|by| by < AHEAD_MAX.0);
     Ok(newest.filter(is_ahead).map_or(now, |newest| Millis(newest + 1)))
 }
 
