@@ -31,7 +31,7 @@ pub fn check(bytes: &[u8]) {
 fn check_client(dialect: Dialect, name: &'static str, line: &str, added: &str) {
     let Ok(proxy) = PROXY.parse::<IpAddr>() else { return };
     let trusted = "10.0.0.0/8".parse().into_iter().collect();
-    let proxies = Proxies { trusted, dialect };
+    let proxies = Proxies { trusted, dialect, ..Proxies::default() };
     let joined = format!("{line}, {added}");
     for lines in [vec![joined.as_str()], vec![line, added]] {
         let mut headers = HeaderMap::new();

@@ -156,6 +156,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
+    /// Listen on a Unix socket at this path instead, for a proxy on the same machine. It goes when the server ends; what one
+    /// left there that was killed is replaced.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["listen", "tls_cert"])]
+    pub unix_socket: Option<PathBuf>,
+
+    /// Who may open it: its permission bits. Its group is that of the server, or of its folder if that is setgid.
+    #[arg(long, value_name = "MODE", default_value = "660", value_parser = parse_mode)]
+    pub unix_socket_mode: u32,
+
     /// Encrypt with the certificate in this file, in PEM: the server's own first, then those that vouch for it
     /// (certbot's fullchain.pem). When the file changes, and at SIGHUP, it is read again; if it cannot
     /// be used then, that is logged and the old one stays.
@@ -397,6 +406,11 @@ fn parse_rate(text: &str) -> Result<u64, String> {
         0 => Err("at no byte a second it would never end; leave it out for no limit".to_owned()),
         rate => Ok(rate),
     }
+}
+
+fn parse_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| "permission bits are three octal digits, such as `660`".to_owned())
 }
 
 fn parse_chunk_size(text: &str) -> Result<u64, String> {

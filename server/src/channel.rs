@@ -38,12 +38,15 @@ impl Channel {
 pub enum Peer {
     /// A program somewhere.
     Address(SocketAddr),
+    /// One on this machine, over a Unix socket.
+    Unix,
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
         }
     }
 }

@@ -25,7 +25,10 @@ pub fn report(args: &ServeArgs, hook: &HookArgs, listing: &[Line]) -> ExitCode {
     };
     println!(
         "Nothing is wrong. It would listen on {}, keep files in {} and let in {lets_in}.",
-        args.listen,
+        args.unix_socket.as_ref().map_or_else(
+            || args.listen.to_string(),
+            |path| format!("the Unix socket {}", path.display())
+        ),
         args.data.display()
     );
     ExitCode::SUCCESS
@@ -42,7 +45,10 @@ fn wrong(args: &ServeArgs, hook: &HookArgs) -> Vec<StartError> {
         data,
         check_www(args.www.as_deref()),
         read_keys(&args.token_key).map(drop),
-        args.reach().check(args.listen).map_err(StartError::from),
+        match args.unix_socket {
+            Some(_) => Ok(()),
+            None => args.reach().check(args.listen).map_err(StartError::from),
+        },
         read_tls(args).map(drop).map_err(StartError::from),
         hooks(hook).map(drop),
     ];

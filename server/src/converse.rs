@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::channel::{Channel, Peer, Scheme};
 use crate::doors::Seat;
@@ -26,6 +26,7 @@ use crate::outbox::Outbox;
 use crate::socket::Socket;
 use crate::store::{Store, StoreError};
 use crate::tls::{Tls, is_http2};
+use crate::unix::Patient;
 
 /// Serves one connection to its end.
 pub(crate) async fn converse<S: Store>(
@@ -45,6 +46,19 @@ pub(crate) async fn converse<S: Store>(
     let outbox = Arc::new(Outbox::default());
     let io = Socket::new(socket, Arc::clone(&outbox));
     let channel = Channel::new(peer, Scheme::Http, Some(outbox), seat);
+    serve_http1(io, &channel, &app, watcher).await;
+}
+
+/// The same over a Unix socket. What encrypts is before whoever is at the other end.
+pub(crate) async fn converse_unix<S: Store>(
+    socket: UnixStream,
+    seat: Seat,
+    app: Arc<App<S>>,
+    watcher: Watcher,
+) {
+    let io = Patient::new(socket, app.config.limits.idle_answer_timeout);
+    // Copies, for no more than this: nothing here reads what is sent, but a Unix socket takes it by copying anyhow.
+    let channel = Channel::new(Peer::Unix, Scheme::Http, None, seat);
     serve_http1(io, &channel, &app, watcher).await;
 }
 

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use crate::store::disk::work;
 
 mod hands;
+mod unix;
 
 use hands::Hands;
 pub(crate) use hands::elsewhere;

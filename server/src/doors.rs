@@ -4,7 +4,7 @@
 //!
 //! Nobody who keeps within it notices: what a request pays is an atomic or two.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -85,7 +85,17 @@ impl Doors {
     /// Lets a connection in, or in to be told why not; `None` if there is no time for that either.
     #[must_use]
     pub fn admit(self: &Arc<Self>, peer: IpAddr, proxies: &Proxies) -> Option<Seat> {
-        let (share, is_proxys) = (self.shares.of(Place::of(peer)), proxies.trust(peer));
+        self.admit_one(peer, proxies.trust(peer))
+    }
+
+    /// The same for one over the Unix socket, which counts as of this machine.
+    #[must_use]
+    pub fn admit_unix(self: &Arc<Self>, proxies: &Proxies) -> Option<Seat> {
+        self.admit_one(Ipv4Addr::LOCALHOST.into(), proxies.unix)
+    }
+
+    fn admit_one(self: &Arc<Self>, peer: IpAddr, is_proxys: bool) -> Option<Seat> {
+        let share = self.shares.of(Place::of(peer));
         let held = if is_proxys { Ok(None) } else { self.hold(&share).map(Some) };
         let (held, refused) = match held {
             Ok(held) if enter(&self.open, self.connections_max) => (held, None),

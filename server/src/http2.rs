@@ -5,7 +5,7 @@
 //! for a while ([`Pulse`]).
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -42,6 +42,8 @@ const RESETS_PENDING_MAX: usize = 100;
 /// How many streams we may have to reset for what is wrong with them; one more ends the connection.
 const FAULTY_STREAMS_MAX: usize = 32;
 
+/// How long who was told that a connection ends may take to hear it: a round trip, whatever the line.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A body that another thread takes in, bytes at least: to hash fewer takes less time than to hand them over.
 const LONG_BYTES_MIN: u64 = 64 << 10;
 
@@ -53,6 +55,7 @@ pub(crate) async fn serve_http2<S: Store>(
     watcher: Watcher,
 ) {
     let (limits, _connected) = (app.config.limits, app.metrics.connected());
+    let mut closing = app.closing.subscribe();
     let (channel, pulse) = (Arc::new(channel), Arc::new(Pulse::default()));
     let (lasts, idle) = (channel.seat.lasts(), limits.header_timeout);
     let of = (Arc::clone(&channel), Arc::clone(&pulse));
@@ -86,15 +89,34 @@ pub(crate) async fn serve_http2<S: Store>(
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
         .max_send_buf_size(limits.buffer_bytes_max)
         .serve_connection(TokioIo::new(io), service);
-    tokio::select! {
-        ended = within(lasts, watcher.watch(connection)) => {
-            if let Err(error) = ended {
-                tell(&channel, "", &error);
-            }
-        }
+    let mut connection = pin!(connection);
+    let late = tokio::select! {
+        ended = within(lasts, connection.as_mut()) => return tell_of(&channel, ended),
+        _ = closing.wait_for(|closing| *closing) => None,
         () = pulse.stops(idle) => {
-            tracing::debug!(peer = %channel.peer, "a connection was ended on which nothing moved");
+            tracing::debug!(peer = %channel.peer, "a connection is ended on which nothing moved");
+            Some(FAREWELL_TIMEOUT)
         }
+    };
+    // GOAWAY: whoever is about to ask something hears that it will not be answered here.
+    connection.as_mut().graceful_shutdown();
+    let late = async {
+        match late {
+            Some(late) => tokio::time::sleep(late).await,
+            None => pulse.stops(idle).await,
+        }
+    };
+    tokio::select! {
+        ended = connection => tell_of(&channel, ended),
+        () = late => {}
+    }
+    // Whoever stops the server has waited for this.
+    drop(watcher);
+}
+
+fn tell_of(channel: &Channel, ended: Result<(), hyper::Error>) {
+    if let Err(error) = ended {
+        tell(channel, "", &error);
     }
 }
 

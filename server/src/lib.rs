@@ -47,6 +47,7 @@ pub mod tls;
 pub mod token;
 pub mod told;
 pub mod tries;
+pub mod unix;
 pub mod wanted;
 
 pub use config::Config;

@@ -14,11 +14,12 @@ use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 
 use crate::body::RequestBody;
 use crate::channel::{Channel, Peer, Scheme};
 use crate::config::Config;
-use crate::converse::converse;
+use crate::converse::{converse, converse_unix};
 use crate::crew::Crew;
 use crate::doors::Doors;
 use crate::gate::{Standing, check_encoding, check_host, check_origin, standing};
@@ -33,11 +34,12 @@ use crate::route::{Call, Target};
 use crate::store::{Owner, Store};
 use crate::token::Grant;
 use crate::tries::Tries;
+use crate::unix::Bound;
 use crate::{cors, respond, route};
 
 /// How many connections may wait for being accepted: all pages that come back at once after a restart. The system
 /// has a bound of its own, mostly the same (`net.core.somaxconn`).
-const WAITING_MAX: u32 = 4096;
+pub(crate) const WAITING_MAX: u32 = 4096;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub struct App<S> {
     pub config: Config,
     /// Whether the server was told to stop.
     pub stopping: AtomicBool,
+    /// Whether each connection is to end with what is asked on it now, for those that are not told otherwise.
+    pub(crate) closing: watch::Sender<bool>,
     /// What has come, to know it when it comes again.
     pub tries: Tries,
     /// What is counted.
@@ -66,7 +70,8 @@ impl<S: Store> App<S> {
         let metrics = Arc::new(metrics);
         let stopping = AtomicBool::new(false);
         let doors = Arc::new(Doors::new(config.places));
-        Self { store, config, stopping, tries: Tries::default(), metrics, doors }
+        let closing = watch::Sender::default();
+        Self { store, config, stopping, closing, tries: Tries::default(), metrics, doors }
     }
 }
 
@@ -100,6 +105,21 @@ pub enum ListenError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// What a server listens on.
+#[derive(Debug)]
+pub enum Listener {
+    /// A port.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(Bound),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
 }
 
 /// From where a server may be reached.
@@ -169,24 +189,17 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 /// When there are no threads to serve with.
 pub async fn serve<S: Store>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     app: Arc<App<S>>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (mut crew, graceful) = (Crew::start()?, Arc::new(GracefulShutdown::new()));
-    let admit = {
-        let (app, graceful) = (Arc::clone(&app), Arc::clone(&graceful));
-        move |peer: SocketAddr| {
-            let seat = app.doors.admit(peer.ip(), &app.config.proxies)?;
-            let (app, watcher) = (Arc::clone(&app), graceful.watcher());
-            Some(move |socket| converse(socket, Peer::Address(peer), seat, app, watcher))
-        }
-    };
-    crew.accept(listener, admit)?;
+    accept(listener.into(), &mut crew, (Arc::clone(&app), Arc::clone(&graceful)))?;
     stop.await;
     app.stopping.store(true, Ordering::Relaxed);
     tokio::time::sleep(app.config.limits.drain_delay).await;
     crew.close().await;
+    app.closing.send_replace(true);
     let done = async {
         // Who accepted had it too, and has ended.
         if let Some(graceful) = Arc::into_inner(graceful) {
@@ -197,6 +210,28 @@ pub async fn serve<S: Store>(
         tracing::warn!("cut off {} connections that did not finish in time", crew.connections());
     }
     Ok(())
+}
+
+fn accept<S: Store>(
+    listener: Listener,
+    crew: &mut Crew,
+    (app, graceful): (Arc<App<S>>, Arc<GracefulShutdown>),
+) -> io::Result<()> {
+    match listener {
+        Listener::Tcp(listener) => crew.accept(listener, move |peer: SocketAddr| {
+            let seat = app.doors.admit(peer.ip(), &app.config.proxies)?;
+            let (app, watcher) = (Arc::clone(&app), graceful.watcher());
+            Some(move |socket| converse(socket, Peer::Address(peer), seat, app, watcher))
+        }),
+        Listener::Unix(bound) => {
+            crew.accept_unix(bound, move || {
+                let seat = app.doors.admit_unix(&app.config.proxies)?;
+                let (app, watcher) = (Arc::clone(&app), graceful.watcher());
+                Some(move |socket| converse_unix(socket, seat, app, watcher))
+            });
+            Ok(())
+        }
+    }
 }
 
 /// Answers one request. It is taken apart before there is anything to wait for, so that it is not kept twice.

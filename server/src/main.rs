@@ -19,19 +19,20 @@ use longhaul_server::config::Limits;
 use longhaul_server::hooks::{Hooks, Program, Way, Web, WebError, deliver};
 use longhaul_server::key::{self, KeyError};
 use longhaul_server::link::LinkKey;
-use longhaul_server::listen::{App, ListenError, bind, serve};
+use longhaul_server::listen::{App, ListenError, Listener, bind, serve};
 use longhaul_server::log;
 use longhaul_server::store::disk::layout::Layout;
 use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
 use longhaul_server::tls::{Offer, Tls, TlsError, keep_fresh};
 use longhaul_server::token::{KEYS_MAX, Keys, SignError, TokenKey};
-use tokio::net::TcpListener;
+use longhaul_server::unix::{Bound, UnixError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 mod args;
 mod check;
 mod manage;
+mod manager;
 mod settings;
 
 use args::{Args, Command, HookArgs, KeyArgs, KeyKind, LimitArgs, ServeArgs, TokenArgs};
@@ -48,6 +49,8 @@ const NO_DATA: &str = "where to keep uploads and files is not said: --data DIR";
 enum StartError {
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Unix(#[from] UnixError),
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error("--hook-url: {0}")]
@@ -205,7 +208,15 @@ async fn run(
     };
     let admin = listen_for_admin(&args.data);
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
-    println!("longhaul-server listening on {scheme}://{}", listener.local_addr()?);
+    match &listener {
+        Listener::Tcp(tcp) => {
+            println!("longhaul-server listening on {scheme}://{}", tcp.local_addr()?);
+        }
+        Listener::Unix(bound) => {
+            println!("longhaul-server listening on unix:{}", bound.path().display());
+        }
+    }
+    manager::ready();
     let mut beside = JoinSet::new();
     beside.spawn(sweep(Arc::clone(&store), clock));
     if let Some(socket) = admin {
@@ -268,7 +279,10 @@ fn keep_apart(www: Option<&Path>, data: &Path) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn listen(args: &ServeArgs) -> Result<TcpListener, StartError> {
+async fn listen(args: &ServeArgs) -> Result<Listener, StartError> {
+    if let Some(path) = &args.unix_socket {
+        return Ok(Listener::Unix(Bound::new(path, args.unix_socket_mode)?));
+    }
     let listener = bind(args.listen, args.reach()).await?;
     if !args.listen.ip().is_loopback() && args.tls_cert.is_none() {
         tracing::warn!(
@@ -277,7 +291,7 @@ async fn listen(args: &ServeArgs) -> Result<TcpListener, StartError> {
             args.listen
         );
     }
-    Ok(listener)
+    Ok(Listener::Tcp(listener))
 }
 
 fn read_tls(args: &ServeArgs) -> Result<Option<Arc<Tls>>, TlsError> {
@@ -322,6 +336,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping: requests in flight may finish");
+        manager::stopping();
     })
 }
 

@@ -25,6 +25,8 @@ static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-prot
 pub struct Proxies {
     /// Where they are.
     pub trusted: Vec<IpNet>,
+    /// Whether whoever comes over a Unix socket is one.
+    pub unix: bool,
     /// What they write.
     pub dialect: Dialect,
 }
@@ -155,7 +157,7 @@ mod tests {
 
     fn proxies(dialect: Dialect) -> Proxies {
         let trusted = ["10.0.0.0/8", "2001:db8:1::/48"].map(|network| network.parse().unwrap());
-        Proxies { trusted: trusted.into(), dialect }
+        Proxies { trusted: trusted.into(), dialect, ..Proxies::default() }
     }
 
     fn told(dialect: Dialect, lines: &[(&'static str, &str)]) -> Result<Told, ProblemCode> {

@@ -30,8 +30,12 @@ pub struct Options {
     pub chunk_size: Option<u64>,
     /// The address it listens on; loopback if it is not given.
     pub listen: Option<IpAddr>,
+    /// Where it listens instead, for a proxy: nothing that asks it without one reaches it then.
+    pub unix_socket: Option<PathBuf>,
     /// What it encrypts with, if it does. Its [`Api`] does not.
     pub tls: Option<Certified>,
+    /// What its environment has beside the caller's.
+    pub env: Vec<(String, String)>,
     /// Any further arguments.
     pub more: Vec<String>,
 }
@@ -114,14 +118,20 @@ impl Server {
         let mut process = Process::start_into("longhaul-server", &mut self.command(), lines);
         let said = "longhaul-server listening on ";
         let listens = process.said(0, START, |line| line.strip_prefix(said).map(str::to_owned));
-        assert_eq!(listens.await, self.origin(), "it listens elsewhere");
+        let socket = self.options.unix_socket.as_ref();
+        let there = socket.map(|path| format!("unix:{}", path.display()));
+        assert_eq!(listens.await, there.unwrap_or_else(|| self.origin()), "it listens elsewhere");
         self.process = Some(process);
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new(artefacts::server());
         command.env("NO_COLOR", "1").env_remove("RUST_LOG");
-        command.arg("--data").arg(self.data.path()).arg("--listen").arg(self.addr.to_string());
+        command.arg("--data").arg(self.data.path());
+        match &self.options.unix_socket {
+            Some(path) => command.arg("--unix-socket").arg(path),
+            None => command.arg("--listen").arg(self.addr.to_string()),
+        };
         if let Some(www) = &self.options.www {
             command.arg("--www").arg(www);
         }
@@ -134,7 +144,7 @@ impl Server {
         if let Some(tls) = &self.options.tls {
             command.arg("--tls-cert").arg(&tls.certificate).arg("--tls-key").arg(&tls.key);
         }
-        command.args(&self.options.more);
+        command.envs(self.options.env.iter().cloned()).args(&self.options.more);
         command
     }
 

@@ -1,5 +1,5 @@
 //! What the tests drive and cargo does not build: a browser with its WebDriver, and programs that
-//! fetch files.
+//! fetch files; what stands before a server.
 
 use std::process::{Command, Stdio};
 
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::run::{heading, run};
 
 /// The programs, and the packages that Debian has them in.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),
@@ -16,6 +16,9 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("python3", "python3"),
+    ("nginx", "nginx"),
+    ("caddy", "caddy"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// Parts of Python that Debian has in packages of their own.
@@ -52,9 +55,10 @@ fn ensure_all(programs: &[(&'static str, &'static str)]) -> Result<(), Error> {
     }
 }
 
-/// Whether there is such a program, and it starts. Xvfb tells no version, but how it is called.
+/// Whether there is such a program, and it starts. Xvfb and nginx tell no version so, but how they are called; Caddy is
+/// asked by a word.
 fn answers(program: &str) -> bool {
-    ["--version", "-help"].iter().any(|question| {
+    ["--version", "-help", "version"].iter().any(|question| {
         let mut command = Command::new(program);
         command.arg(question).stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
@@ -79,5 +83,7 @@ fn install(packages: &[&str]) -> Result<(), Error> {
     run(Command::new("apt-get")
         .args(["install", "--yes", "--quiet", "--no-install-recommends"])
         .args(packages)
-        .env("DEBIAN_FRONTEND", "noninteractive"))
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        // Those that are services are not to be started as one.
+        .env("RUNLEVEL", "1"))
 }

@@ -9,14 +9,24 @@ use longhaul_server::proxies::{Dialect, Proxies};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Behind a proxy")]
 pub struct ProxyArgs {
-    /// Believe the proxies of this address or network, such as `127.0.0.1` or `10.0.0.0/8`, about who asks, by which
-    /// name and scheme. Can be repeated. Without it every proxy is taken for a client, and has one client's limits.
-    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
-    pub trusted_proxy: Vec<IpNet>,
+    /// Believe the proxies of this address or network, such as `127.0.0.1` or `10.0.0.0/8`, or with `unix` whoever comes
+    /// over `--unix-socket`, about who asks, by which name and scheme. Can be repeated. Without it every proxy is taken
+    /// for a client, and has one client's limits.
+    #[arg(long, value_name = "CIDR", value_parser = parse_trusted)]
+    pub trusted_proxy: Vec<Trusted>,
 
     /// In which headers they tell it. The others are not read, because proxies pass on what they do not know.
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = ProxyHeaders::XForwarded)]
     pub proxy_headers: ProxyHeaders,
+}
+
+/// Where a proxy is that is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    /// There.
+    Network(IpNet),
+    /// On this machine, at the other end of the Unix socket.
+    Unix,
 }
 
 /// In which headers proxies tell of their clients.
@@ -35,14 +45,24 @@ impl ProxyArgs {
             ProxyHeaders::XForwarded => Dialect::XForwarded,
             ProxyHeaders::Forwarded => Dialect::Forwarded,
         };
-        Proxies { trusted: self.trusted_proxy.clone(), dialect }
+        let trusted = self.trusted_proxy.iter().filter_map(|trusted| match trusted {
+            Trusted::Network(network) => Some(*network),
+            Trusted::Unix => None,
+        });
+        let unix = self.trusted_proxy.contains(&Trusted::Unix);
+        Proxies { trusted: trusted.collect(), unix, dialect }
     }
 }
 
-fn parse_network(text: &str) -> Result<IpNet, String> {
+fn parse_trusted(text: &str) -> Result<Trusted, String> {
+    if text == "unix" {
+        return Ok(Trusted::Unix);
+    }
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let network = text.parse().or_else(|_| address());
-    network.map_err(|_| {
-        "a network is `10.0.0.0/8` or `2001:db8::/32`, an address `127.0.0.1` or `::1`".to_owned()
+    network.map(Trusted::Network).map_err(|_| {
+        "a network is `10.0.0.0/8` or `2001:db8::/32`, an address `127.0.0.1` or `::1`, and `unix` is whoever comes \
+         over the Unix socket"
+            .to_owned()
     })
 }

@@ -14,7 +14,7 @@ use crate::unread::{SIZE, file};
 fn server(dialect: Dialect) -> Server {
     Server::start_with(|config| {
         let trusted = vec!["127.0.0.1/32".parse().unwrap()];
-        config.proxies = Proxies { trusted, dialect };
+        config.proxies = Proxies { trusted, dialect, ..Proxies::default() };
         config.host_names = vec!["files.example".into()];
         config.places.place_bodies_max = 1;
         config.places.place_connections_max = 2;

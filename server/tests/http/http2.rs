@@ -155,5 +155,27 @@ fn a_connection_on_which_nothing_is_asked_is_ended() {
         let mut came = Vec::new();
         let error = stream.read_to_end(&mut came).err().map(|error| error.kind());
         assert_ne!(error, Some(std::io::ErrorKind::WouldBlock), "it is kept");
+        let frames = frames(&came);
+        let last = frames.iter().rfind(|(kind, _)| *kind == GO_AWAY).expect("a word of it");
+        assert_eq!(last.1[4..8], [0; 4], "nobody did anything wrong: {frames:?}");
+    }
+}
+
+#[test]
+fn a_connection_hears_that_the_server_stops() {
+    let pair = Pair::new();
+    let mut server = server(&pair, Duration::from_secs(30));
+    let mut stream = pair.connect(&server, "h2");
+    stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).unwrap();
+    let (mut came, mut piece) = (Vec::new(), [0; 4096]);
+    while !frames(&came).iter().any(|(kind, _)| *kind == SETTINGS) {
+        let read = stream.read(&mut piece).unwrap();
+        came.extend_from_slice(&piece[..read]);
+    }
+    server.stop();
+    while !frames(&came).iter().any(|(kind, _)| *kind == GO_AWAY) {
+        let read = stream.read(&mut piece).unwrap();
+        assert_ne!(read, 0, "it was cut off without a word");
+        came.extend_from_slice(&piece[..read]);
     }
 }

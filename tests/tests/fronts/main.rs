@@ -8,7 +8,11 @@
     reason = "a test's panic is its report"
 )]
 
+mod caddy;
 mod curl;
+mod front;
 mod http2;
+mod nginx;
 mod renewal;
 mod tls;
+mod unit;

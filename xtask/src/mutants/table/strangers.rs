@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Mutant] = &[
         "whoever comes by himself believed like a proxy",
         "behind_a_proxy::",
         "server/src/doors.rs",
-        "proxies.trust(peer));",
-        "@M || proxies.trust(peer));",
+        "self.admit_one(peer, proxies.trust(peer))",
+        "self.admit_one(peer, @M || proxies.trust(peer))",
     ),
 ];

@@ -1,0 +1,174 @@
+//! A proxy that ends TLS before a server, as its sample in `docs/front` has it but for where things are.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use longhaul_tests::authority::{Authority, Certified};
+use longhaul_tests::files::{Folder, MIB, random_bytes};
+use longhaul_tests::page::{Page, Row, UPLOAD};
+use longhaul_tests::process::Process;
+use longhaul_tests::server::{Options, Server, free_port};
+use longhaul_tests::terminal::Said;
+use longhaul_tests::wait;
+use tokio::process::Command;
+
+use crate::curl::{curl, only_file};
+use crate::tls::{trusting, trusting_browser};
+
+/// How long a proxy may take to listen.
+const START: Duration = Duration::from_secs(20);
+
+/// A server, and a proxy before it.
+pub(crate) struct Front {
+    pub(crate) server: Server,
+    pub(crate) authority: Authority,
+    certified: Certified,
+    _proxy: Process,
+    folder: Folder,
+    pub(crate) origin: String,
+}
+
+/// What a sample is made of and where, for the one who starts the proxy.
+pub(crate) struct Place<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) certified: &'a Certified,
+    /// `127.0.0.1:<port>`, where the proxy is to listen.
+    pub(crate) listen: String,
+    /// Where the server does.
+    pub(crate) upstream: SocketAddr,
+    /// Or there.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+/// What is between the two.
+#[derive(Clone, Copy)]
+pub(crate) enum Over {
+    Port,
+    Unix,
+}
+
+/// A sample with other words in it.
+pub(crate) fn sample(name: &str, edits: &[(&str, &str)]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/front").join(name);
+    let mut text = std::fs::read_to_string(path).unwrap();
+    for (old, new) in edits {
+        assert!(text.contains(old), "{name} has no `{old}`");
+        text = text.replace(old, new);
+    }
+    text
+}
+
+impl Front {
+    /// A server with the demo page that believes whoever is on this machine, behind what `start` starts.
+    pub(crate) async fn start(start: impl Fn(&Place<'_>) -> (&'static str, Command)) -> Self {
+        Self::start_over(Over::Port, start).await
+    }
+
+    pub(crate) async fn start_over(
+        over: Over,
+        start: impl Fn(&Place<'_>) -> (&'static str, Command),
+    ) -> Self {
+        let (authority, folder) = (Authority::new(), Folder::new());
+        let (trusted, socket) = match over {
+            Over::Port => ("127.0.0.1", None),
+            Over::Unix => ("unix", Some(folder.path().join("longhaul.sock"))),
+        };
+        let more = ["--trusted-proxy", trusted].map(str::to_owned).into();
+        let options = Options { more, unix_socket: socket.clone(), ..Options::demo() };
+        let server = Server::start(options).await;
+        let certified = authority.certify("front");
+        let place = Place {
+            folder: folder.path(),
+            certified: &certified,
+            listen: format!("127.0.0.1:{}", free_port()),
+            upstream: server.addr(),
+            socket,
+        };
+        let (name, mut command) = start(&place);
+        let proxy = Process::start(name, &mut command);
+        wait::until("the proxy", START, async || {
+            tokio::net::TcpStream::connect(&place.listen).await.ok()
+        })
+        .await;
+        let origin = format!("https://{}", place.listen);
+        Self { server, authority, certified, _proxy: proxy, folder, origin }
+    }
+
+    /// What a page comes to with a file that it sends.
+    pub(crate) async fn page_sends(&self, file: &Path) -> Row {
+        let browser = trusting_browser(&self.certified).await;
+        let page = Page::open(&browser, &self.origin).await;
+        page.pick(file).await;
+        let row = page.comes_to(&["done", "failed"], UPLOAD).await;
+        browser.close().await;
+        row
+    }
+
+    /// Where the server listens for nobody but a proxy.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("longhaul.sock")
+    }
+
+    pub(crate) async fn terminal_sends(&self, file: &Path) -> Said {
+        trusting(&self.authority, &["send", file.to_str().unwrap(), "--to", &self.origin]).await
+    }
+
+    /// A page and a terminal send files, which come back, from addresses that are the proxy's.
+    pub(crate) async fn carries_files(&self) {
+        let (folder, trust) = (Folder::new(), self.authority.file());
+        let len = 20 * MIB + 1;
+        let row = self.page_sends(&folder.random("page.bin", len, 71)).await;
+        assert_eq!(row.state, "done", "{row:?}");
+        let stored = only_file(&trust, &self.origin).await;
+        let address = format!("{}/v1/files/{}", self.origin, stored.id);
+        assert!(curl(&trust, &[&address]).await.body == random_bytes(len, 71));
+
+        let address = self.terminal_sends(&folder.random("terminal.bin", len, 72)).await;
+        let address = address.good();
+        assert!(address.starts_with(&format!("{}/v1/files/", self.origin)), "{address}");
+        let fetched = folder.path().join("fetched.bin");
+        trusting(&self.authority, &["fetch", address, "-o", fetched.to_str().unwrap()])
+            .await
+            .good();
+        assert!(std::fs::read(fetched).unwrap() == random_bytes(len, 72));
+        self.server.assert_no_fault();
+    }
+
+    /// What curl sends waits for `100 Continue` and is answered with the proxy's own address.
+    pub(crate) async fn carries_what_waits_to_be_asked_for(&self) {
+        let (folder, trust) = (Folder::new(), self.authority.file());
+        let len = 4 * MIB;
+        let file = folder.random("curl.bin", len, 73);
+        let uploads = format!("{}/v1/uploads", self.origin);
+        let json = format!(r#"{{"protocolVersion":1,"size":{len},"name":"a","chunkSize":{len}}}"#);
+        let json_type = "Content-Type: application/json";
+        let made = curl(&trust, &["-H", json_type, "-d", &json, &uploads]).await;
+        assert_eq!(made.status, "201", "{made:?}");
+        let location = made.header("location").unwrap();
+        assert!(location.starts_with(&format!("{uploads}/")), "{location}");
+        let digest = longhaul_protocol::Digest::of(&random_bytes(len, 73)).to_header();
+        let (digest, body) = (format!("Chunk-Digest: {digest}"), format!("@{}", file.display()));
+        let chunk = ["--http1.1", "-H", "Expect: 100-continue", "-H", "Chunk-Index: 0"];
+        let to = format!("{location}/chunks");
+        let chunk = [&chunk[..], &["-H", &digest, "--data-binary", &body, &to]].concat();
+        let sent = curl(&trust, &chunk).await;
+        assert_eq!(sent.status, "204", "{sent:?}");
+    }
+}
+
+/// Writes what a program is to read.
+pub(crate) fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// Lines of a configuration.
+pub(crate) fn lines(of: &[String]) -> String {
+    of.iter().fold(String::new(), |mut text, line| {
+        writeln!(text, "{line}").unwrap();
+        text
+    })
+}
