@@ -52,6 +52,24 @@ async fn a_chunk_that_is_replaced_while_it_is_looked_at_is_not_damaged() {
     assert_eq!(settled(&store, id).await.holding.held, set("0-1"));
 }
 
+/// The digests of some chunks are read ahead: this one is another by the time that its bytes are.
+#[tokio::test]
+async fn a_chunk_that_was_replaced_since_its_digest_was_read_is_not_damaged() {
+    let (place, old, new) = (Place::new(), Sent::new(2 * CHUNK, 1), Sent::new(2 * CHUNK, 2));
+    let store = place.open();
+    let id = old.create(&store).await;
+    old.put_all(&store, id).await;
+    settled(&store, id).await;
+    let begun = store.look_into(id).await.unwrap();
+    let first = store.look_on(begun.rest.unwrap()).await.unwrap();
+    let headers = ChunkHeaders { replace: Some(old.headers(1).digest), ..new.headers(1) };
+    put(&store, id, headers, new.chunk(1)).await.unwrap();
+    settled(&store, id).await;
+    let second = store.look_on(first.rest.unwrap()).await.unwrap();
+    assert_eq!((first.chunks, second.chunks, second.damage), (1, 1, None));
+    assert_eq!(held(&store, id).await, "0-1");
+}
+
 #[tokio::test]
 async fn digests_that_the_index_has_lost_are_told() {
     let (place, sent) = (Place::new(), Sent::new(4 * CHUNK, 1));

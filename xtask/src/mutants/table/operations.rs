@@ -11,13 +11,6 @@ pub(super) const ROWS: &[Mutant] = &[
         "if @M || tokio::time::timeout(app.config.limits.shutdown_timeout, done).await.is_err() {",
     ),
     mutant(
-        "what was received not synced at the end",
-        "program::",
-        "server/src/main.rs",
-        "    store.shutdown().await;\n",
-        "    if !@M {\n        store.shutdown().await;\n    }\n",
-    ),
-    mutant(
         "the environment not less than the command line",
         "told::",
         "server/src/settings.rs",
