@@ -186,6 +186,15 @@ fn copy_workspace(copy: &Path) -> Result<(), Error> {
 }
 
 fn mutate(copy: &Path) -> Result<(), Error> {
+    let mut files = mutated()?;
+    let library = "protocol/src/lib.rs";
+    let text = String::from_utf8_lossy(&read(&root().join(library))?).into_owned();
+    files.insert(library, text + QUESTION);
+    files.iter().try_for_each(|(name, text)| put(&copy.join(name), text.as_bytes()))
+}
+
+/// The files with all mutants in them, one after the other: none may stand in another's place.
+fn mutated() -> Result<BTreeMap<&'static str, String>, Error> {
     let mut files = BTreeMap::<&str, String>::new();
     for mutant in table::all() {
         let text = match files.get(mutant.file) {
@@ -197,10 +206,7 @@ fn mutate(copy: &Path) -> Result<(), Error> {
             mutant.apply(&text, &question).ok_or(Error::StaleMutant { name: mutant.name })?;
         files.insert(mutant.file, mutated);
     }
-    let library = "protocol/src/lib.rs";
-    let text = String::from_utf8_lossy(&read(&root().join(library))?).into_owned();
-    files.insert(library, text + QUESTION);
-    files.iter().try_for_each(|(name, text)| put(&copy.join(name), text.as_bytes()))
+    Ok(files)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -234,6 +240,7 @@ mod tests {
         };
         let lost: Vec<_> = table::all().filter(is_lost).map(|mutant| mutant.name).collect();
         assert!(lost.is_empty(), "{lost:#?}");
+        mutated().unwrap();
     }
 
     /// A mutant is known by how many come before its name.
