@@ -83,11 +83,12 @@ impl Board {
         }
     }
 
-    /// It is over, `size` bytes of it one way or the other.
-    fn ends(&mut self, index: usize, size: u64) {
+    /// It is over: the server has all of it, or what it had acknowledged.
+    fn ends(&mut self, index: usize, whole: Option<u64>) {
         let last = self.moving.iter().position(|(known, _)| *known == index);
         let last = last.map(|at| self.moving.swap_remove(at).1).unwrap_or_default();
-        self.done.acknowledged = self.done.acknowledged.saturating_add(size);
+        let has = whole.unwrap_or(last.acknowledged);
+        self.done.acknowledged = self.done.acknowledged.saturating_add(has);
         self.done.reused = self.done.reused.saturating_add(last.reused);
     }
 }
@@ -220,14 +221,15 @@ async fn one(
     item: &Item,
 ) -> Result<(), Trouble> {
     if let Some(file) = journal.file(item) {
-        shared.board().ends(index, item.size);
+        shared.board().ends(index, Some(item.size));
         let url = shared.client.endpoint().file(file.id);
         shared.report.tell(Event::Done { path: &item.path, url: &url, file: &file });
         return Ok(());
     }
     let driver = Driver::new(Arc::clone(shared), Arc::clone(journal), index, item)?;
     let file = driver.run().await;
-    shared.board().ends(index, item.size);
+    let whole = file.as_ref().ok().and_then(Option::as_ref).map(|_| item.size);
+    shared.board().ends(index, whole);
     let Some(file) = file? else { return Ok(()) };
     journal.is_through(item, &file);
     let url = shared.client.endpoint().file(file.id);

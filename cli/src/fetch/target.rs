@@ -7,7 +7,7 @@
 //! NAME.part.json   which chunks of which file lie there: a hint of where to look
 //! ```
 
-use std::fs::{File, FileTimes, OpenOptions};
+use std::fs::{File, FileTimes};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use longhaul_protocol::wire::FileInfo;
 use rustix::fs::{FallocateFlags, FlockOperation, RenameFlags, fallocate, flock, renameat_with};
 use rustix::io::Errno;
 
-use crate::disk::{READ_BYTES, said};
+use crate::disk::{READ_BYTES, own, said};
 
 /// The longest record that is read, bytes: every second chunk of the largest file.
 const RECORD_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -67,8 +67,9 @@ impl Place {
 
     /// Makes the target, with room for so many bytes.
     pub(super) fn prepare(&self, len: u64, keep: bool) -> Result<Target, TargetError> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&self.part);
+        let is_known = self.record.symlink_metadata().is_ok();
+        let file =
+            own().read(true).write(true).create(is_known).create_new(!is_known).open(&self.part);
         let file = file.map_err(|error| self.trouble(&error))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => TargetError::Busy(self.whole.display().to_string()),
@@ -79,13 +80,20 @@ impl Place {
             // Nothing of use is in it.
             drop(std::fs::remove_file(&self.part));
         }
-        reserved.map(|()| Target { place: self.clone(), file })
+        reserved.map(|()| Target { place: self.clone(), file }).inspect(|_| self.mark(is_known))
+    }
+
+    /// What has nothing noted beside it is none of ours. Where nothing can be noted, nothing goes on either.
+    fn mark(&self, is_known: bool) {
+        drop((!is_known).then(|| own().write(true).create_new(true).open(&self.record)));
     }
 
     /// Writes the record so that there is always a whole one.
     pub(super) fn save(&self, record: &Record) -> io::Result<()> {
         let new = self.record.with_extension("json.new");
-        let mut file = File::create(&new)?;
+        // What a kill has left of it, or somebody else has put there.
+        drop(std::fs::remove_file(&new));
+        let mut file = own().write(true).create_new(true).open(&new)?;
         file.write_all(&serde_json::to_vec(record)?)?;
         file.sync_all()?;
         std::fs::rename(&new, &self.record)
@@ -112,6 +120,9 @@ impl Place {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 TargetError::Denied(format!("{path} may not be written here"))
             }
+            ErrorKind::AlreadyExists => TargetError::Failed(format!(
+                "{path} is there already, and not from an unfinished fetch; move it away, or name another file with -o"
+            )),
             _ => TargetError::Failed(format!("{path}: {}", said(error))),
         }
     }

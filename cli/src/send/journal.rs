@@ -6,9 +6,9 @@
 //! file one: what the server holds is compared with the file by digests all the same.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::list::Item;
 use super::source::Stamp;
-use crate::disk::said;
+use crate::disk::{own, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
 
@@ -29,6 +29,8 @@ use crate::endpoint::Endpoint;
 pub(super) const SUFFIX: &str = "longhaul";
 /// What its first line says it is.
 const JOURNAL_VERSION: u32 = 1;
+/// How its first line begins.
+const BEGINS: &[u8; 12] = b"{\"longhaul\":";
 
 /// The first line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -105,13 +107,15 @@ impl Journal {
     }
 
     fn open(path: &Path, endpoint: &Endpoint) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
         // It may hold a guest's token.
-        let file = options.read(true).append(true).create(true).mode(0o600).open(path)?;
+        let file = own().read(true).append(true).create(true).mode(0o600).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => io::Error::from(io::ErrorKind::WouldBlock),
             other => other.into(),
         })?;
+        if !is_journal(&file)? {
+            return Err(io::Error::other("it is there already and none of longhaul's"));
+        }
         let mut lines = BufReader::new(&file).split(b'\n').map_while(Result::ok);
         let head = lines.next().and_then(|line| serde_json::from_slice::<Head>(&line).ok());
         let head =
@@ -218,6 +222,16 @@ impl State {
             // The last of a run that was killed.
             Err(_) => {}
         }
+    }
+}
+
+/// Whether it begins as one does, or is empty: a kill may have torn its first line.
+pub(super) fn is_journal(file: &File) -> io::Result<bool> {
+    let mut begins = [0; BEGINS.len()];
+    match file.read_exact_at(&mut begins, 0) {
+        Ok(()) => Ok(begins == *BEGINS),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(file.metadata()?.len() == 0),
+        Err(error) => Err(error),
     }
 }
 

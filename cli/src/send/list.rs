@@ -1,6 +1,7 @@
 //! What is to be sent: a file, or a folder with everything below it.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use longhaul_protocol::name::{clean, clean_path};
 use longhaul_protocol::wire::FileMeta;
 use walkdir::WalkDir;
 
-use super::journal::{Journal, SUFFIX};
+use super::journal::{Journal, SUFFIX, is_journal};
 use super::source::Stamp;
 use crate::clock;
 use crate::disk::said;
@@ -79,11 +80,14 @@ fn below(folder: &Path, notes: &mut Vec<String>) -> Vec<Item> {
                 continue;
             }
         };
-        if entry.file_type().is_dir() || is_journal(entry.file_name()) {
+        if entry.file_type().is_dir() {
             continue;
         }
         if !entry.file_type().is_file() {
             notes.push(format!("passed over, because it is no file: {}", entry.path().display()));
+            continue;
+        }
+        if has_suffix(entry.file_name()) && is_ours(entry.path()) {
             continue;
         }
         let relative = entry.path().strip_prefix(above).unwrap_or(entry.path());
@@ -97,8 +101,13 @@ fn below(folder: &Path, notes: &mut Vec<String>) -> Vec<Item> {
     items
 }
 
-fn is_journal(name: &OsStr) -> bool {
+fn has_suffix(name: &OsStr) -> bool {
     Path::new(name).extension() == Some(OsStr::new(SUFFIX))
+}
+
+/// Whether it is what a run has left. What cannot be read is not, and is told when it is to be sent.
+fn is_ours(path: &Path) -> bool {
+    File::open(path).and_then(|file| is_journal(&file)).unwrap_or(false)
 }
 
 impl Item {

@@ -5,7 +5,7 @@
 //! down first, as `NAME.part` and, once it is whole, as `NAME`, which is sent like any other file: after a
 //! kill it is there, and sending it goes on. Memory holds one piece of it at a time.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-use crate::disk::said;
+use crate::disk::{own, said};
 use crate::ending::{Ending, Trouble};
 use crate::endpoint::Endpoint;
 
@@ -90,8 +90,7 @@ struct Part {
 impl Part {
     fn open(file: &Path) -> Result<Self, Trouble> {
         let path = beside(file, ".part");
-        let mut options = OpenOptions::new();
-        let out = options.write(true).create(true).truncate(false).open(&path);
+        let out = own().write(true).create(true).truncate(false).open(&path);
         let out = out.map_err(|error| Trouble::at(&path, said(&error)))?;
         flock(&out, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => Trouble::at(&path, BUSY),

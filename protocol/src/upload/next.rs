@@ -111,10 +111,12 @@ impl Upload {
         let upload = self.id.filter(|_| is_free && !self.is_doubted())?;
         self.clear_unasked(now);
         let ticket = Ticket(self.next_ticket);
-        let (yielded, ledger) = (&self.yielded, &self.ledger);
+        let ledger = &self.ledger;
         let rate_max = self.pace.of_a_body(self.sharing);
+        // Where bodies wait for their turn, whoever watches an upload that is still coming needs its beginning.
+        let first = self.buffers.cleared().filter(|at| !self.yielded.contains_key(at)).min()?;
         let cleared = |(buffer, slot): (BufferId, &'_ mut Buffer)| match slot {
-            Buffer::Full { chunk, digest, stage } if !yielded.contains_key(chunk) => {
+            Buffer::Full { chunk, digest, stage } if *chunk == first => {
                 let Stage::Cleared { replace } = *stage else { return None };
                 let offset = ledger.offset(*chunk, *digest);
                 let body = ledger.plan().chunk_bytes(*chunk).saturating_sub(offset);

@@ -1,9 +1,10 @@
 //! How much is sent at once, and how fast.
 
 use longhaul_protocol::plan::{CHUNK_LEN_SHORT, RATE_MIN};
-use longhaul_protocol::upload::{Action, Call, Input};
+use longhaul_protocol::upload::{Action, Answer, Call, Input};
+use longhaul_protocol::wire::DigestsAnswer;
 
-use super::bench::{Bench, Sent, call, held, lost, sends};
+use super::bench::{Bench, Sent, call, calls, held, lost, sends};
 
 const MIB: u64 = 1 << 20;
 
@@ -41,6 +42,30 @@ fn a_chunk_begins_no_sooner_than_those_before_it_may_be_through() {
     assert_eq!(sends(&bench.wait(7_999)), []);
     assert_eq!(bench.upload.next_timeout().map(|at| at.since(bench.now).0), Some(1));
     assert_eq!(sends(&bench.wait(1)).len(), 1);
+}
+
+#[test]
+fn chunks_that_wait_for_the_rate_go_in_their_order() {
+    let (mut bench, mut sent, _) = limited();
+    let mut order = Vec::new();
+    for _ in 0..8 {
+        let [(ticket, chunk)] = sent[..] else { panic!("one at a time: {sent:?}") };
+        order.push(chunk.0);
+        let mut actions = bench.tell(Input::Sent { ticket, result: Ok(()) });
+        // The next is read into its buffer, and wanted, before another may go.
+        for _ in 0..3 {
+            bench.read_all(&actions);
+            actions = bench.actions();
+            for (ticket, call) in calls(&actions) {
+                assert!(matches!(call, Call::Offer(..)), "{call:?}");
+                let holding = held(&order.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
+                let answer = Answer::Digests(DigestsAnswer { holding, ..Default::default() });
+                bench.upload.handle(bench.now, Input::Answer { ticket, result: Ok(answer) });
+            }
+        }
+        sent = sends(&bench.wait(8_000));
+    }
+    assert_eq!(order, (order[0]..).take(8).collect::<Vec<_>>());
 }
 
 #[test]

@@ -10,6 +10,7 @@
 
 mod fetch;
 mod folders;
+mod foreign;
 mod liars;
 mod limits;
 mod links;

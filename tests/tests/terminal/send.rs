@@ -201,6 +201,8 @@ async fn a_server_that_does_not_come_back_is_given_up_in_the_end_and_nothing_is_
     let failed = &said.events("failed")[0];
     assert_eq!(failed["exitCode"], 5);
     assert!(failed["message"].as_str().unwrap().contains("goes on from here"), "{failed}");
+    let last = said.events("progress").pop().unwrap();
+    assert!(last["acknowledged"].as_u64() < last["total"].as_u64(), "{last}");
     stage.server.restart().await;
     stage.goes_on().await;
 }

@@ -1,0 +1,89 @@
+//! What has a name that longhaul would use, and is somebody else's: it is told and stays as it is.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use longhaul_tests::files::{Folder, sha256};
+use longhaul_tests::terminal::run;
+
+use super::{CHUNK, only_file, server};
+
+const PRECIOUS: &str = "precious";
+
+/// Something with this name, and a link of another name that leads to something like it.
+fn lay(folder: &Folder, own: &str, link: &str) {
+    fs::write(folder.path().join(own), PRECIOUS).unwrap();
+    fs::write(folder.path().join("elsewhere"), PRECIOUS).unwrap();
+    symlink("elsewhere", folder.path().join(link)).unwrap();
+}
+
+fn is_as_it_was(folder: &Folder, names: [&str; 2]) {
+    for name in names {
+        assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), PRECIOUS, "{name}");
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("elsewhere")).unwrap(), PRECIOUS);
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_only_has_the_name_of_a_journal_is_no_journal() {
+    let (server, folder) = (server().await, Folder::new());
+    let [film, song] =
+        [("film.mp4", 41), ("song.mp3", 42)].map(|(name, seed)| folder.random(name, CHUNK, seed));
+    lay(&folder, "film.mp4.longhaul", "song.mp3.longhaul");
+    for file in [&film, &song] {
+        let said = run(["send", text(file), "--to", &server.origin()]).await;
+        said.good();
+        assert!(said.err.contains("nothing can be noted there"), "{said:?}");
+    }
+    is_as_it_was(&folder, ["film.mp4.longhaul", "song.mp3.longhaul"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_folder_it_is_sent_like_any_other_file() {
+    let (server, folder) = (server().await, Folder::new());
+    let trip = folder.path().join("trip");
+    fs::create_dir(&trip).unwrap();
+    let notes = trip.join("notes.longhaul");
+    fs::write(&notes, PRECIOUS).unwrap();
+    // That is one, of a run that was killed.
+    fs::write(trip.join("film.longhaul"), b"{\"longhaul\":1,\"to\":\"http://").unwrap();
+    run(["send", text(&trip), "--to", &server.origin()]).await.good();
+    let (info, digest) = only_file(&server).await;
+    assert_eq!((info.meta.name.as_str(), digest), ("notes.longhaul", sha256(&notes)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_no_fetch_has_left_is_not_written_over() {
+    let (server, folder) = (server().await, Folder::new());
+    let sent = folder.random("film.mp4", CHUNK, 43);
+    let address = run(["send", text(&sent), "--to", &server.origin()]).await.good().to_owned();
+    lay(&folder, "own.part", "link.part");
+    for name in ["own", "link"] {
+        let target = folder.path().join(name);
+        let said = run(["fetch", &address, "-o", text(&target)]).await;
+        assert_eq!(said.code, Some(3), "{said:?}");
+        assert!(said.err.contains(".part is there already"), "{said:?}");
+        assert!(!target.exists());
+    }
+    is_as_it_was(&folder, ["own.part", "link.part"]);
+    // Nor what a link leads to that somebody has put beside a fetch that is not finished.
+    fs::write(folder.path().join("link.part.json"), "").unwrap();
+    let said = run(["fetch", &address, "-o", text(&folder.path().join("link"))]).await;
+    assert!(said.code == Some(3) && said.err.contains("it is a link"), "{said:?}");
+    is_as_it_was(&folder, ["own.part", "link.part"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_through_a_pipe_is_not_written_where_a_link_leads() {
+    let (server, folder) = (server().await, Folder::new());
+    lay(&folder, "own", "film.mp4.part");
+    let target = folder.path().join("film.mp4");
+    let said = run(["send", "-", "--name", text(&target), "--to", &server.origin()]).await;
+    assert!(said.code == Some(3) && said.err.contains("it is a link"), "{said:?}");
+    is_as_it_was(&folder, ["own", "film.mp4.part"]);
+}
