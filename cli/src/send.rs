@@ -133,6 +133,9 @@ pub async fn send(
         }
     }
     begin(&lists, &client, &report);
+    for trouble in lists.iter().flat_map(|list| &list.troubles) {
+        fails(&report, "", trouble, &mut worst);
+    }
     let total = lists.iter().map(|list| list.bytes()).sum();
     let board = Mutex::new(Board { total, ..Board::default() });
     let shared = Arc::new(Shared { client, report, order, stop, board });

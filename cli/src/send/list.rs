@@ -23,6 +23,8 @@ pub(super) struct List {
     pub(super) items: Vec<Item>,
     /// What was passed over, and why.
     pub(super) notes: Vec<String>,
+    /// What could not be looked at.
+    pub(super) troubles: Vec<Trouble>,
 }
 
 /// A file to send.
@@ -43,15 +45,15 @@ impl List {
         // `.` and `..` have a name too.
         let whole = path.canonicalize().map_err(|error| Trouble::at(path, said(&error)))?;
         let meta = whole.metadata().map_err(|error| Trouble::at(path, said(&error)))?;
-        let mut notes = Vec::new();
+        let (mut notes, mut troubles) = (Vec::new(), Vec::new());
         let items = if meta.is_dir() {
-            below(&whole, &mut notes)
+            below(&whole, &mut notes, &mut troubles)
         } else if meta.is_file() {
             vec![Item::new(whole.clone(), None).map_err(|error| Trouble::at(path, said(&error)))?]
         } else {
             return Err(Trouble::at(path, "it is neither a file nor a folder"));
         };
-        if items.is_empty() {
+        if items.is_empty() && troubles.is_empty() {
             notes.push(format!(
                 "{} has no files in it, so there is nothing to send",
                 path.display()
@@ -59,7 +61,7 @@ impl List {
         }
         let (journal, trouble) = Journal::beside(&whole, endpoint)?;
         notes.extend(trouble);
-        Ok(Self { journal: Arc::new(journal), items, notes })
+        Ok(Self { journal: Arc::new(journal), items, notes, troubles })
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -69,14 +71,15 @@ impl List {
 
 /// All files below a folder, in the order of their names. Links are not followed: they may lead out of
 /// the folder, and in circles.
-fn below(folder: &Path, notes: &mut Vec<String>) -> Vec<Item> {
+fn below(folder: &Path, notes: &mut Vec<String>, troubles: &mut Vec<Trouble>) -> Vec<Item> {
     let above = folder.parent().unwrap_or(folder);
     let mut items = Vec::new();
     for entry in WalkDir::new(folder).sort_by_file_name() {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                notes.push(format!("passed over: {error}"));
+                let text = error.io_error().map_or_else(|| error.to_string(), said);
+                troubles.push(Trouble::at(error.path().unwrap_or(folder), text));
                 continue;
             }
         };
@@ -93,9 +96,7 @@ fn below(folder: &Path, notes: &mut Vec<String>) -> Vec<Item> {
         let relative = entry.path().strip_prefix(above).unwrap_or(entry.path());
         match Item::new(entry.path().to_owned(), Some(relative)) {
             Ok(item) => items.push(item),
-            Err(error) => {
-                notes.push(format!("passed over: {}: {}", entry.path().display(), said(&error)));
-            }
+            Err(error) => troubles.push(Trouble::at(entry.path(), said(&error))),
         }
     }
     items

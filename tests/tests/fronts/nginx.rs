@@ -36,8 +36,9 @@ fn command(place: &Place<'_>, edits: &[(&str, &str)]) -> Command {
     let folder = folder.display();
     let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let folders = kinds.map(|kind| format!("{kind}_temp_path {folder}/{kind};"));
+    // One process: whoever kills that leaves none behind.
     let text = format!(
-        "daemon off;\nuser root;\nworker_processes 2;\npid {folder}/pid;\nevents {{}}\n\
+        "daemon off;\nmaster_process off;\nuser root;\npid {folder}/pid;\nevents {{}}\n\
          http {{\naccess_log off;\n{}\n{server}\n}}\n",
         lines(&folders)
     );

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use longhaul_protocol::Digest;
@@ -10,6 +11,7 @@ use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::Server;
 use longhaul_tests::terminal::{run, start};
 use longhaul_tests::wait::until;
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
 use super::{CHUNK, PATIENCE, server};
 
@@ -51,6 +53,24 @@ async fn a_folder_is_sent_with_its_tree_and_what_is_no_file_is_told() {
     for (path, digest) in &there {
         assert_eq!(*digest, sha256(&folder.path().join(path)), "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_looked_at_is_a_failure_and_the_rest_is_sent() {
+    let (server, folder) = (server().await, Folder::new());
+    let trip = folder.path().join("trip");
+    put(&trip, "a.txt", 5, 5);
+    // So deep that no path leads there, not even root's.
+    let name = "d".repeat(250);
+    let mut at = OwnedFd::from(fs::File::open(&trip).unwrap());
+    for _ in 0..20 {
+        mkdirat(&at, &name, Mode::RWXU).unwrap();
+        at = openat(&at, &name, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    }
+    let said = run(["send", trip.to_str().unwrap(), "--to", &server.origin()]).await;
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(said.err.contains(&name) && said.err.contains("File name too long"), "{said:?}");
+    assert_eq!(there(&server).await.into_keys().collect::<Vec<_>>(), ["trip/a.txt"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
