@@ -16,9 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
-use longhaul_protocol::wire::{
-    CreateRequest, FileInfo, FileMeta, PROTOCOL_VERSION, SealRequest, UploadStatus, path,
-};
+use longhaul_protocol::wire::{FileInfo, SealRequest, UploadStatus, path};
 use longhaul_protocol::{ChunkIndex, Digest, Plan};
 use longhaul_tests::authority::{Authority, Certified};
 use rustls::{ClientConfig, RootCertStore};
@@ -32,7 +30,7 @@ use tokio::task::JoinSet;
 use crate::disk;
 use crate::error::{Error, Result, io};
 use crate::payload::Payload;
-use crate::peers::longhaul::Longhaul;
+use crate::peers::longhaul::{Longhaul, create_request};
 use crate::process::Server;
 
 /// What is spoken once it is encrypted.
@@ -103,13 +101,7 @@ impl Encrypted {
     /// # Errors
     /// [`Error`].
     pub fn create(&self, plan: Plan) -> Result<UploadId> {
-        let request = CreateRequest {
-            protocol_version: PROTOCOL_VERSION,
-            size: plan.len(),
-            chunk_size: Some(plan.chunk_len()),
-            meta: FileMeta { name: "bench.bin".to_owned(), ..FileMeta::default() },
-            digests: None,
-        };
+        let request = create_request(plan);
         let made = self.client.json::<UploadStatus>(path::UPLOADS, &request);
         Ok(self.runtime.block_on(made)?.id)
     }

@@ -2,7 +2,6 @@
 
 mod body;
 mod connect;
-mod json;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,12 +20,12 @@ use longhaul_protocol::wire::header::{AUTHORIZATION, UPLOAD_TOKEN, bearer};
 use longhaul_protocol::wire::ids::FileId;
 use longhaul_protocol::wire::json::ToJson;
 use longhaul_protocol::wire::link::with_query;
-use longhaul_protocol::wire::{FileInfo, Manifest, UploadList, header, path};
+use longhaul_protocol::wire::{FileInfo, Manifest, UploadList, from_json, header, path};
 use longhaul_protocol::{Problem, ProblemCode};
+use serde_json::Value;
 
 pub use body::Body;
 pub use connect::TlsError;
-pub use json::Json;
 
 use crate::clock;
 use crate::endpoint::Endpoint;
@@ -246,7 +245,7 @@ impl Client {
         request.body(body).map_err(unmade)
     }
 
-    async fn ask(&self, request: Request<Body>) -> Result<Raw<Json>, Failure> {
+    async fn ask(&self, request: Request<Body>) -> Result<Raw<Value>, Failure> {
         let answer = self.begin(request).await?;
         self.read(answer).await
     }
@@ -268,7 +267,7 @@ impl Client {
         Ok(answer)
     }
 
-    async fn read(&self, answer: Response<Incoming>) -> Result<Raw<Json>, Failure> {
+    async fn read(&self, answer: Response<Incoming>) -> Result<Raw<Value>, Failure> {
         let (head, mut body) = answer.into_parts();
         let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -283,10 +282,10 @@ impl Client {
     }
 }
 
-fn raw(status: u16, headers: &HeaderMap, body: &Bytes) -> Raw<Json> {
+fn raw(status: u16, headers: &HeaderMap, body: &Bytes) -> Raw<Value> {
     Raw {
         status,
-        body: Json::parse(body),
+        body: from_json(body).ok(),
         retry_after: text(headers, RETRY_AFTER),
         came_at: clock::since_1970(),
         read_date: |text| httpdate::parse_http_date(text).ok().map(clock::of),

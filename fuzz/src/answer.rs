@@ -7,7 +7,7 @@ use longhaul_protocol::download::answer::read_head;
 use longhaul_protocol::problem::Problem;
 use longhaul_protocol::upload::Failure;
 use longhaul_protocol::wire::answer::Raw;
-use longhaul_protocol::wire::json::{FromJson, ToJson, Tree};
+use longhaul_protocol::wire::json::{FromJson, ToJson};
 use longhaul_protocol::wire::{DigestsAnswer, FileInfo, Manifest, UploadList, UploadStatus};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,7 +25,7 @@ pub fn check(bytes: &[u8]) {
         check_range(range);
     }
     let status = STATUSES[bytes.len() % STATUSES.len()];
-    let body = serde_json::from_slice::<Value>(body).ok().map(Json);
+    let body = serde_json::from_slice::<Value>(body).ok();
     let retry_after = std::str::from_utf8(wait).ok().map(str::to_owned);
     let read_date = |_: &str| Some(Millis(5000));
     let raw = Raw { status, body: body.clone(), retry_after, came_at: Millis(2000), read_date };
@@ -61,14 +61,14 @@ fn check_range(told: &str) {
 }
 
 /// What serde takes and writes is read as the same by who has no serde; what is read is written so that serde takes it.
-fn reads_alike<T>(body: &Json)
+fn reads_alike<T>(body: &Value)
 where
     T: DeserializeOwned + Serialize + FromJson + ToJson + PartialEq + Debug,
 {
-    let by_serde: Option<T> = serde_json::from_value(body.0.clone()).ok();
+    let by_serde: Option<T> = serde_json::from_value(body.clone()).ok();
     let read = T::from_json(body).ok();
     if let Some(value) = &by_serde {
-        let written = Json(serde_json::to_value(value).expect("its own"));
+        let written = serde_json::to_value(value).expect("its own");
         assert_eq!(T::from_json(&written).as_ref(), Ok(value));
         // Serde also takes the values of an object's members in a row.
         assert!(read.is_none() || read == by_serde, "{value:?}");
@@ -76,40 +76,5 @@ where
     if let Some(value) = read {
         let written = value.to_json();
         assert_eq!(serde_json::from_str::<T>(&written).expect("its own"), value, "{written}");
-    }
-}
-
-/// A value as a sender without a browser has it.
-#[derive(Clone, Debug)]
-struct Json(Value);
-
-impl Tree for Json {
-    fn member(&self, name: &str) -> Option<Self> {
-        self.0.get(name).filter(|member| !member.is_null()).cloned().map(Self)
-    }
-
-    fn members(&self) -> Option<Vec<(String, Self)>> {
-        let members = self.0.as_object()?.iter();
-        Some(members.map(|(name, value)| (name.clone(), Self(value.clone()))).collect())
-    }
-
-    fn items(&self) -> Option<Vec<Self>> {
-        Some(self.0.as_array()?.iter().cloned().map(Self).collect())
-    }
-
-    fn text(&self) -> Option<String> {
-        self.0.as_str().map(str::to_owned)
-    }
-
-    fn number(&self) -> Option<u64> {
-        self.0.as_u64()
-    }
-
-    fn truth(&self) -> Option<bool> {
-        self.0.as_bool()
-    }
-
-    fn is_null(&self) -> bool {
-        self.0.is_null()
     }
 }

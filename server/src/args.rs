@@ -11,20 +11,20 @@ use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, CHUNK_LEN_MAX, CHUNK_LEN_MIN};
 use longhaul_server::config::Limits;
 use longhaul_server::listen::Reach;
 use longhaul_server::log::Format;
-use longhaul_server::permits::{Permits, Scope, TypePattern};
-use longhaul_server::store::Owner;
 use longhaul_server::store::disk::{DISK_FREE_MIN, Reuse};
-use longhaul_server::token::Grant;
 use tracing_subscriber::EnvFilter;
 
 mod folder;
 mod hook;
 mod limits;
 mod proxies;
+mod token;
 
 pub use folder::{FilesArgs, FolderArgs, SweepArgs, UploadsArgs, VerifyArgs};
 pub use hook::HookArgs;
 pub use limits::LimitArgs;
+use token::TOKEN_EXAMPLES;
+pub use token::{KeyArgs, KeyKind, TokenArgs};
 
 /// Takes uploads of any size, keeps them through crashes, and serves them back.
 ///
@@ -51,13 +51,6 @@ pub struct Args {
     #[command(flatten)]
     pub hook: HookArgs,
 }
-
-/// For `token --help`.
-const TOKEN_EXAMPLES: &str = "\
-Examples:
-  longhaul-server token --key token.key --owner alice --expires 30d
-  longhaul-server token --key token.key --owner form-7 --expires 1h \\
-      --scope upload --max-size 104857600 --type 'image/*' --type application/pdf";
 
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]
@@ -300,74 +293,6 @@ impl From<ReuseScope> for Reuse {
     }
 }
 
-/// What to put into a token.
-#[derive(Debug, clap::Args)]
-pub struct TokenArgs {
-    /// Sign it with the key in this file: the server's `--token-key`, or the private half of it.
-    #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
-
-    /// Whose uploads and files it opens: 1 to 255 visible ASCII characters.
-    #[arg(long, value_name = "NAME", value_parser = Owner::named)]
-    pub owner: Owner,
-
-    /// How long it is valid, such as `12h` or `30d`. There is no way to take it back before, but a
-    /// new key.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub expires: Duration,
-
-    /// What it allows: `upload` (to begin, send and cancel), `read` (files, and links to them), `delete`, or
-    /// `admin` (what concerns the whole server and nobody's files). Can be repeated. Without it, all of
-    /// them but `admin`.
-    #[arg(long, value_name = "SCOPE", value_parser = parse_scope)]
-    pub scope: Vec<Scope>,
-
-    /// The largest file that may be begun with it. Without it, any.
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
-    pub max_size: Option<u64>,
-
-    /// The type of files that may be begun with it, such as `image/png` or `image/*`. Can be repeated.
-    /// Without it, any. It is what the sender says it is.
-    #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
-    pub types: Vec<TypePattern>,
-}
-
-impl TokenArgs {
-    /// What it is to grant.
-    pub fn grant(&self) -> Grant {
-        let mut permits = Permits::of_owner();
-        if !self.scope.is_empty() {
-            permits.scopes = self.scope.iter().copied().collect();
-        }
-        permits.size_max = self.max_size;
-        permits.types = Some(self.types.clone()).filter(|types| !types.is_empty());
-        Grant { owner: self.owner.clone(), permits }
-    }
-}
-
-/// What key to make.
-#[derive(Debug, clap::Args)]
-pub struct KeyArgs {
-    /// Where it is written; nothing may be there yet.
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-
-    /// What it is for.
-    #[arg(long, value_name = "ALGORITHM", value_enum, default_value_t = KeyKind::Ed25519)]
-    pub algorithm: KeyKind,
-}
-
-/// What a key is for.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum KeyKind {
-    /// EdDSA: one half signs, the other only judges.
-    Ed25519,
-    /// HMAC with SHA-256: one secret does both.
-    Hs256,
-    /// No key for tokens: a secret that webhooks are signed with, for `--hook-secret-file`.
-    Webhook,
-}
-
 /// An origin as browsers write it: scheme, host, and port where it is not the scheme's own.
 fn parse_origin(text: &str) -> Result<String, String> {
     let shape = "an origin is `https://example.org` or `http://127.0.0.1:8000`, without a path";
@@ -421,15 +346,6 @@ fn parse_chunk_size(text: &str) -> Result<u64, String> {
     Err(format!(
         "a chunk has {CHUNK_LEN_MIN} to {CHUNK_LEN_MAX} bytes, such as `{CHUNK_LEN_DEFAULT}` for 8 MiB"
     ))
-}
-
-fn parse_scope(text: &str) -> Result<Scope, String> {
-    Scope::named(text).ok_or_else(|| "a scope is `upload`, `read`, `delete` or `admin`".to_owned())
-}
-
-fn parse_type(text: &str) -> Result<TypePattern, String> {
-    let shape = "a type is `image/png`, `image/*` for all of a kind, or `*/*`";
-    TypePattern::parse(text).ok_or_else(|| shape.to_owned())
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

@@ -57,6 +57,19 @@ pub(crate) enum Error {
         /// The packages that Debian has them in.
         packages: String,
     },
+    /// The disk would be full before the tests are through.
+    #[error(
+        "{} has {free} GiB free, and the tests need {needed}; make room there, or name another disk by CARGO_TARGET_DIR or TMPDIR",
+        folder.display()
+    )]
+    NoRoom {
+        /// Whose disk.
+        folder: PathBuf,
+        /// GiB.
+        needed: u64,
+        /// GiB.
+        free: u64,
+    },
     /// No cargo-fuzz, or no nightly to run it with.
     #[error(
         "cargo-fuzz or a nightly toolchain is missing; run\n  rustup toolchain install nightly --profile minimal\n  cargo install cargo-fuzz --locked"

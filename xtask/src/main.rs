@@ -8,6 +8,7 @@ mod glue;
 mod mutants;
 mod programs;
 mod purity;
+mod room;
 mod run;
 mod schemathesis;
 mod tally;

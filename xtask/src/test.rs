@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::run::{heading, run};
 use crate::tally::run_counted;
 use crate::workspace::{WASM_TARGET, cargo, cli, dist, server};
-use crate::{glue, programs, purity, schemathesis, wasm};
+use crate::{glue, programs, purity, room, schemathesis, wasm};
 
 /// Where the end-to-end tests find the server's binary.
 const CLI_VARIABLE: &str = "LONGHAUL_CLI";
@@ -21,6 +21,7 @@ const SHARING_VARIABLE: &str = "LONGHAUL_SHARING_DIR";
 
 /// Stops at the first thing that does not hold.
 pub(crate) fn run_tests() -> Result<(), Error> {
+    room::check()?;
     heading("format");
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     heading("what protocol depends on");

@@ -106,14 +106,8 @@ impl Longhaul {
     /// # Errors
     /// [`Error`].
     pub fn create(&self, plan: Plan) -> Result<UploadId> {
-        let request = CreateRequest {
-            protocol_version: PROTOCOL_VERSION,
-            size: plan.len(),
-            chunk_size: Some(plan.chunk_len()),
-            meta: FileMeta { name: "bench.bin".to_owned(), ..FileMeta::default() },
-            digests: None,
-        };
-        let answer = self.connect()?.send_json(Head::new("POST", path::UPLOADS), &request)?;
+        let head = Head::new("POST", path::UPLOADS);
+        let answer = self.connect()?.send_json(head, &create_request(plan))?;
         Ok(answer.expect(201)?.json::<UploadStatus>()?.id)
     }
 
@@ -200,4 +194,16 @@ pub fn chunk_head(id: UploadId, index: ChunkIndex, digest: Digest) -> Head {
 #[must_use]
 pub fn root_of(digests: &[Digest]) -> Digest {
     root(digests.iter().copied())
+}
+
+/// What an upload of that plan is begun with.
+#[must_use]
+pub fn create_request(plan: Plan) -> CreateRequest {
+    CreateRequest {
+        protocol_version: PROTOCOL_VERSION,
+        size: plan.len(),
+        chunk_size: Some(plan.chunk_len()),
+        meta: FileMeta { name: "bench.bin".to_owned(), ..FileMeta::default() },
+        digests: None,
+    }
 }

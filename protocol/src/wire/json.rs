@@ -6,6 +6,7 @@
 //! `json/tests.rs` holds the two ways to each other.
 
 mod tables;
+mod value;
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -337,6 +337,18 @@ impl Connection {
         line.trim_end().to_owned()
     }
 
+    /// Whether the other side has closed by now, with everything read that it sent.
+    pub fn is_over(&self) -> bool {
+        let socket = self.0.get_ref();
+        socket.set_nonblocking(true).unwrap();
+        let peeked = socket.peek(&mut [0]);
+        socket.set_nonblocking(false).unwrap();
+        match peeked {
+            Ok(len) => len == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
     /// Whether the other side closes without another byte.
     pub fn is_closed(&mut self) -> bool {
         match self.0.read(&mut [0]) {

@@ -129,7 +129,7 @@ fn index_kib(server: &Server) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "ten minutes"]
+#[ignore = "takes ten minutes: cargo xtask soak uploads"]
 async fn a_thousand_uploads_at_once_cost_no_error_no_memory_and_nothing_when_it_is_stopped() {
     let chunks = seconds() / (PIECE_EVERY.as_secs() * PIECES as u64) + 4;
     // All of them come from one address.

@@ -14,36 +14,6 @@ use crate::wire::{
     Holding, Manifest, PartialChunk, SealRequest, UploadList, UploadStatus,
 };
 
-impl Tree for Value {
-    fn member(&self, name: &str) -> Option<Self> {
-        self.get(name).filter(|member| !member.is_null()).cloned()
-    }
-
-    fn members(&self) -> Option<Vec<(String, Self)>> {
-        Some(self.as_object()?.clone().into_iter().collect())
-    }
-
-    fn items(&self) -> Option<Vec<Self>> {
-        self.as_array().cloned()
-    }
-
-    fn text(&self) -> Option<String> {
-        self.as_str().map(str::to_owned)
-    }
-
-    fn number(&self) -> Option<u64> {
-        self.as_u64()
-    }
-
-    fn truth(&self) -> Option<bool> {
-        self.as_bool()
-    }
-
-    fn is_null(&self) -> bool {
-        Value::is_null(self)
-    }
-}
-
 /// What is read from serde's text is the same, and so is what serde reads from ours.
 fn is_read_and_written<T>(value: &T)
 where
