@@ -81,6 +81,16 @@ pub struct FetchArgs {
     pub common: CommonArgs,
 }
 
+impl FetchArgs {
+    /// What is wrong with them.
+    pub fn fault(&self) -> Option<&'static str> {
+        let is_pipe = self.output.as_ref().is_some_and(|output| output.as_os_str() == STDIN);
+        is_pipe.then_some(
+            "chunks are verified and written in any order, so `-o -` has no standard output to go to; name a file (./- if it is to be called so)",
+        )
+    }
+}
+
 /// How to send.
 #[derive(Debug, clap::Args)]
 pub struct SendArgs {
@@ -119,7 +129,7 @@ impl SendArgs {
 /// How it goes and how it is told.
 #[derive(Debug, clap::Args)]
 pub struct CommonArgs {
-    /// Connections that carry bytes at once.
+    /// Connections that carry bytes at once, 1 to 5.
     #[arg(long, short, value_name = "N", default_value_t = JOBS_DEFAULT, value_parser = parse_jobs)]
     pub jobs: u32,
 
@@ -193,6 +203,13 @@ mod tests {
         for wrong in ["", "K", "1.5M", "63K", "-1", "99999999999G", "2MB"] {
             assert!(parse_rate(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_help_tells_how_many_connections_there_may_be() {
+        let mut command = Args::command();
+        let send = command.find_subcommand_mut("send").unwrap();
+        assert!(send.render_help().to_string().contains(&format!("1 to {LANES_MAX}")));
     }
 
     #[test]

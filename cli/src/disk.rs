@@ -1,14 +1,54 @@
 //! What sending and fetching have in common where they touch a disk.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
+use longhaul_protocol::Digest;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 /// Read and hashed at once, bytes: it stays in the processor's cache between the two.
 pub(crate) const READ_BYTES: usize = 256 * 1024;
+
+/// What follows the name of a file until all of it is here.
+pub(crate) const PART: &str = ".part";
+
+/// The longest name that a folder of Linux takes, bytes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// As much of a long name as is kept for what lies beside it, bytes: room stays for a digest and any suffix.
+const NAME_BYTES_KEPT: usize = 200;
+
+/// Hexadecimal digits of it: two names that begin alike are still told apart.
+const DIGEST_DIGITS: usize = 16;
+
+/// The longest suffix of all, bytes: that of a record of a fetch while it is written.
+const SUFFIX_BYTES_MAX: usize = ".part.json.new".len();
+
+/// What lies beside a file under its name and that suffix. For a name that is too long to be followed by one, a
+/// digest of it stands for its end.
+pub(crate) fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().as_bytes();
+    let mut beside = name.to_vec();
+    if name.len() > NAME_BYTES_MAX - SUFFIX_BYTES_MAX {
+        let is_inside = |at: &usize| name.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+        let kept = (0..=NAME_BYTES_KEPT).rev().find(|at| !is_inside(at));
+        beside.truncate(kept.unwrap_or_default());
+        beside.push(b'~');
+        beside.extend(Digest::of(name).to_string().bytes().take(DIGEST_DIGITS));
+    }
+    beside.extend(suffix.as_bytes());
+    file.with_file_name(OsStr::from_bytes(&beside))
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
 
 /// How the system says it, without its number.
 pub(crate) fn said(error: &io::Error) -> String {
@@ -25,4 +65,21 @@ pub(crate) fn own() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_beside_a_file_of_a_long_name_can_be_made_and_is_its_own() {
+        assert_eq!(beside(Path::new("a/film.mp4"), ".part"), Path::new("a/film.mp4.part"));
+        let (one, other) = ("ü".repeat(127) + "1", "ü".repeat(127) + "2");
+        let [one, other] = [&one, &other].map(|name| beside(Path::new(name), ".part.json.new"));
+        assert_ne!(one, other);
+        assert!(one.as_os_str().len() <= NAME_BYTES_MAX && one.to_str().is_some(), "{one:?}");
+        let longest_kept = "x".repeat(NAME_BYTES_MAX - SUFFIX_BYTES_MAX);
+        let kept = beside(Path::new(&longest_kept), ".part");
+        assert_eq!(kept.to_str(), Some(&*(longest_kept + ".part")));
+    }
 }

@@ -75,6 +75,7 @@ impl Trouble {
             Failure::Network(why) | Failure::Local(why) => why.clone(),
             Failure::Refused { problem, .. } => problem.to_string(),
         };
+        let why = why.trim_end_matches('.');
         let next = match heard {
             true => "The same command goes on from here when it is there again.",
             false => "Look at the address, and whether the server runs.",

@@ -39,6 +39,11 @@ pub enum UrlError {
     /// A query or a fragment in it.
     #[error("the address of a server has no `?` and no `#`")]
     Query,
+    /// The query of a file's address is not a link's.
+    #[error(
+        "what is behind the `?` makes no link: a link has `expires` and `signature`, and has to stand in quotes, because of its `&`; the address of a file has no `?`"
+    )]
+    NoLink,
     /// No file's address.
     #[error(
         "a file's address ends in `/v1/files/` and 32 hexadecimal digits, as `longhaul send` prints it"
@@ -72,7 +77,10 @@ impl FromStr for Remote {
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
         let (address, link) = link::split(text);
-        let Endpoint { base } = address.parse()?;
+        let Endpoint { base } = address.parse().map_err(|error| match error {
+            UrlError::Query => UrlError::NoLink,
+            other => other,
+        })?;
         let (base, id) = base.rsplit_once('/').ok_or(UrlError::NoFile)?;
         let base = base.strip_suffix(path::FILES).ok_or(UrlError::NoFile)?;
         let file = id.parse().map_err(|_| UrlError::NoFile)?;
@@ -154,7 +162,7 @@ mod tests {
         let address = format!("{}?expires=1&signature=x", endpoint.file(file));
         assert_eq!(address.parse(), Ok(Remote { link, ..remote }));
         let other = format!("{}?expires=1", endpoint.file(file));
-        assert_eq!(other.parse::<Remote>(), Err(UrlError::Query));
+        assert_eq!(other.parse::<Remote>(), Err(UrlError::NoLink));
         for other in
             ["https://example.org", "https://example.org/v1/files/xyz", "https://e.org/f/1"]
         {

@@ -124,13 +124,14 @@ impl Client {
     /// [`Failure`].
     pub async fn call(&self, call: &Call) -> Result<Answer, Failure> {
         let raw = self.ask(self.request_of(call)?).await?;
-        match call {
+        let answer = match call {
             Call::List => raw.json().map(|list: UploadList| Answer::Uploads(list.uploads)),
             Call::Create { .. } | Call::Status(_) => raw.json().map(Answer::Upload),
             Call::Offer(..) | Call::Prove(..) => raw.json().map(Answer::Digests),
             Call::Seal(..) => raw.json().map(Answer::File),
             Call::Cancel(_) => raw.nothing().map(|()| Answer::Gone),
-        }
+        };
+        self.hears(answer)
     }
 
     fn request_of(&self, call: &Call) -> Result<Request<Body>, Failure> {
@@ -172,7 +173,8 @@ impl Client {
         headers: &[(&'static str, String)],
         body: Body,
     ) -> Result<(), Failure> {
-        self.ask(self.request(Method::POST, path, headers, body)?).await?.nothing()
+        let raw = self.ask(self.request(Method::POST, path, headers, body)?).await?;
+        self.hears(raw.nothing())
     }
 
     /// Sends a body that is answered with a file: a small one.
@@ -184,7 +186,8 @@ impl Client {
         headers: &[(&'static str, String)],
         body: Body,
     ) -> Result<Box<FileInfo>, Failure> {
-        self.ask(self.request(Method::POST, path::FILES, headers, body)?).await?.json()
+        let raw = self.ask(self.request(Method::POST, path::FILES, headers, body)?).await?;
+        self.hears(raw.json())
     }
 
     /// A page of a file's manifest.
@@ -194,7 +197,16 @@ impl Client {
     pub async fn page(&self, file: FileId, start: ChunkIndex) -> Result<Box<Manifest>, Failure> {
         let path = format!("{}?start={start}", path::manifest(file));
         let path = with_query(&path, self.link.as_deref());
-        self.ask(self.request(Method::GET, &path, &[], Body::empty())?).await?.json()
+        let raw = self.ask(self.request(Method::GET, &path, &[], Body::empty())?).await?;
+        self.hears(raw.json())
+    }
+
+    /// A sign-in page or a plain web server makes no sense.
+    fn hears<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
+        if answer.is_ok() {
+            self.shared.was_heard.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// Begins to fetch some bytes of a file of that length.
@@ -258,7 +270,7 @@ impl Client {
         {
             return Err(moved(answer.status().as_u16(), &to));
         }
-        if is_ours(answer.status().as_u16(), answer.headers()) {
+        if is_problem(answer.headers()) {
             self.shared.was_heard.store(true, Ordering::Relaxed);
         }
         if let Some(token) = text(answer.headers(), UPLOAD_TOKEN) {
@@ -308,10 +320,7 @@ fn moved(status: u16, to: &str) -> Failure {
     Failure::Refused { problem: Box::new(problem), retry_after: None }
 }
 
-/// What a sign-in page or a plain web server does not say.
-fn is_ours(status: u16, headers: &HeaderMap) -> bool {
-    let json = text(headers, CONTENT_TYPE.as_str()).is_some_and(|kind| {
-        kind.starts_with("application/json") || kind.starts_with("application/problem+json")
-    });
-    json || matches!(status, 204 | 206)
+fn is_problem(headers: &HeaderMap) -> bool {
+    let kind = text(headers, CONTENT_TYPE.as_str());
+    kind.is_some_and(|kind| kind.starts_with("application/problem+json"))
 }

@@ -22,10 +22,12 @@ const TOKEN: &str = "LONGHAUL_TOKEN";
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if let Command::Send(send) = &args.command
-        && let Some(fault) = send.fault()
-    {
-        Args::command().error(ErrorKind::MissingRequiredArgument, fault).exit();
+    let fault = match &args.command {
+        Command::Send(send) => send.fault(),
+        Command::Fetch(fetch) => fetch.fault(),
+    };
+    if let Some(fault) = fault {
+        Args::command().error(ErrorKind::InvalidValue, fault).exit();
     }
     let ended = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
@@ -72,7 +74,8 @@ async fn run_send(args: SendArgs, stop: watch::Receiver<Option<Ending>>) -> Resu
         rate_max: args.common.limit_rate,
         patience: patience(&args.common),
     };
-    send::send(order, client, report, stop).await
+    let ended = send::send(order, client, Arc::clone(&report), stop).await;
+    written(&report, ended)
 }
 
 async fn run_fetch(args: FetchArgs, stop: watch::Receiver<Option<Ending>>) -> Result<(), Ending> {
@@ -93,7 +96,15 @@ async fn run_fetch(args: FetchArgs, stop: watch::Receiver<Option<Ending>>) -> Re
         rate_max: args.common.limit_rate,
         patience: patience(&args.common),
     };
-    fetch::fetch(order, client, report, stop).await
+    let ended = fetch::fetch(order, client, Arc::clone(&report), stop).await;
+    written(&report, ended)
+}
+
+/// A script that has not got its results has to know.
+fn written(report: &Report, ended: Result<(), Ending>) -> Result<(), Ending> {
+    let Some(error) = report.unwritten() else { return ended };
+    eprintln!("longhaul: results could not be written to standard output: {error}");
+    ended.and(Err(Ending::Local))
 }
 
 fn style(common: &CommonArgs, result: Printed) -> Style {

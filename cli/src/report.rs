@@ -1,9 +1,10 @@
 //! What is told while something moves: to a person by a bar, to a program by JSON, to a log by lines.
 
 mod json;
+mod output;
 mod terminal;
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use longhaul_protocol::progress::Progress;
@@ -112,6 +113,16 @@ impl Report {
         match self {
             Self::Terminal(terminal) => terminal.tell(event),
             Self::Json(lines) => lines.tell(event),
+        }
+    }
+
+    /// Why results could not be written, if they could not. Whoever has closed the pipe does not want to
+    /// hear them.
+    #[must_use]
+    pub fn unwritten(&self) -> Option<io::Error> {
+        match self {
+            Self::Terminal(terminal) => terminal.output.unwritten(),
+            Self::Json(lines) => lines.output.unwritten(),
         }
     }
 

@@ -115,10 +115,10 @@ pub async fn send(
 ) -> Result<(), Ending> {
     let mut worst = None;
     let (mut lists, mut taken) = (Vec::new(), None);
-    for path in &order.paths {
-        let (mut path, endpoint) = (path.clone(), client.endpoint().clone());
+    for given in &order.paths {
+        let (mut path, endpoint) = (given.clone(), client.endpoint().clone());
         if let Some(file) = order.stdin_as.as_ref().filter(|_| path.as_os_str() == STDIN) {
-            match Taken::down(file, stop.clone()).await {
+            match Taken::down(file, &endpoint, stop.clone()).await {
                 Ok(it) => path = taken.insert(it).file().to_owned(),
                 Err(trouble) => {
                     fails(&report, STDIN, &trouble, &mut worst);
@@ -129,12 +129,12 @@ pub async fn send(
         let listed = tokio::task::spawn_blocking(move || List::of(&path, &endpoint)).await;
         match listed.unwrap_or_else(|error| Err(Trouble::new(Ending::Local, error.to_string()))) {
             Ok(list) => lists.push(list),
-            Err(trouble) => fails(&report, "", &trouble, &mut worst),
+            Err(trouble) => fails(&report, &given.to_string_lossy(), &trouble, &mut worst),
         }
     }
     begin(&lists, &client, &report);
-    for trouble in lists.iter().flat_map(|list| &list.troubles) {
-        fails(&report, "", trouble, &mut worst);
+    for (path, trouble) in lists.iter().flat_map(|list| &list.troubles) {
+        fails(&report, path, trouble, &mut worst);
     }
     let total = lists.iter().map(|list| list.bytes()).sum();
     let board = Mutex::new(Board { total, ..Board::default() });

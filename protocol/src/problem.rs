@@ -361,6 +361,12 @@ impl Problem {
                 advice: PROXY_LIMIT_ADVICE.to_owned(),
                 ..problem
             },
+            404 | 410 | 500.. => Self {
+                title: "Something else than a Longhaul server answered".to_owned(),
+                advice: "If it goes on, look at the address, and at any proxy before the server."
+                    .to_owned(),
+                ..problem
+            },
             _ => problem,
         }
     }
@@ -368,7 +374,8 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} {}", self.title, self.detail, self.advice)?;
+        let stop = if self.detail.ends_with('.') { "" } else { "." };
+        write!(f, "{}: {}{stop} {}", self.title, self.detail, self.advice)?;
         self.request().map_or(Ok(()), |request| write!(f, " {request}"))
     }
 }
@@ -398,6 +405,13 @@ mod tests {
         assert_eq!(json["type"], "/v1/problems#chunks-missing");
         assert!(json.get("offset").is_none());
         assert_eq!(serde_json::from_value::<Problem>(json).unwrap(), problem);
+    }
+
+    #[test]
+    fn it_is_told_in_whole_sentences() {
+        let told = |detail| ProblemCode::Stalled.problem(detail).to_string();
+        let (with, without) = (told("no byte came in 30 s."), told("no byte came in 30 s"));
+        assert!(with.contains(" 30 s. ") && with == without, "{with}");
     }
 
     #[test]

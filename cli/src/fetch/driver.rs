@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Order;
 use super::buffers::{Arriving, Buffers, add, digest, with};
-use super::target::{Place, Target, taken};
+use super::target::{Place, Target};
 use crate::clock;
 use crate::driving::{sleep_until_due, stopped};
 use crate::ending::{Ending, Trouble};
@@ -130,10 +130,10 @@ impl Driver {
 
     fn is_free(&self) -> Result<(), Trouble> {
         match &self.place {
-            Some(place) if place.is_taken() => {
-                Err(Trouble::new(Ending::Local, taken(&place.whole)))
+            Some(place) => {
+                place.fault().map_or(Ok(()), |fault| Err(Trouble::new(Ending::Local, fault)))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -163,6 +163,7 @@ impl Driver {
     }
 
     fn ended(&mut self, end: End) -> Result<Option<(Box<FileInfo>, PathBuf)>, Trouble> {
+        self.tell_begun();
         self.report.tell(Event::Progress(&self.machine.progress(clock::now())));
         let whole = self.place.as_ref().map(|place| place.whole.clone()).unwrap_or_default();
         let is_empty = self.machine.progress(clock::now()).acknowledged == 0;
@@ -187,12 +188,16 @@ impl Driver {
 
     // Telling.
 
-    fn tell_progress(&mut self) -> Result<(), Trouble> {
-        let progress = self.machine.progress(clock::now());
+    fn tell_begun(&mut self) {
         if let Some(file) = self.machine.file().filter(|_| !self.is_begun) {
             self.report.tell(Event::Begins { files: 1, bytes: file.size });
             self.is_begun = true;
         }
+    }
+
+    fn tell_progress(&mut self) -> Result<(), Trouble> {
+        let progress = self.machine.progress(clock::now());
+        self.tell_begun();
         if self.is_begun {
             self.report.tell(Event::Progress(&progress));
         }
@@ -345,7 +350,7 @@ impl Fetch {
             let Ok(piece) = frame.into_data() else { continue };
             came = came.saturating_add(piece.len() as u64);
             if came > wanted {
-                return Err(cut("more bytes came than were asked for"));
+                return Err(FetchError::Other("more bytes came than were asked for".to_owned()));
             }
             add(&self.arriving, self.ticket, &piece).ok_or_else(|| cut("it was stopped"))?;
             told(came);

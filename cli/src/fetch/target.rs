@@ -9,6 +9,7 @@
 
 use std::fs::{File, FileTimes};
 use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -20,7 +21,7 @@ use longhaul_protocol::wire::FileInfo;
 use rustix::fs::{FallocateFlags, FlockOperation, RenameFlags, fallocate, flock, renameat_with};
 use rustix::io::Errno;
 
-use crate::disk::{READ_BYTES, own, said};
+use crate::disk::{PART, READ_BYTES, beside, folder_of, own, said};
 
 /// The longest record that is read, bytes: every second chunk of the largest file.
 const RECORD_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -45,16 +46,23 @@ pub(super) struct Target {
 impl Place {
     /// The places of a file of that name.
     pub(super) fn new(whole: PathBuf, force: bool) -> Self {
-        let beside = |suffix: &str| {
-            let mut name = whole.file_name().unwrap_or_default().to_owned();
-            name.push(suffix);
-            whole.with_file_name(name)
-        };
-        Self { part: beside(".part"), record: beside(".part.json"), whole, force }
+        let (part, record) = (beside(&whole, PART), beside(&whole, ".part.json"));
+        Self { part, record, whole, force }
+    }
+
+    /// Why nothing can be put there, as far as it can be seen before there is anything.
+    pub(super) fn fault(&self) -> Option<String> {
+        let is_folders = self.whole.as_os_str().as_bytes().ends_with(b"/");
+        let folder = if is_folders { &self.whole } else { folder_of(&self.whole) };
+        if !folder.is_dir() {
+            let folder = folder.display();
+            return Some(format!("{folder} is no folder; make it first, or name another with -o"));
+        }
+        self.is_taken().then(|| taken(&self.whole))
     }
 
     /// Whether something has its name already, and may keep it.
-    pub(super) fn is_taken(&self) -> bool {
+    fn is_taken(&self) -> bool {
         !self.force && self.whole.symlink_metadata().is_ok()
     }
 
@@ -171,8 +179,7 @@ impl Target {
         self.file.sync_all().map_err(|error| self.place.trouble(&error))?;
         self.name()?;
         self.place.forget();
-        let folder = self.place.whole.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|dir| dir.sync_all());
+        let synced = File::open(folder_of(&self.place.whole)).and_then(|dir| dir.sync_all());
         synced.map_err(|error| self.place.trouble(&error))
     }
 
@@ -199,7 +206,7 @@ impl Target {
 }
 
 /// What is said of a name that something has already.
-pub(super) fn taken(whole: &Path) -> String {
+fn taken(whole: &Path) -> String {
     format!(
         "{} is there already; name another with -o, or replace it with --force",
         whole.display()

@@ -1,6 +1,7 @@
 //! Connections: plain or TLS, kept for the next request.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -28,7 +29,7 @@ pub enum TlsError {
     #[error(
         "the system's certificates cannot be read ({0}); install them (Debian: ca-certificates), or name a file of them in SSL_CERT_FILE"
     )]
-    Roots(std::io::Error),
+    Roots(io::Error),
 }
 
 /// The system's certificates are read only where they are needed: it takes longer than a small file.
@@ -58,7 +59,19 @@ pub(super) fn why(error: &(dyn Error + 'static)) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
+    if let Some(rustls::Error::InvalidMessage(_)) = tls_error(innermost) {
+        return "nothing speaks TLS there; is its address http:// instead of https://?".to_owned();
+    }
     let text = innermost.to_string();
     // How the system says it, without its number.
     text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// An I/O error does not count what it wraps as its source.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => tls_error(wrapped),
+        None => error.downcast_ref(),
+    }
 }

@@ -1,7 +1,5 @@
 //! For a program: one JSON object a line.
 
-use std::io::Write as _;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use longhaul_protocol::progress::Progress;
@@ -9,6 +7,7 @@ use longhaul_protocol::wire::FileInfo;
 use serde::Serialize;
 
 use super::Event;
+use super::output::Output;
 
 /// How often progress is told: a program keeps what it is told.
 pub(super) const JSON_INTERVAL: Duration = Duration::from_millis(500);
@@ -16,8 +15,7 @@ pub(super) const JSON_INTERVAL: Duration = Duration::from_millis(500);
 /// The lines.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// So that none is torn by another.
-    one: Mutex<()>,
+    pub(super) output: Output,
 }
 
 #[derive(Serialize)]
@@ -47,8 +45,6 @@ impl Lines {
         };
         let Ok(mut text) = serde_json::to_string(&line) else { return };
         text.push('\n');
-        let _one = self.one.lock();
-        // Whoever has closed the pipe does not want to hear it.
-        drop(std::io::stdout().write_all(text.as_bytes()));
+        self.output.write(&text);
     }
 }

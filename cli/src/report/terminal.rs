@@ -1,10 +1,9 @@
 //! For a person: a bar, and lines above it.
 
-use std::io::Write as _;
-
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longhaul_protocol::progress::Progress;
 
+use super::output::Output;
 use super::{Event, Printed};
 
 /// Drawn over the whole line.
@@ -17,6 +16,7 @@ pub struct Terminal {
     bar: ProgressBar,
     quiet: bool,
     result: Printed,
+    pub(super) output: Output,
 }
 
 impl Terminal {
@@ -26,7 +26,7 @@ impl Terminal {
         if let Ok(style) = ProgressStyle::with_template(BAR) {
             bar.set_style(style.progress_chars(BAR_CHARACTERS));
         }
-        Self { bar, quiet, result }
+        Self { bar, quiet, result, output: Output::default() }
     }
 
     pub(super) fn tell(&self, event: Event<'_>) {
@@ -42,12 +42,12 @@ impl Terminal {
                 "longhaul: you are a guest there; this gets at what you sent: LONGHAUL_TOKEN={token}"
             )),
             Event::Failed { trouble, .. } => {
-                self.bar.suspend(|| eprintln!("longhaul: {trouble}"));
+                self.bar.suspend(|| eprintln!("longhaul: {}", shown(&trouble.message)));
             }
             Event::Done { path, url, .. } => match self.result {
                 Printed::Nothing => {}
                 Printed::Url => self.print(url),
-                Printed::UrlAndPath => self.print(&format!("{url}\t{path}")),
+                Printed::UrlAndPath => self.print(&format!("{url}\t{}", shown(path))),
             },
         }
     }
@@ -59,13 +59,12 @@ impl Terminal {
 
     fn say(&self, line: &str) {
         if !self.quiet {
-            self.bar.suspend(|| eprintln!("{line}"));
+            self.bar.suspend(|| eprintln!("{}", shown(line)));
         }
     }
 
     fn print(&self, line: &str) {
-        // Whoever has closed the pipe does not want to hear it.
-        self.bar.suspend(|| drop(writeln!(std::io::stdout(), "{line}")));
+        self.bar.suspend(|| self.output.write(&format!("{line}\n")));
     }
 }
 
@@ -73,6 +72,21 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A name may hold what commands a terminal, begins a line, or turns the direction of what is written: it is
+/// shown as Rust writes it. `--json` has it as it is.
+fn shown(text: &str) -> String {
+    let is_command =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_command(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// `1.2 GiB of 4.0 GiB, 31.5 MiB/s, 2 minutes left`.
@@ -92,6 +106,12 @@ fn words(progress: &Progress) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_commands_no_terminal() {
+        assert_eq!(shown("a\n\u{1b}[2Jb\u{202e}c"), "a\\n\\u{1b}[2Jb\\u{202e}c");
+        assert_eq!(shown("Übung 1.mp4"), "Übung 1.mp4");
+    }
 
     #[test]
     fn progress_is_told_with_its_rate_and_the_time_left() {

@@ -10,6 +10,7 @@ use longhaul_protocol::upload::{
 };
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::header::{CHUNK_TRY, ChunkHeaders, write_rate_max};
+use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::path;
 use longhaul_protocol::{Digest, Millis};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -23,7 +24,7 @@ use super::source::Source;
 use crate::clock;
 use crate::driving::{sleep_until_due, stopped};
 use crate::ending::Trouble;
-use crate::http::Body;
+use crate::http::{Body, Client};
 use crate::report::Event;
 
 /// What happened.
@@ -41,6 +42,8 @@ pub(super) struct Driver {
     index: usize,
     item: Item,
     key: String,
+    /// The upload of what the file was before, until it is known whether it is of use.
+    stale: Option<UploadId>,
     source: Arc<Source>,
     machine: Upload,
     buffers: Buffers,
@@ -64,6 +67,13 @@ impl Driver {
         let source = Source::open(&item.source, item.stamp)
             .map_err(|error| Trouble::of_send(&item.path, &fault(error)))?;
         let key = journal.key(item);
+        let stale = journal.stale(item).map(|record| record.id);
+        if stale.is_some() {
+            shared.report.tell(Event::Note(&format!(
+                "{} was changed since it was begun; it is sent as it is now, and none of what it was stays in it",
+                item.path
+            )));
+        }
         let machine = Upload::new(Config {
             meta: item.meta.clone(),
             size: item.size,
@@ -82,6 +92,7 @@ impl Driver {
             index,
             item: item.clone(),
             key,
+            stale,
             source: Arc::new(source),
             machine,
             buffers: Buffers::default(),
@@ -202,7 +213,9 @@ impl Driver {
             Action::Store { ticket, buffer, headers } => {
                 let body = self.body(ticket, buffer, 0);
                 let (client, happens) = (self.shared.client.clone(), self.happens.clone());
+                let stale = self.stale.take();
                 self.work(buffer, async move {
+                    give_up(&client, stale).await;
                     let result = client.store(&headers.write(), body).await;
                     tell(&happens, Input::Stored { ticket, result });
                 });
@@ -232,7 +245,9 @@ impl Driver {
 
     fn call(&mut self, ticket: Ticket, call: Call) {
         let (client, happens) = (self.shared.client.clone(), self.happens.clone());
+        let stale = self.stale.take_if(|_| matches!(call, Call::Create { .. }));
         let task = tokio::spawn(async move {
+            give_up(&client, stale).await;
             let result = client.call(&call).await;
             tell(&happens, Input::Answer { ticket, result });
         });
@@ -287,6 +302,14 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.calls.values().for_each(AbortHandle::abort);
+    }
+}
+
+/// What a file was before is of no use, and takes its owner's room. It goes before the new one begins, which
+/// may need that room. Where it cannot, it expires.
+async fn give_up(client: &Client, stale: Option<UploadId>) {
+    if let Some(id) = stale {
+        drop(client.call(&Call::Cancel(id)).await);
     }
 }
 

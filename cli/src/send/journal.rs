@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::list::Item;
 use super::source::Stamp;
-use crate::disk::{own, said};
+use crate::disk::{beside, own, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
 
@@ -69,6 +69,8 @@ struct State {
     files: BTreeMap<String, (Stamp, Box<FileInfo>)>,
     token: Option<String>,
     is_empty: bool,
+    /// Whether an earlier run has left it.
+    was_there: bool,
 }
 
 /// The journal of one argument.
@@ -85,10 +87,7 @@ impl Journal {
         source: &Path,
         endpoint: &Endpoint,
     ) -> Result<(Self, Option<String>), Trouble> {
-        let mut name = source.file_name().unwrap_or_default().to_owned();
-        name.push(".");
-        name.push(SUFFIX);
-        let path = source.with_file_name(name);
+        let path = beside(source, &format!(".{SUFFIX}"));
         match Self::open(&path, endpoint) {
             Ok(journal) => Ok((journal, None)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -120,7 +119,8 @@ impl Journal {
         let head = lines.next().and_then(|line| serde_json::from_slice::<Head>(&line).ok());
         let head =
             head.filter(|head| head.longhaul == JOURNAL_VERSION && head.to == endpoint.as_str());
-        let mut state = State { is_empty: true, ..State::default() };
+        let was_there = file.metadata()?.len() > 0;
+        let mut state = State { is_empty: true, was_there, ..State::default() };
         if head.is_some() {
             lines.for_each(|line| state.read(&line));
         }
@@ -144,6 +144,19 @@ impl Journal {
         let state = self.state();
         let (stamp, record) = state.uploads.get(&item.path)?;
         (*stamp == item.stamp).then(|| record.clone())
+    }
+
+    /// The upload that an earlier run began for the file when it was another.
+    pub(super) fn stale(&self, item: &Item) -> Option<Record> {
+        let state = self.state();
+        let (stamp, record) = state.uploads.get(&item.path)?;
+        let is_file = state.files.get(&item.path).is_some_and(|(of, _)| of == stamp);
+        (*stamp != item.stamp && !is_file).then(|| record.clone())
+    }
+
+    /// Whether an earlier run has left it: so what lies beside it may be that run's too.
+    pub(super) fn was_there(&self) -> bool {
+        self.state().was_there
     }
 
     /// The token of the guest who began.

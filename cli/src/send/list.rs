@@ -23,8 +23,8 @@ pub(super) struct List {
     pub(super) items: Vec<Item>,
     /// What was passed over, and why.
     pub(super) notes: Vec<String>,
-    /// What could not be looked at.
-    pub(super) troubles: Vec<Trouble>,
+    /// What could not be looked at: where, and why.
+    pub(super) troubles: Vec<(String, Trouble)>,
 }
 
 /// A file to send.
@@ -71,7 +71,13 @@ impl List {
 
 /// All files below a folder, in the order of their names. Links are not followed: they may lead out of
 /// the folder, and in circles.
-fn below(folder: &Path, notes: &mut Vec<String>, troubles: &mut Vec<Trouble>) -> Vec<Item> {
+fn below(
+    folder: &Path,
+    notes: &mut Vec<String>,
+    troubles: &mut Vec<(String, Trouble)>,
+) -> Vec<Item> {
+    let trouble =
+        |at: &Path, why: String| (at.to_string_lossy().into_owned(), Trouble::at(at, why));
     let above = folder.parent().unwrap_or(folder);
     let mut items = Vec::new();
     for entry in WalkDir::new(folder).sort_by_file_name() {
@@ -79,7 +85,7 @@ fn below(folder: &Path, notes: &mut Vec<String>, troubles: &mut Vec<Trouble>) ->
             Ok(entry) => entry,
             Err(error) => {
                 let text = error.io_error().map_or_else(|| error.to_string(), said);
-                troubles.push(Trouble::at(error.path().unwrap_or(folder), text));
+                troubles.push(trouble(error.path().unwrap_or(folder), text));
                 continue;
             }
         };
@@ -96,7 +102,7 @@ fn below(folder: &Path, notes: &mut Vec<String>, troubles: &mut Vec<Trouble>) ->
         let relative = entry.path().strip_prefix(above).unwrap_or(entry.path());
         match Item::new(entry.path().to_owned(), Some(relative)) {
             Ok(item) => items.push(item),
-            Err(error) => troubles.push(Trouble::at(entry.path(), said(&error))),
+            Err(error) => troubles.push(trouble(entry.path(), said(&error))),
         }
     }
     items

@@ -13,16 +13,17 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-use crate::disk::{own, said};
+use crate::disk::{PART, beside, folder_of, own, said};
 use crate::ending::{Ending, Trouble};
 use crate::endpoint::Endpoint;
+
+use super::journal::Journal;
 
 /// Standard input, as an argument.
 pub const STDIN: &str = "-";
 
+const FOREIGN: &str = "it is there already, and not of a send that was stopped; move it away, or give what comes another name";
 const TAKEN: &str = "it is there already; what comes through the pipe needs a name of its own";
-const BUSY: &str =
-    "another run of longhaul writes it; wait for that, or give what comes another name";
 const FETCHED: &str =
     "a fetch of that name is not finished; finish it, or give what comes another name";
 
@@ -36,12 +37,18 @@ impl Taken {
     /// Takes down all that comes.
     pub(super) async fn down(
         file: &Path,
+        endpoint: &Endpoint,
         mut stop: watch::Receiver<Option<Ending>>,
     ) -> Result<Self, Trouble> {
         if file.symlink_metadata().is_ok() {
             return Err(Trouble::at(file, TAKEN));
         }
-        let part = Part::open(file)?;
+        let (journal, _) = Journal::beside(file, endpoint)?;
+        let part = Part::open(file, journal.was_there()).inspect_err(|_| {
+            if !journal.was_there() {
+                journal.remove();
+            }
+        })?;
         let path = part.path.clone();
         let taking = tokio::task::spawn_blocking(move || part.take_down());
         let taken = tokio::select! {
@@ -59,6 +66,7 @@ impl Taken {
             Err(trouble) => {
                 // Half of what nobody can read again.
                 drop(fs::remove_file(&path));
+                journal.remove();
                 Err(trouble)
             }
         }
@@ -88,21 +96,24 @@ struct Part {
 }
 
 impl Part {
-    fn open(file: &Path) -> Result<Self, Trouble> {
-        let path = beside(file, ".part");
-        let out = own().write(true).create(true).truncate(false).open(&path);
-        let out = out.map_err(|error| Trouble::at(&path, said(&error)))?;
-        flock(&out, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => Trouble::at(&path, BUSY),
-            other => Trouble::at(&path, said(&other.into())),
-        })?;
+    /// Where an earlier run `was_here`, what it left of it may go: half of what nobody can read again.
+    fn open(file: &Path, was_here: bool) -> Result<Self, Trouble> {
+        let path = beside(file, PART);
         if beside(file, ".part.json").exists() {
             return Err(Trouble::at(&path, FETCHED));
         }
+        let out = own().write(true).create(was_here).create_new(!was_here).open(&path);
+        let out = out.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Trouble::at(&path, FOREIGN),
+            _ => Trouble::at(&path, said(&error)),
+        })?;
+        flock(&out, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => Trouble::at(&path, FETCHED),
+            other => Trouble::at(&path, said(&other.into())),
+        })?;
         Ok(Self { path, out })
     }
 
-    /// What an earlier run left of it is half of what nobody can read again.
     fn take_down(mut self) -> Result<Self, Trouble> {
         let taken = self.out.set_len(0).and_then(|()| {
             io::copy(&mut io::stdin().lock(), &mut self.out)?;
@@ -124,9 +135,7 @@ impl Part {
             }
             other => other,
         };
-        let parent = file.parent().filter(|dir| *dir != Path::new(""));
-        let synced =
-            renamed.and_then(|()| File::open(parent.unwrap_or(Path::new(".")))?.sync_all());
+        let synced = renamed.and_then(|()| File::open(folder_of(file))?.sync_all());
         synced.map_err(|error| {
             let path = if self.path.exists() { &self.path } else { file };
             let said = said(&error);
@@ -141,12 +150,6 @@ impl Part {
 
 fn can_refuse(error: &io::Error) -> bool {
     !matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
-}
-
-fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 async fn stopped(stop: &mut watch::Receiver<Option<Ending>>) -> Ending {

@@ -194,6 +194,9 @@ pub enum FetchError {
     /// As any request.
     #[error(transparent)]
     Failed(#[from] Failure),
+    /// What came is not what was asked for, by its own head. It says how.
+    #[error("{0}")]
+    Other(String),
     /// The whole file was answered to a request for a part of it.
     #[error(
         "something between here and the server ignores `Range` and answers with the whole file; use another network, or have whoever runs the proxy let ranges through"

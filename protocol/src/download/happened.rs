@@ -101,7 +101,12 @@ impl Download {
                 self.link.chunk_arrived();
                 self.write(now, buffer, fetching.chunk);
             }
-            Ok(_) => self.on_damaged(now, buffer, fetching.chunk),
+            Ok(_) => {
+                let why =
+                    format!("chunk {} arrived with other bytes than the file's", fetching.chunk);
+                self.on_damaged(now, buffer, fetching.chunk, why);
+            }
+            Err(FetchError::Other(why)) => self.on_damaged(now, buffer, fetching.chunk, why),
             Err(FetchError::RangeIgnored) => self.fail(Fault::RangeIgnored),
             Err(FetchError::Failed(failure)) => {
                 self.on_fetch_failed(now, buffer, fetching, failure);
@@ -189,13 +194,12 @@ impl Download {
     }
 
     /// These are not the chunk's bytes: all of it is fetched again.
-    fn on_damaged(&mut self, now: Millis, buffer: BufferId, chunk: ChunkIndex) {
+    fn on_damaged(&mut self, now: Millis, buffer: BufferId, chunk: ChunkIndex, why: String) {
         self.lose(buffer, chunk);
         let times = self.spoils(chunk);
         if times > self.link.policy().damaged_max {
             return self.fail(Fault::Damaged { chunk, times });
         }
-        let why = format!("chunk {chunk} arrived with other bytes than the file's");
         self.link.failed(now, Failure::Network(why));
     }
 

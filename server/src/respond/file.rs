@@ -46,6 +46,11 @@ pub(super) fn respond_coming(coming: Coming) -> Response<Body> {
     let headers = response.headers_mut();
     put(headers, CACHE_CONTROL, "no-store, no-transform");
     put(headers, CONTENT_SECURITY_POLICY, SANDBOX);
+    if coming.serving == Serving::NotModified {
+        // RFC 9110, section 15.4.5.
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return response;
+    }
     put(headers, ACCEPT_RANGES, "bytes");
     insert(headers, CONTENT_TYPE, served_type(&coming.meta));
     insert(headers, CONTENT_DISPOSITION, &disposition(&coming.meta.name));

@@ -4,8 +4,8 @@
 //! It has no validators: what has been read may still be replaced. So `If-Range` never holds, and no
 //! cache may keep anything of it.
 
-use http::Method;
-use http::header::{IF_MATCH, IF_RANGE};
+use http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE};
+use http::{HeaderValue, Method};
 use http_body_util::BodyExt as _;
 use longhaul_protocol::range::Selection;
 use longhaul_protocol::wire::ids::UploadId;
@@ -28,8 +28,13 @@ pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: UploadId) -> Answer {
     };
     // RFC 9110, section 13.1.1: no tag is its own; `*` holds for what is there.
     let headers = &call.head.headers;
-    if headers.get(IF_MATCH).is_some_and(|tags| tags.as_bytes().trim_ascii() != b"*") {
+    if headers.get(IF_MATCH).is_some_and(|tags| !is_any(tags)) {
         return Err(Refusal::condition(&IF_MATCH));
+    }
+    // Section 13.1.2: the same, the other way round.
+    if headers.get(IF_NONE_MATCH).is_some_and(is_any) {
+        let bytes = FileBody::new(reader, []);
+        return serve(call, &upload, Serving::NotModified, bytes).await;
     }
     let len = upload.plan.len();
     // Section 13.1.5: without a validator no If-Range holds.
@@ -38,6 +43,10 @@ pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: UploadId) -> Answer {
     let (serving, stretch) = chosen(selection, len)?;
     let bytes = FileBody::new(reader, [stretch]).chunk_by_chunk(upload.plan.chunk_len());
     serve(call, &upload, serving, bytes).await
+}
+
+fn is_any(tags: &HeaderValue) -> bool {
+    tags.as_bytes().trim_ascii() == b"*"
 }
 
 /// Section 14.2: a server may ignore a Range, and does if it has more than one.
@@ -59,11 +68,8 @@ async fn serve<S: Store>(
     bytes: FileBody<impl FileReader>,
 ) -> Answer {
     let len = bytes.left();
-    let body = if call.head.method == Method::HEAD {
-        Body::default()
-    } else {
-        bytes.begun().await?.boxed_unsync()
-    };
+    let is_bare = call.head.method == Method::HEAD || serving == Serving::NotModified;
+    let body = if is_bare { Body::default() } else { bytes.begun().await?.boxed_unsync() };
     let (meta, size) = (Box::new(upload.meta.clone()), upload.plan.len());
     Ok(Outcome::Coming(Coming { meta, size, serving, len, body }))
 }

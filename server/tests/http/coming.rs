@@ -172,6 +172,10 @@ fn it_has_no_validators_and_one_range() {
     };
     assert_eq!(get(&[("if-range", "\"x\""), ("range", "bytes=0-1")]).status, 200);
     assert_eq!(get(&[("if-match", "*")]).status, 200);
+    let there = get(&[("if-none-match", "*")]);
+    assert_eq!((there.status, there.body.len()), (304, 0));
+    assert_eq!(there.header("cache-control"), Some("no-store, no-transform"));
+    assert_eq!(get(&[("if-none-match", "\"x\"")]).status, 200);
     get(&[("if-match", "\"x\"")]).problem(ProblemCode::PreconditionFailed);
     assert_eq!(get(&[("range", "bytes=0-1,900-901")]).status, 200);
     let past = get(&[("range", "bytes=1000-")]);

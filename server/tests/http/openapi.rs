@@ -368,6 +368,7 @@ fn every_good_answer_of_the_document_is_given_as_it_says() {
         sent(read(&format!("{}?digests=0", path::upload(upload))), 200);
         sent(read(path::UPLOADS), 200);
         sent(read(&path::content(upload)), 200);
+        sent(read(&path::content(upload)).header("if-none-match", "*"), 304);
     }
     sent(get(&path::content(upload)).header("range", "bytes=1-2"), 206);
     let sealed = json!({ "root": root(digests) });

@@ -325,7 +325,7 @@ async fn a_disk_that_others_fill_meanwhile_has_the_room_that_it_promised() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_may_not_be_written_is_told() {
     let stage = Stage::new().await;
-    for (target, words) in [("/proc/x", "/proc/x.part"), ("/nowhere/x", "No such file")] {
+    for (target, words) in [("/proc/x", "/proc/x.part"), ("/nowhere/x", "/nowhere is no folder")] {
         let said = run(["fetch", &stage.url(stage.file.id), "-o", target]).await;
         assert_eq!(said.code, Some(3), "{said:?}");
         assert!(said.err.contains(words), "{said:?}");

@@ -79,11 +79,23 @@ async fn a_part_that_no_fetch_has_left_is_not_written_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_through_a_pipe_is_not_written_where_a_link_leads() {
+async fn what_comes_through_a_pipe_is_not_written_over_what_no_pipe_has_left_nor_where_a_link_leads()
+ {
     let (server, folder) = (server().await, Folder::new());
-    lay(&folder, "own", "film.mp4.part");
+    lay(&folder, "song.mp3.part", "film.mp4.part");
+    for name in ["song.mp3", "film.mp4"] {
+        let target = folder.path().join(name);
+        let said = run(["send", "-", "--name", text(&target), "--to", &server.origin()]).await;
+        assert_eq!(said.code, Some(3), "{said:?}");
+        assert!(said.err.contains(".part: it is there already"), "{said:?}");
+        assert!(!folder.path().join(format!("{name}.longhaul")).exists());
+    }
+    is_as_it_was(&folder, ["song.mp3.part", "film.mp4.part"]);
+    // Nor where one leads that was put there after a run that was killed.
+    fs::write(folder.path().join("film.mp4.longhaul"), b"{\"longhaul\":1,\"to\":\"http://")
+        .unwrap();
     let target = folder.path().join("film.mp4");
     let said = run(["send", "-", "--name", text(&target), "--to", &server.origin()]).await;
     assert!(said.code == Some(3) && said.err.contains("it is a link"), "{said:?}");
-    is_as_it_was(&folder, ["own", "film.mp4.part"]);
+    is_as_it_was(&folder, ["song.mp3.part", "film.mp4.part"]);
 }

@@ -91,3 +91,18 @@ async fn other_bytes_than_the_manifest_says_are_never_kept() {
     assert_eq!(said.code, Some(6), "{said:?}");
     assert!(said.err.contains("arrived damaged 5 times"), "{said:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_ranges_than_were_asked_for_are_damage_and_no_server_that_is_away() {
+    let bytes = random_bytes(5, 3);
+    let page = manifest(FILE, CHUNK, &bytes);
+    for told in ["", "content-range: bytes 0-4/6\r\n", "content-range: bytes 1-5/5\r\n"] {
+        let said = fetched(&page, {
+            let bytes = bytes.clone();
+            move |_| answer("206 Partial Content", told, &bytes)
+        });
+        let said = said.await;
+        assert_eq!(said.code, Some(6), "{told}: {said:?}");
+        assert!(said.err.contains("bytes 0-4 were asked for"), "{said:?}");
+    }
+}

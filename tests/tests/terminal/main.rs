@@ -14,6 +14,7 @@ mod foreign;
 mod liars;
 mod limits;
 mod links;
+mod output;
 mod rate;
 mod refusals;
 mod send;

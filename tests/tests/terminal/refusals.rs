@@ -10,6 +10,8 @@ use longhaul_tests::liar::fake;
 
 const HTML: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 14\r\nconnection: close\r\n\r\n<h1>Hello</h1>";
 const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope";
+const NO_POST: &str = "HTTP/1.1 501 Unsupported method\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope";
+const OTHER_JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\nconnection: close\r\n\r\n{\"hello\":[1]}";
 const MOVED: &str = "HTTP/1.1 301 Moved Permanently\r\nlocation: https://files.example.org/v1/x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const NOISE: &str = "220 mail.example.org ESMTP\r\n";
 
@@ -17,14 +19,19 @@ const NOISE: &str = "220 mail.example.org ESMTP\r\n";
 async fn a_server_that_is_no_longhaul_server_is_not_waited_for() {
     let folder = Folder::new();
     let file = folder.random("x", 5, 1);
-    for (answer, words) in
-        [(HTML, "no Longhaul server"), (NOT_FOUND, "404"), (NOISE, "invalid HTTP")]
-    {
+    for (answer, words) in [
+        (HTML, "no Longhaul server"),
+        (NOT_FOUND, "404. If it goes on"),
+        (NO_POST, "Something else than a Longhaul server answered"),
+        (OTHER_JSON, "no Longhaul server"),
+        (NOISE, "invalid HTTP"),
+    ] {
         let origin = fake(move |_| answer.to_owned().into_bytes()).await;
         let said = run(["send", file.to_str().unwrap(), "--to", &origin]).await;
         assert_eq!((said.code, said.out.as_str()), (Some(5), ""), "{said:?}");
         assert!(said.err.contains(words) && said.err.contains(&origin), "{words}: {said:?}");
         assert_eq!(said.err.lines().count(), 1, "{said:?}");
+        assert!(!said.err.contains(".."), "{said:?}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
     }
 }
@@ -43,7 +50,10 @@ async fn a_server_that_has_moved_is_told_with_where_to() {
 async fn what_cannot_be_reached_is_told_at_once() {
     let folder = Folder::new();
     let file = folder.random("x", 5, 1);
+    let plain = Server::start(Options::default()).await;
+    let encrypted = plain.origin().replace("http://", "https://");
     for (to, words) in [
+        (&*encrypted, "is its address http:// instead of https://?"),
         ("http://127.0.0.1:1", "Connection refused"),
         ("http://nosuchhost.invalid", "lookup"),
         ("https://127.0.0.1:1", "Connection refused"),
@@ -61,6 +71,11 @@ async fn a_wrong_command_line_is_answered_with_what_is_right() {
         (&["send", "x", "--to", "http://me:secret@example.org"], "LONGHAUL_TOKEN"),
         (&["send", "x"], "--to <URL>"),
         (&["fetch", "http://127.0.0.1:1/x"], "/v1/files/"),
+        (&["fetch", &format!("http://127.0.0.1:1/v1/files/{}?x=1", "0".repeat(32))], "signature"),
+        (
+            &["fetch", &format!("http://127.0.0.1:1/v1/files/{}", "0".repeat(32)), "-o", "-"],
+            "`-o -`",
+        ),
         (&["fetch", "x"], "https://files.example.org"),
         (&["send", "--to", "http://127.0.0.1:1"], "<FILE>"),
         (&[], "Usage"),

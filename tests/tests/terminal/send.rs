@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use longhaul_protocol::ChunkSet;
-use longhaul_tests::files::{Folder, append, change_unnoticed, sha256};
+use longhaul_tests::files::{Folder, append, change_unnoticed, random_bytes, sha256};
 use longhaul_tests::log::sent_again;
 use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::Server;
@@ -17,6 +17,9 @@ const PASS: usize = 3;
 const CHUNKS: u64 = 28;
 
 /// Where a file is sent from, and a proxy before the server that holds chunks up.
+/// What is said of a file that is not what it was when an earlier run began it.
+const CHANGED: &str = "film.mp4 was changed since it was begun";
+
 struct Stage {
     server: Server,
     proxy: Proxy,
@@ -26,7 +29,10 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
-        let server = server().await;
+        Self::before(server().await).await
+    }
+
+    async fn before(server: Server) -> Self {
         let proxy = Proxy::start(server.addr(), Hold::ButBodiesAfter(PASS)).await;
         let folder = Folder::new();
         let file = folder.random("film.mp4", CHUNKS * CHUNK - 77, 11);
@@ -141,20 +147,37 @@ async fn a_journal_that_is_rubbish_is_begun_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_was_changed_between_two_runs_is_sent_as_it_is_now() {
     type Change = fn(&Path);
-    let changes: [(&str, Change); 3] = [
-        ("a chunk, and nothing shows it", |path| change_unnoticed(path, CHUNK + 5, 10, 99)),
-        ("all of it, and nothing shows it", |path| change_unnoticed(path, 0, 27 * CHUNK, 98)),
-        ("it has grown", |path| append(path, CHUNK, 97)),
+    let changes: [(&str, Option<&str>, Change); 4] = [
+        ("a chunk, and nothing shows it", None, |path| change_unnoticed(path, CHUNK + 5, 10, 99)),
+        ("all of it, and nothing shows it", None, |path| change_unnoticed(path, 0, 27 * CHUNK, 98)),
+        ("it has grown", Some(CHANGED), |path| append(path, CHUNK, 97)),
+        ("it is another of the same length", Some(CHANGED), |path| {
+            std::fs::write(path, random_bytes(path.metadata().unwrap().len(), 96)).unwrap();
+        }),
     ];
-    for (what, change) in changes {
+    for (what, told, change) in changes {
         let stage = Stage::new().await;
         let (running, _) = stage.halfway().await;
         running.kill().await;
         change(&stage.file);
         stage.proxy.release_when_left().await;
-        run(stage.args()).await.good();
+        let said = run(stage.args()).await;
+        said.good();
+        assert_eq!(said.err.contains(CHANGED), told.is_some(), "{what}: {said:?}");
         assert_eq!(only_file(&stage.server).await.1, sha256(&stage.file), "{what}");
+        assert!(stage.server.api().uploads().await.is_empty(), "{what}: what it was is given up");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_file_was_takes_no_room_from_what_it_is() {
+    let more = ["--owner-bytes-max".to_owned(), (CHUNKS * CHUNK + 2 * CHUNK).to_string()];
+    let options = longhaul_tests::server::Options { more: more.to_vec(), ..Default::default() };
+    let stage = Stage::before(Server::start(options).await).await;
+    let (running, _) = stage.halfway().await;
+    running.kill().await;
+    append(&stage.file, CHUNK, 97);
+    stage.goes_on().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

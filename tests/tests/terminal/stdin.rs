@@ -132,7 +132,7 @@ async fn two_runs_never_write_one_file() {
     until("the first has begun", PATIENCE, begun).await;
     let (second, _) = piped(&path, &server.origin());
     let said = second.ends().await;
-    assert!(said.err.contains("another run of longhaul writes it"), "{said:?}");
+    assert!(said.err.contains("another program is sending it"), "{said:?}");
     writer.write_all(&bytes[CHUNK as usize..]).unwrap();
     drop(writer);
     first.ends().await.good();

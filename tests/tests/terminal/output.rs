@@ -1,0 +1,94 @@
+//! What is printed, for a person and for a script, whatever the names are and wherever it goes.
+
+use std::fs::{self, OpenOptions};
+
+use longhaul_tests::files::Folder;
+use longhaul_tests::terminal::{longhaul, run, start_as};
+
+use super::{only_file, server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_commands_no_terminal_and_begins_no_line() {
+    let (server, folder) = (server().await, Folder::new());
+    let trip = folder.path().join("trip");
+    fs::create_dir(&trip).unwrap();
+    fs::write(trip.join("a\u{1b}]0;x\u{7}\nhttp:file"), "hello").unwrap();
+    let said = run(["send", trip.to_str().unwrap(), "--to", &server.origin()]).await;
+    assert_eq!(said.good().lines().count(), 1, "{said:?}");
+    assert!(said.out.contains(r"a\u{1b}]0;x\u{7}\nhttp:file"), "{said:?}");
+    let missing = trip.join("\u{1b}[2J");
+    let said = run(["send", missing.to_str().unwrap(), "--to", &server.origin()]).await;
+    assert!(!said.err.contains('\u{1b}') && said.err.contains("u{1b}[2J"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_that_cannot_be_written_are_no_success() {
+    let (server, folder) = (server().await, Folder::new());
+    let file = folder.random("x", 5, 1);
+    for more in [&[][..], &["--json"]] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = longhaul(["send", file.to_str().unwrap(), "--to", &server.origin()]);
+        let said = start_as(command.args(more).stdout(full)).ends().await;
+        assert_eq!(said.code, Some(3), "{said:?}");
+        assert!(said.err.contains("results could not be written"), "{said:?}");
+    }
+    // Who closes the pipe has what they want.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = longhaul(["send", file.to_str().unwrap(), "--to", &server.origin()]);
+    let said = start_as(command.stdout(writer)).ends().await;
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fetch_tells_a_program_how_much_there_is() {
+    let (server, folder) = (server().await, Folder::new());
+    let file = folder.random("x", 5, 1);
+    let url = run(["send", file.to_str().unwrap(), "--to", &server.origin()]).await;
+    for at in 0..5 {
+        let target = folder.path().join(format!("{at}"));
+        let said = run(["fetch", url.good(), "-o", target.to_str().unwrap(), "--json"]).await;
+        said.good();
+        assert_eq!(said.events("begins")[0]["bytes"], 5, "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_told_which_argument_failed() {
+    let (server, folder) = (server().await, Folder::new());
+    let missing = folder.path().join("missing");
+    let missing = missing.to_str().unwrap();
+    let said = run(["send", missing, "--to", &server.origin(), "--json"]).await;
+    assert_eq!(said.events("failed")[0]["path"], missing, "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_as_long_as_they_may_be_go_there_and_come_back() {
+    let (server, folder) = (server().await, Folder::new());
+    let name = "ü".repeat(127) + "x";
+    let file = folder.random(&name, 5, 1);
+    let said = run(["send", file.to_str().unwrap(), "--to", &server.origin()]).await;
+    assert_eq!(said.err, "", "{said:?}");
+    let (info, _) = only_file(&server).await;
+    let back = Folder::new();
+    let target = back.path().join(&name);
+    run(["fetch", said.good(), "-o", target.to_str().unwrap()]).await.good();
+    assert_eq!(fs::read(target).unwrap(), fs::read(file).unwrap());
+    assert_eq!(fs::read_dir(back.path()).unwrap().count(), 1);
+    assert_eq!(info.meta.name, name);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_not_there_is_told_before_the_first_byte() {
+    let (server, folder) = (server().await, Folder::new());
+    let file = folder.random("x", 5, 1);
+    let url = run(["send", file.to_str().unwrap(), "--to", &server.origin()]).await;
+    for output in ["new/", "new/x", "x/"] {
+        let target = format!("{}/{output}", folder.path().display());
+        let before = server.requests().len();
+        let said = run(["fetch", url.good(), "-o", &target]).await;
+        assert!(said.code == Some(3) && said.err.contains("is no folder"), "{said:?}");
+        assert_eq!(server.requests().len(), before, "{output}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+}
