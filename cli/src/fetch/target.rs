@@ -12,6 +12,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, UNIX_EPOCH};
 
 use longhaul_protocol::Digest;
@@ -41,6 +42,9 @@ pub(super) struct Place {
 pub(super) struct Target {
     place: Place,
     file: File,
+    /// Whose turn it is to write: the system lets one at a time write to a file, and the others would burn a
+    /// processor waiting.
+    turn: Mutex<()>,
 }
 
 impl Place {
@@ -88,7 +92,9 @@ impl Place {
             // Nothing of use is in it.
             drop(std::fs::remove_file(&self.part));
         }
-        reserved.map(|()| Target { place: self.clone(), file }).inspect(|_| self.mark(is_known))
+        reserved
+            .map(|()| Target { place: self.clone(), file, turn: Mutex::default() })
+            .inspect(|_| self.mark(is_known))
     }
 
     /// What has nothing noted beside it is none of ours. Where nothing can be noted, nothing goes on either.
@@ -170,6 +176,7 @@ impl Target {
 
     /// Puts bytes where they belong.
     pub(super) fn write(&self, bytes: &[u8], at: u64) -> Result<(), TargetError> {
+        let _turn = self.turn.lock();
         self.file.write_all_at(bytes, at).map_err(|error| self.place.trouble(&error))
     }
 

@@ -35,7 +35,7 @@ async fn fetched(
     );
     let (url, folder) = (format!("{}/v1/files/{FILE}", origin.await), Folder::new());
     let target = folder.path().join("x");
-    let said = run(["fetch", &url, "-o", target.to_str().unwrap()]).await;
+    let said = run(["fetch", &url, "-o", target.to_str().unwrap(), "--patience", "20s"]).await;
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
     said
