@@ -1,9 +1,15 @@
 //! Memory for bytes on their way to the disk, laid out so that whole pages can go there around the
 //! page cache: in memory they begin at the same offset within a page as they do in the blob.
+//!
+//! It is the system's own and not the allocator's. There a block lies between others, and is cleared whole when it is
+//! used again: of short chunks, which need an eighth of one, each then came to cost all of it, and a thousand senders
+//! grew the server for as long as they sent.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::{Buf as _, Bytes};
+use memmap2::MmapMut;
 
 use super::live::lock;
 
@@ -12,7 +18,7 @@ use super::live::lock;
 pub const WRITE_BYTES: usize = 512 * 1024;
 
 /// What a page has, bytes: at least a sector of any disk, so at its multiples a file can be written
-/// without the page cache.
+/// without the page cache. The system's own may be larger.
 pub const PAGE_BYTES: usize = 4096;
 
 /// How many blocks nobody uses are kept, so that the next request does not wait for the kernel to
@@ -21,17 +27,19 @@ const IDLE_MAX: usize = 20;
 
 /// Where blocks come from and go back to.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Blocks(Arc<Mutex<Vec<Vec<u8>>>>);
+pub(super) struct Blocks(Arc<Mutex<Vec<MmapMut>>>);
 
 impl Blocks {
     /// An empty block for bytes that go to `offset` of a file.
-    pub(super) fn take(&self, offset: u64) -> Block {
+    ///
+    /// # Errors
+    /// What the system says when it has no memory.
+    pub(super) fn take(&self, offset: u64) -> io::Result<Block> {
         let kept = lock(&self.0).pop();
-        let memory = kept.unwrap_or_else(|| vec![0; WRITE_BYTES + PAGE_BYTES]);
-        let start = memory.as_ptr().align_offset(PAGE_BYTES).min(PAGE_BYTES);
-        let skipped = usize::try_from(offset % PAGE_BYTES as u64).unwrap_or(0);
-        let first = start + skipped;
-        Block { memory, first, end: first, room: WRITE_BYTES - skipped, offset, home: self.clone() }
+        let memory = kept.map_or_else(|| MmapMut::map_anon(WRITE_BYTES), Ok)?;
+        let first = usize::try_from(offset % PAGE_BYTES as u64).unwrap_or(0);
+        let room = WRITE_BYTES - first;
+        Ok(Block { memory: Some(memory), first, end: first, room, offset, home: self.clone() })
     }
 }
 
@@ -39,7 +47,8 @@ impl Blocks {
 /// full.
 #[derive(Debug)]
 pub(super) struct Block {
-    memory: Vec<u8>,
+    /// Until it is dropped.
+    memory: Option<MmapMut>,
     first: usize,
     end: usize,
     /// How many bytes more it can take.
@@ -52,7 +61,8 @@ impl Block {
     /// Takes in as much as there is room for, and returns that.
     pub(super) fn take_in(&mut self, bytes: &mut Bytes) -> &[u8] {
         let (len, at) = (bytes.len().min(self.room), self.end);
-        let taken = self.memory.get_mut(at..at + len).unwrap_or_default();
+        let memory = self.memory.as_deref_mut().unwrap_or_default();
+        let taken = memory.get_mut(at..at + len).unwrap_or_default();
         bytes.copy_to_slice(taken);
         self.end += len;
         self.room -= len;
@@ -68,7 +78,7 @@ impl Block {
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        self.memory.get(self.first..self.end).unwrap_or_default()
+        self.memory.as_deref().and_then(|it| it.get(self.first..self.end)).unwrap_or_default()
     }
 }
 
@@ -76,7 +86,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         let mut idle = lock(&self.home.0);
         if idle.len() < IDLE_MAX {
-            idle.push(std::mem::take(&mut self.memory));
+            idle.extend(self.memory.take());
         }
     }
 }
@@ -95,6 +105,8 @@ pub(super) fn whole_pages(offset: u64, bytes: &[u8]) -> std::ops::Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt as _;
+
     use super::*;
 
     #[test]
@@ -102,7 +114,7 @@ mod tests {
         let blocks = Blocks::default();
         for offset in [0_u64, 1, 4095, 4096, 70_001] {
             let mut bytes = Bytes::from(vec![7; 2 * WRITE_BYTES]);
-            let mut block = blocks.take(offset);
+            let mut block = blocks.take(offset).unwrap();
             let len = block.take_in(&mut bytes).len();
             assert!(block.is_full() && block.bytes().len() == len);
             assert_eq!((offset + len as u64) % PAGE_BYTES as u64, 0);
@@ -113,10 +125,10 @@ mod tests {
     #[test]
     fn a_block_that_is_used_again_has_nothing_of_before() {
         let blocks = Blocks::default();
-        let mut first = blocks.take(0);
+        let mut first = blocks.take(0).unwrap();
         first.take_in(&mut Bytes::from_static(b"first"));
         drop(first);
-        let mut again = blocks.take(3);
+        let mut again = blocks.take(3).unwrap();
         again.take_in(&mut Bytes::from_static(b"ag"));
         again.take_in(&mut Bytes::from_static(b"ain"));
         assert_eq!((again.offset(), again.bytes()), (3, &b"again"[..]));
@@ -124,12 +136,49 @@ mod tests {
 
     #[test]
     fn all_of_a_block_but_its_ends_is_whole_pages() {
-        let mut block = Blocks::default().take(4000);
+        let mut block = Blocks::default().take(4000).unwrap();
         block.take_in(&mut Bytes::from(vec![1; 96 + 3 * PAGE_BYTES + 5]));
         let pages = whole_pages(block.offset(), block.bytes());
         assert_eq!(pages, 96..96 + 3 * PAGE_BYTES);
         assert_eq!(whole_pages(1, block.bytes()).len(), 0, "memory and file do not match");
         assert_eq!(whole_pages(4000, &block.bytes()[..95]).len(), 0);
         assert_eq!(whole_pages(4000, &block.bytes()[..96 + PAGE_BYTES - 1]).len(), 0);
+    }
+
+    /// How many pages of some memory the system has given it.
+    fn pages(memory: &[u8]) -> usize {
+        let entry = |page: usize| {
+            let mut entry = [0; 8];
+            let pages = std::fs::File::open("/proc/self/pagemap").unwrap();
+            pages.read_exact_at(&mut entry, page as u64 * 8).unwrap();
+            u64::from_ne_bytes(entry)
+        };
+        let first = memory.as_ptr().addr() / PAGE_BYTES;
+        // Bit 63: in memory; 62: it was, and is swapped out.
+        (first..first + memory.len() / PAGE_BYTES).filter(|&page| entry(page) >> 62 != 0).count()
+    }
+
+    #[test]
+    fn a_block_costs_what_was_written_to_it_however_many_came_and_went_before() {
+        const SHORT: usize = 16 * PAGE_BYTES;
+        let blocks = Blocks::default();
+        let short = || {
+            let mut block = blocks.take(0).unwrap();
+            block.take_in(&mut Bytes::from(vec![1; SHORT]));
+            block
+        };
+        let mut taken: Vec<_> = (0..4 * IDLE_MAX).map(|_| short()).collect();
+        for round in 0..8 {
+            // Some of them go, in no order, and more than are kept.
+            let mut at = 0;
+            taken.retain(|_| {
+                at += 1;
+                (at * 7 + round) % 3 == 0
+            });
+            taken.resize_with(4 * IDLE_MAX, short);
+        }
+        for block in &taken {
+            assert_eq!(pages(block.memory.as_deref().unwrap()), SHORT / PAGE_BYTES);
+        }
     }
 }

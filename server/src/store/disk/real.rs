@@ -280,7 +280,7 @@ mod tests {
         let file = RealDisk.open(&dir.path().join("blob"), OpenHow::Create).unwrap();
         file.preallocate(LEN as u64).unwrap();
         let write = |bytes: &[u8], from: usize, to: usize| {
-            let mut block = Blocks::default().take(from as u64);
+            let mut block = Blocks::default().take(from as u64).unwrap();
             block.take_in(&mut bytes::Bytes::copy_from_slice(&bytes[from..to]));
             file.write_block_at(block.offset(), block.bytes()).unwrap();
         };
@@ -360,7 +360,7 @@ mod tests {
         let path = dir.path().join("blob");
         let file = RealDisk.open(&path, OpenHow::Create).unwrap();
         RealDisk.unlink(&path).unwrap();
-        let mut block = Blocks::default().take(0);
+        let mut block = Blocks::default().take(0).unwrap();
         block.take_in(&mut bytes::Bytes::from(some(1)));
         file.write_block_at(0, block.bytes()).unwrap();
         assert_eq!(file.size().unwrap(), LEN as u64);

@@ -293,8 +293,13 @@ impl DiskWriter {
     /// Hashes and copies as much as fits into the block in hand.
     fn take_in(&mut self, bytes: &mut Bytes) -> Result<()> {
         let hasher = self.hasher.as_mut().ok_or_else(failed_before)?;
-        let blocks = &self.claim.store.blocks;
-        let block = self.block.get_or_insert_with(|| blocks.take(self.offset));
+        let block = match &mut self.block {
+            Some(block) => block,
+            none => {
+                let taken = self.claim.store.blocks.take(self.offset);
+                none.insert(taken.map_err(disk_error("making room in memory for a chunk"))?)
+            }
+        };
         let taken = block.take_in(bytes);
         hasher.update(taken);
         self.offset += taken.len() as u64;
