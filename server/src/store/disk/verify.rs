@@ -9,9 +9,8 @@
 use std::io;
 use std::sync::Arc;
 
-use longhaul_protocol::wire::ids::{FileId, UploadId};
+use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::{ChunkIndex, Digest};
-use serde::{Deserialize, Serialize};
 
 use super::index::Promised;
 use super::layout::BlobId;
@@ -22,65 +21,13 @@ use super::rot;
 use super::{DiskStore, Inner};
 use crate::store::{Owner, Result, StoreError};
 
+mod damage;
+mod missing;
+
+pub use damage::{Damage, Holder, Wrong};
+
 /// How many rows are read of the index at once: 64 KiB of digests, looked at for seconds.
 const DIGESTS_AT_ONCE: usize = 1024;
-
-/// What is wrong with some bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Wrong {
-    /// They no longer have their digest.
-    Rotten,
-    /// Their blob is not there.
-    Missing,
-    /// Their blob ends before them.
-    CutOff,
-    /// The disk does not give them.
-    Unreadable,
-    /// The index no longer has their digests.
-    Unknown,
-    /// The index has something of their blob that makes no sense.
-    Damaged,
-}
-
-/// Whose bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Holder {
-    /// The file, if it is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<FileId>,
-    /// The upload, if it is not a file yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upload: Option<UploadId>,
-    /// Whose it is.
-    pub owner: String,
-    /// What it is called.
-    pub name: String,
-}
-
-/// Bytes that are not what they were.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Damage {
-    /// What is wrong.
-    pub what: Wrong,
-    /// The blob they lie in.
-    pub blob: UploadId,
-    /// The first of them.
-    pub chunk: u64,
-    /// How many chunks.
-    pub chunks: u64,
-    /// Where in the blob the first begins, bytes.
-    pub offset: u64,
-    /// How many bytes.
-    pub bytes: u64,
-    /// What the system said, if it said something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// Whose they are: a blob may be that of several files.
-    pub holders: Vec<Holder>,
-}
 
 /// A blob that is being looked through.
 #[derive(Clone, Debug)]
@@ -163,7 +110,7 @@ impl Inner {
             Ok(Some(promised)) => promised,
             Ok(None) => return Ok(Looked::default()),
             Err(error @ StoreError::Damaged(_)) => {
-                let none = Damage { detail: Some(error.to_string()), ..nothing(blob) };
+                let none = Damage { detail: Some(error.to_string()), ..Damage::none_of(blob) };
                 let damage = Damage { holders: self.holders(blob)?, ..none };
                 return Ok(Looked { damage: Some(damage), ..Looked::default() });
             }
@@ -214,7 +161,7 @@ impl Inner {
                     bytes: looked.bytes,
                     detail,
                     holders: self.holders(blob)?,
-                    ..nothing(blob)
+                    ..Damage::none_of(blob)
                 });
                 if what == Wrong::Rotten && promised.is_sealed {
                     self.verified.doubt(blob, index);
@@ -265,84 +212,6 @@ impl Inner {
         lock(&self.live).get(&blob.0).map(|live| live.state().chunks.removals())
     }
 
-    /// Sealed chunks whose rows are not there.
-    fn without_rows(&self, looking: Looking, from: ChunkIndex, end: ChunkIndex) -> Result<Looked> {
-        let Looking { blob, promised, .. } = looking;
-        let is_left = self.index.own_chunks(blob, from, 1)?.first().is_none_or(|row| row.0 >= end);
-        let mut looked = Looked { chunks: end.0 - from.0, ..Looked::default() };
-        looked.bytes = promised.plan.run_bytes(from.0..end.0);
-        if is_left && self.index.promised_of(blob)?.is_some() {
-            looked.damage = Some(Damage {
-                what: Wrong::Unknown,
-                chunk: from.0,
-                chunks: looked.chunks,
-                offset: promised.plan.range(from).start,
-                bytes: looked.bytes,
-                holders: self.holders(blob)?,
-                ..nothing(blob)
-            });
-        }
-        looked.rest = (end.0 < promised.plan.chunk_count()).then_some(looking);
-        Ok(looked)
-    }
-
-    /// All that is held from a chunk on is damaged: the blob is not there, or ends before.
-    fn all_from(
-        &self,
-        looking: &Looking,
-        from: ChunkIndex,
-        (what, detail): (Wrong, Option<String>),
-    ) -> Result<Looked> {
-        let Looking { blob, promised, .. } = *looking;
-        let (mut looked, mut first, mut next) = (Looked::default(), None, from);
-        loop {
-            let rows = self.index.own_chunks(blob, next, DIGESTS_AT_ONCE)?;
-            let Some(&(last, _)) = rows.last() else { break };
-            first = first.or(rows.first().map(|row| row.0));
-            looked.chunks += rows.len() as u64;
-            let bytes = rows.iter().map(|&(index, _)| promised.plan.chunk_bytes(index));
-            looked.bytes += bytes.sum::<u64>();
-            next = ChunkIndex(last.0 + 1);
-        }
-        // It may have been deleted meanwhile.
-        let (Some(first), Some(_)) = (first, self.index.promised_of(blob)?) else {
-            return Ok(Looked::default());
-        };
-        if promised.is_sealed && what != Wrong::Unreadable {
-            rot::gone(&self.index, blob, first)?;
-        }
-        looked.damage = Some(Damage {
-            what,
-            chunk: first.0,
-            chunks: looked.chunks,
-            offset: promised.plan.range(first).start,
-            bytes: looked.bytes,
-            detail,
-            holders: self.holders(blob)?,
-            ..nothing(blob)
-        });
-        Ok(looked)
-    }
-
-    /// Whose bytes a blob has. What cannot be read of them is left out: that is told of by who lists them.
-    fn holders(&self, blob: BlobId) -> Result<Vec<Holder>> {
-        let files = self.index.files_on(blob)?;
-        if !files.is_empty() {
-            let holder = |(file, row): (FileId, super::row::FileRow)| Holder {
-                file: Some(file),
-                upload: None,
-                owner: row.owner,
-                name: row.meta.name,
-            };
-            return Ok(files.into_iter().map(holder).collect());
-        }
-        let Ok(Some(owner)) = self.index.owner_of(blob.0) else { return Ok(Vec::new()) };
-        let Ok(row) = self.index.upload(&owner, blob.0) else { return Ok(Vec::new()) };
-        let holder =
-            Holder { file: None, upload: Some(blob.0), owner: owner.0, name: row.meta.name };
-        Ok(vec![holder])
-    }
-
     /// A chunk of an open upload has rotten: its sender is asked for it.
     async fn ask_again(self: &Arc<Self>, blob: BlobId, index: ChunkIndex, removals: Option<u64>) {
         if let Err(error) = self.take_out(blob.0, index, removals).await {
@@ -361,19 +230,5 @@ impl Inner {
         let Some(digest) = self.index.chunk_digest(BlobId(id), index)? else { return Ok(()) };
         let removals = removals.unwrap_or_else(|| live.state().chunks.removals());
         self.take_out_rotten(&live, index, digest, removals).await.map(drop)
-    }
-}
-
-/// Damage of nothing yet.
-fn nothing(blob: BlobId) -> Damage {
-    Damage {
-        what: Wrong::Damaged,
-        blob: blob.0,
-        chunk: 0,
-        chunks: 0,
-        offset: 0,
-        bytes: 0,
-        detail: None,
-        holders: Vec::new(),
     }
 }
