@@ -207,6 +207,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub owner_bytes_max: Option<u64>,
 
+    /// How much all guests together may keep: `--owner-bytes-max` does not hold them, because whoever comes without a token
+    /// is another owner each time. Without it there is no limit.
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub guest_bytes_max: Option<u64>,
+
     /// How much all owners together may keep. Without it there is no limit but the disk.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub total_bytes_max: Option<u64>,

@@ -77,12 +77,15 @@ fn is_port(port: &str) -> bool {
 }
 
 fn hop(pairs: &[(String, String)]) -> Option<Hop> {
-    let (mut hop, mut known) = (Hop::default(), Vec::new());
+    let mut names: Vec<_> = pairs.iter().map(|(name, _)| name).collect();
+    // Sorted: a line may be as long as a head, and to look for each name among the others took seconds then.
+    names.sort_unstable();
+    names.dedup();
+    if names.len() < pairs.len() {
+        return None;
+    }
+    let mut hop = Hop::default();
     for (name, value) in pairs {
-        if known.contains(&name) {
-            return None;
-        }
-        known.push(name);
         match name.as_str() {
             "for" => hop.client = node(value),
             "host" => hop.host = Some(value.clone()),

@@ -175,6 +175,7 @@ async fn run(
         chunk_len: args.chunk_size,
         bytes_per_owner_max: args.owner_bytes_max,
         uploads_per_owner_max: limits.owner_uploads_max,
+        bytes_guests_max: args.guest_bytes_max,
         bytes_total_max: args.total_bytes_max,
         disk_free_min: args.disk_free_min,
         reuse: args.reuse.into(),

@@ -6,7 +6,7 @@ use crate::store::Owner;
 const LOCAL: &str = "local";
 /// What the names of guests begin with. No token can be made for such a name but by the server
 /// itself, so no name that somebody chose is ever a guest's.
-const GUEST: &str = "guest:";
+pub(crate) const GUEST: &str = "guest:";
 /// The longest name, bytes: what OpenID Connect Core, section 2, allows for a `sub`.
 pub const OWNER_BYTES_MAX: usize = 255;
 

@@ -109,6 +109,8 @@ struct Inner {
     syncer: Syncer,
     wholes: Wholes,
     live: Mutex<HashMap<UploadId, Arc<Live>>>,
+    /// With so many of them it is looked who is not needed there.
+    live_looked_at: AtomicUsize,
     fills: Arc<Semaphore>,
     blocks: Blocks,
     verified: Arc<Verified>,

@@ -241,6 +241,7 @@ fn help_tells_every_option() {
         "--host-name",
         "--chunk-size",
         "--owner-bytes-max",
+        "--guest-bytes-max",
         "--total-bytes-max",
         "--disk-free-min",
         "--drain-delay",

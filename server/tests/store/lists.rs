@@ -45,6 +45,38 @@ async fn files_are_listed_newest_first_by_the_page() {
     assert_eq!(second.next, None);
 }
 
+/// One that takes half of a page of any listing, and one that takes next to nothing.
+fn much_and_little(at: usize) -> NewUpload {
+    let mut new = named(&format!("{at}"), 1);
+    if at.is_multiple_of(2) {
+        new.meta.metadata = (0..8).map(|at| (format!("{at}"), "\u{1}".repeat(1 << 11))).collect();
+    }
+    new
+}
+
+#[tokio::test]
+async fn a_page_ends_where_its_rows_have_become_many_bytes() {
+    let place = Place::new();
+    let store = place.open();
+    for at in 0..16 {
+        store.create(&alice(), much_and_little(at)).await.unwrap();
+    }
+    let (mut after, mut pages, mut names) = (None, Vec::new(), Vec::new());
+    loop {
+        let page = store.uploads(&alice(), after, 1000).await.unwrap();
+        pages.push(page.rows.len());
+        names.extend(page.rows.into_iter().map(|upload| upload.meta.name));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    // 96 KiB of JSON each, because each of these characters is written as six.
+    assert_eq!(pages, [6, 6, 4]);
+    let newest_first: Vec<_> = (0..16).rev().map(|at: usize| at.to_string()).collect();
+    assert_eq!(names, newest_first);
+}
+
 fn with_key(request: &[u8]) -> NewUpload {
     let idempotency = Some(("key".to_owned(), Digest::of(request)));
     NewUpload { idempotency, ..named("keyed", CHUNK) }

@@ -104,6 +104,29 @@ async fn a_rotten_chunk_of_an_upload_is_asked_for_again_when_its_sender_comes_ba
     assert_eq!(read(&store, info.id).await, sent.data);
 }
 
+/// What memory has of an upload is seen by what it believes: a chunk is compared again once it was let go of.
+#[tokio::test]
+async fn uploads_to_which_nothing_comes_make_room_in_memory_where_there_are_too_many() {
+    for (idle_ms, is_let_go) in [(9_000, false), (11_000, true)] {
+        let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));
+        let store = place.open_with(&Config { live_max: 2, ..place.config() });
+        let id = sent.create(&store).await;
+        sent.put_all(&store, id).await;
+        assert_eq!(held(&store, id).await, "0-2");
+        flip(&place.blob_path(id), CHUNK + 70, 3);
+        place.pass(idle_ms);
+        for seed in 2..5 {
+            Sent::new(3 * CHUNK, seed).create(&store).await;
+        }
+        store.offer(&alice(), id, sent.run()).await.unwrap();
+        if is_let_go {
+            until_held(&store, id, "0,2").await;
+        } else {
+            assert_eq!(held(&store, id).await, "0-2");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_rotten_chunk_of_an_upload_that_a_copy_finds_is_asked_for_again() {
     let (place, sent) = (Place::new(), Sent::new(3 * CHUNK, 1));

@@ -29,6 +29,8 @@ pub struct Config {
     pub bytes_per_owner_max: Option<u64>,
     /// How many uploads one owner may have open.
     pub uploads_per_owner_max: u64,
+    /// How much all guests together may keep, bytes.
+    pub bytes_guests_max: Option<u64>,
     /// How much all owners together may keep, bytes.
     pub bytes_total_max: Option<u64>,
     /// How much of the disk new uploads leave free, bytes.
@@ -50,6 +52,8 @@ pub struct Config {
     /// How much of a whole file is hashed between one time that it is saved how far it has come and
     /// the next, bytes: what a restart does again at most. Seconds of work, and one commit.
     pub whole_save_bytes: u64,
+    /// How many uploads are in memory before those to which nothing comes are let go of, sooner than by a sweep.
+    pub live_max: usize,
     /// How long an upload lives without a chunk coming, milliseconds.
     pub idle_expiry_ms: u64,
     /// How long an upload lives to which nothing came at all, milliseconds: shorter, because its
@@ -91,6 +95,7 @@ impl Default for Config {
             unsynced_bytes_max: 1 << 30,
             bytes_per_owner_max: None,
             uploads_per_owner_max: 10_000,
+            bytes_guests_max: None,
             bytes_total_max: None,
             disk_free_min: DISK_FREE_MIN,
             index_spare_bytes: INDEX_SPARE,
@@ -99,6 +104,7 @@ impl Default for Config {
             reuse: Reuse::default(),
             fills_max: 2,
             whole_save_bytes: 4 << 30,
+            live_max: 16_384,
             idle_expiry_ms: 24 * 60 * 60 * 1000,
             empty_expiry_ms: 60 * 60 * 1000,
             is_sparing: true,

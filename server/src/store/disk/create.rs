@@ -103,6 +103,7 @@ impl Inner {
         Bounds {
             owner_max: self.config.bytes_per_owner_max,
             owner_uploads_max: self.config.uploads_per_owner_max,
+            guests_max: self.config.bytes_guests_max,
             total_max: self.config.bytes_total_max,
             free_min: self.config.disk_free_min,
         }

@@ -16,6 +16,7 @@ mod find;
 mod garbage;
 mod migrate;
 mod open;
+mod pages;
 mod refs;
 mod rot;
 mod space;
@@ -38,6 +39,7 @@ pub(super) use events::Queue;
 pub(super) use files::Published;
 pub(super) use find::Source;
 pub(super) use open::Trust;
+pub(super) use pages::{Cursor, json_bytes};
 pub(super) use refs::{Borrowed, Borrower, Lent};
 pub(super) use uploads::Created;
 pub use walk::Spot;
@@ -223,55 +225,6 @@ fn newest_first(time: Millis) -> u64 {
     u64::MAX - time.0
 }
 
-/// Where a page of a listing starts: after this key. On the wire 48 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cursor {
-    order: u64,
-    id: Id,
-}
-
-impl Cursor {
-    /// `None` is no cursor that this store gave out.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let (order, id) = text.split_at_checked(16)?;
-        let digits = order.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let order = digits.then(|| u64::from_str_radix(order, 16).ok()).flatten()?;
-        let id: longhaul_protocol::wire::ids::FileId = id.parse().ok()?;
-        Some(Self { order, id: id.0 })
-    }
-}
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}{}", self.order, longhaul_protocol::wire::ids::FileId(self.id))
-    }
-}
-
-/// The ids of a page of a listing, and where the next one starts.
-fn page_of_ids(
-    table: &impl redb::ReadableTable<(&'static str, u64, Id), ()>,
-    owner: &str,
-    after: Option<Cursor>,
-    limit: usize,
-) -> Result<(Vec<Id>, Option<Cursor>)> {
-    let from = after.map_or((owner, 0, [0; 16]), |cursor| (owner, cursor.order, cursor.id));
-    let mut rows = table.range(from..=(owner, u64::MAX, [u8::MAX; 16]))?;
-    let (mut ids, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next().transpose()? {
-        let (_, order, id) = row.0.value();
-        let cursor = Cursor { order, id };
-        if after == Some(cursor) {
-            continue;
-        }
-        if ids.len() == limit {
-            return Ok((ids, last));
-        }
-        ids.push(id);
-        last = Some(cursor);
-    }
-    Ok((ids, None))
-}
-
 macro_rules! index_errors {
     ($($error:ident),*) => {$(
         impl From<redb::$error> for StoreError {
@@ -282,19 +235,3 @@ macro_rules! index_errors {
     )*};
 }
 index_errors!(CommitError, DatabaseError, StorageError, TableError, TransactionError);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_is_read_as_it_was_written_and_nothing_else_is_one() {
-        let cursor = Cursor { order: 77, id: [0xab; 16] };
-        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
-        for text in
-            ["", "zz", "+00000000000004d00000000000000000000000000000000", "é".repeat(24).as_str()]
-        {
-            assert_eq!(Cursor::parse(text), None, "{text}");
-        }
-    }
-}

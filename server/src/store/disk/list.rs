@@ -1,11 +1,11 @@
 //! What is told page by page: uploads, files, the digests of a file's chunks.
 
 use longhaul_protocol::ChunkIndex;
-use longhaul_protocol::wire::ids::FileId;
+use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{DigestRun, FileInfo};
 
 use super::Inner;
-use super::index::Cursor;
+use super::index::{Cursor, json_bytes};
 use crate::store::{Owner, Page, Result, StoreError, Upload};
 
 impl Inner {
@@ -17,18 +17,18 @@ impl Inner {
         limit: usize,
     ) -> Result<Page<Upload>> {
         let now = self.config.clock.now();
-        let (ids, next) = self.index.upload_ids(owner, after, limit)?;
-        let mut rows = Vec::new();
-        for id in ids {
-            match self.load(owner, id).and_then(|live| live.upload(now)) {
-                Ok(upload) if upload.file.is_none() => rows.push(upload),
-                Ok(_) | Err(StoreError::NotFound | StoreError::Expired) => {}
-                Err(error @ StoreError::Damaged(_)) => {
-                    tracing::error!(%error, upload = %id, "an upload's row is damaged, and not listed");
-                }
-                Err(error) => return Err(error),
+        let read = |id| match self.load(owner, UploadId(id)).and_then(|live| live.upload(now)) {
+            Ok(upload) => Ok(Some(upload).filter(|upload| upload.file.is_none())),
+            Err(StoreError::NotFound | StoreError::Expired) => Ok(None),
+            Err(error @ StoreError::Damaged(_)) => {
+                let id = UploadId(id);
+                tracing::error!(%error, upload = %id, "an upload's row is damaged, and not listed");
+                Ok(None)
             }
-        }
+            Err(error) => Err(error),
+        };
+        let bytes = |upload: &Upload| json_bytes(&upload.meta) + json_bytes(&upload.holding);
+        let (rows, next) = self.index.upload_spots(owner, after, limit)?.rows(read, bytes)?;
         Ok(Page { rows, next: next.map(|cursor| cursor.to_string()) })
     }
 

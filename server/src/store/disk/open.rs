@@ -89,6 +89,7 @@ impl DiskStore {
             syncer,
             wholes,
             live: Mutex::default(),
+            live_looked_at: AtomicUsize::new(config.live_max),
             fills: Arc::new(Semaphore::new(config.fills_max)),
             blocks: Blocks::default(),
             verified,

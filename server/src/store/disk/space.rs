@@ -17,6 +17,7 @@ use longhaul_protocol::wire::ids::FileId;
 use super::disk_error;
 use super::live::lock;
 use super::spare::{Spare, is_full};
+use crate::owner::GUEST;
 use crate::store::{Figures, Result, StoreError};
 
 /// How much may be promised.
@@ -26,6 +27,8 @@ pub(super) struct Bounds {
     pub(super) owner_max: Option<u64>,
     /// How many uploads one owner may have open.
     pub(super) owner_uploads_max: u64,
+    /// To all guests together, bytes: each who comes without a token is another owner.
+    pub(super) guests_max: Option<u64>,
     /// To all owners together, bytes.
     pub(super) total_max: Option<u64>,
     /// What is to stay free of the disk, bytes.
@@ -52,6 +55,8 @@ pub(super) struct Need {
 #[derive(Debug, Default)]
 struct Promised {
     owners: HashMap<String, Owned>,
+    /// To guests, of all.
+    guests: u64,
     total: u64,
     /// Of the index.
     index: u64,
@@ -83,6 +88,14 @@ impl Need {
     /// Only what is no file yet needs rows.
     fn uploads(&self) -> u64 {
         u64::from(self.index_bytes > 0)
+    }
+
+    fn is_guests(&self) -> bool {
+        self.owner.starts_with(GUEST)
+    }
+
+    fn guests_bytes(&self) -> u64 {
+        if self.is_guests() { self.bytes } else { 0 }
     }
 }
 
@@ -238,7 +251,11 @@ impl Promised {
         if let Some(max) = bounds.owner_max.filter(|&max| used.saturating_add(needed) > max) {
             return Err(StoreError::OwnerFull { needed, used, max });
         }
-        let is_full = bounds.total_max.is_some_and(|max| self.total.saturating_add(needed) > max);
+        let has_no_room = |promised: u64, max: Option<u64>| {
+            max.is_some_and(|max| promised.saturating_add(needed) > max)
+        };
+        let is_full = has_no_room(self.total, bounds.total_max)
+            || need.is_guests() && has_no_room(self.guests, bounds.guests_max);
         let parts = [needed, self.unmade, bounds.free_min, spare];
         let wanted = parts.into_iter().fold(0, u64::saturating_add);
         if is_full || wanted > free { Err(StoreError::NoSpace { needed }) } else { Ok(()) }
@@ -263,6 +280,7 @@ impl Promised {
     fn add(&mut self, need: &Need) {
         *self.count_of(need) += 1;
         self.total = self.total.saturating_add(need.bytes);
+        self.guests = self.guests.saturating_add(need.guests_bytes());
         self.index = self.index.saturating_add(need.index_bytes);
         self.owner(need, |owned| {
             owned.bytes = owned.bytes.saturating_add(need.bytes);
@@ -279,6 +297,7 @@ impl Promised {
         let count = self.count_of(need);
         *count = count.saturating_sub(1);
         self.total = self.total.saturating_sub(need.bytes);
+        self.guests = self.guests.saturating_sub(need.guests_bytes());
         self.index = self.index.saturating_sub(need.index_bytes);
         self.owner(need, |owned| {
             owned.bytes = owned.bytes.saturating_sub(need.bytes);
@@ -300,8 +319,13 @@ mod tests {
     use super::*;
     use crate::store::disk::RealDisk;
 
-    const BOUNDS: Bounds =
-        Bounds { owner_max: Some(100), owner_uploads_max: 2, total_max: Some(150), free_min: 10 };
+    const BOUNDS: Bounds = Bounds {
+        owner_max: Some(100),
+        owner_uploads_max: 2,
+        guests_max: Some(120),
+        total_max: Some(150),
+        free_min: 10,
+    };
 
     fn need(owner: &str, bytes: u64) -> Need {
         Need { owner: owner.to_owned(), bytes, index_bytes: 0 }
@@ -324,6 +348,18 @@ mod tests {
         assert!(matches!(reserve("c", 41, 1000), Err(StoreError::NoSpace { needed: 41 })));
         assert!(matches!(reserve("c", 40, 49), Err(StoreError::NoSpace { .. })));
         reserve("c", 40, 50).unwrap();
+    }
+
+    #[test]
+    fn guests_have_one_bound_together_and_what_is_given_back_is_another_guests() {
+        let guest = |name: &str| format!("{GUEST}{name}");
+        let space = space(&[(guest("a").as_str(), 60), ("b", 20)]);
+        let ask = |owner: &str, bytes| space.reserve(need(owner, bytes), BOUNDS, || Ok(1000));
+        let room = ask(&guest("c"), 60).unwrap();
+        assert!(matches!(ask(&guest("d"), 1), Err(StoreError::NoSpace { needed: 1 })));
+        ask("b", 1).map(drop).unwrap();
+        drop(room);
+        ask(&guest("d"), 60).map(drop).unwrap();
     }
 
     #[test]

@@ -5,6 +5,7 @@ use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{Digest, Millis};
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
+use super::pages::{json_bytes, page_of_ids};
 use super::{BLOBS, CHUNKS, Cursor, FILES, FILES_BY_OWNER, GARBAGE, Index, ROOTS};
 use super::{newest_first, next_time, refs, uploads, whole};
 use crate::store::disk::ahead::Ahead;
@@ -107,21 +108,21 @@ impl Index {
     ) -> Result<(Vec<FileInfo>, Option<Cursor>)> {
         self.read(|txn| {
             let by_owner = txn.open_table(FILES_BY_OWNER)?;
-            let (ids, next) = super::page_of_ids(&by_owner, &owner.0, after, limit)?;
+            let spots = page_of_ids(&by_owner, &owner.0, after, limit)?;
             let table = txn.open_table(FILES)?;
-            let mut files = Vec::new();
-            for id in ids {
-                let Some(row) = table.get(id)? else { continue };
+            let read = |id: super::Id| {
+                let Some(row) = table.get(id)? else { return Ok(None) };
                 let id = FileId(id);
                 match decode(txn, row.value()).and_then(|row| row.info(id)) {
-                    Ok(info) => files.push(info),
+                    Ok(info) => Ok(Some(info)),
                     Err(error @ StoreError::Damaged(_)) => {
                         tracing::error!(%error, file = %id, "a file's row is damaged, and not listed");
+                        Ok(None)
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => Err(error),
                 }
-            }
-            Ok((files, next))
+            };
+            spots.rows(read, json_bytes)
         })
     }
 

@@ -5,6 +5,7 @@ use longhaul_protocol::{Digest, Millis};
 use redb::{ReadableTable, WriteTransaction};
 
 use super::expired;
+use super::pages::{Spots, page_of_ids};
 use super::{
     Cursor, GARBAGE, IDEMPOTENCY, Id, Index, UPLOADS, UPLOADS_BY_OWNER, newest_first, next_time,
 };
@@ -83,17 +84,13 @@ impl Index {
     }
 
     /// A page of the owner's uploads, newest first.
-    pub(in crate::store::disk) fn upload_ids(
+    pub(in crate::store::disk) fn upload_spots(
         &self,
         owner: &Owner,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Result<(Vec<UploadId>, Option<Cursor>)> {
-        self.read(|txn| {
-            let table = txn.open_table(UPLOADS_BY_OWNER)?;
-            let (ids, next) = super::page_of_ids(&table, &owner.0, after, limit)?;
-            Ok((ids.into_iter().map(UploadId).collect(), next))
-        })
+    ) -> Result<Spots> {
+        self.read(|txn| page_of_ids(&txn.open_table(UPLOADS_BY_OWNER)?, &owner.0, after, limit))
     }
 
     /// Whose an upload is, if there is one of that id.
