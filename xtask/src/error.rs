@@ -81,6 +81,14 @@ pub(crate) enum Error {
         /// Which.
         names: String,
     },
+    /// The tests that a mutant's row names let it pass, others do not.
+    #[error(
+        "these mutants were noticed, but not by the tests that their rows name: {names}; name those that did, or mend those that did not"
+    )]
+    NoticedByOthers {
+        /// Which.
+        names: String,
+    },
     /// The code that a mutant changes has changed.
     #[error(
         "the mutant `{name}` finds its place no more, or two; mend it in xtask/src/mutants/table.rs"

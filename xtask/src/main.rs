@@ -45,7 +45,7 @@ cargo xtask <command>
     --cases N       instead: so many requests for each operation, the same on every machine
     --seed N        ask what was asked with this number before; something else if it is not said
   mutants [NAME…] Make the code wrong in one named way after the other (xtask/src/mutants/table),
-                  and fail if the crash histories and the store's tests do not notice.
+                  and fail if the tests that its row names do not notice. All of them take half an hour.
     --histories N   how many of each kind; 400 if it is not said
   glue            Build the client's unit tests that need a browser, as a page in target/glue/.
   wasm            Build the site (client, element, demo page) into dist/.

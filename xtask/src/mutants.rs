@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use crate::error::Error;
 use crate::run::{heading, output, run};
@@ -72,6 +73,8 @@ impl Options {
 enum Noticed {
     /// These tests, and what the first of the histories says.
     By(Vec<String>),
+    /// Not by those that its row names, but by these.
+    ByOthers(Vec<String>),
     /// The tests came to no end.
     Hung,
     Nobody,
@@ -85,24 +88,37 @@ pub(crate) fn run_mutants(options: &Options) -> Result<(), Error> {
     mutate(&copy)?;
     heading("compiling it with all mutants");
     run(tests(&copy, options).arg("--no-run"))?;
-    heading("without a mutant");
-    run(all_tests(&copy, options).env_remove(VARIABLE))?;
-    heading("with one at a time");
-    let mut survivors = Vec::new();
     let mut wanted: Vec<_> = table::all().filter(|it| options.wants(it)).collect();
     wanted.dedup_by_key(|it| it.name);
+    heading("without a mutant");
+    run(tests_of(&copy, options, &wanted).env_remove(VARIABLE))?;
+    heading("with one at a time");
+    let started = Instant::now();
+    let mut tried = Vec::new();
     for mutant in wanted {
         let noticed = try_one(&copy, mutant, options)?;
         println!("{:<60} {}", mutant.name, tell(&noticed));
-        if noticed == Noticed::Nobody {
-            survivors.push(mutant.name);
-        }
+        tried.push((mutant, noticed));
     }
-    if survivors.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Survivors { names: survivors.join("; ") })
+    println!("\n{} mutants in {} s", tried.len(), started.elapsed().as_secs());
+    judge(&tried)
+}
+
+/// An error unless each was noticed, and by the tests that its row names.
+fn judge(tried: &[(&Mutant, Noticed)]) -> Result<(), Error> {
+    let names = |is_wrong: fn(&Noticed) -> bool| {
+        let wrong = tried.iter().filter(|(_, noticed)| is_wrong(noticed));
+        wrong.map(|(mutant, _)| mutant.name).collect::<Vec<_>>().join("; ")
+    };
+    let survivors = names(|noticed| *noticed == Noticed::Nobody);
+    if !survivors.is_empty() {
+        return Err(Error::Survivors { names: survivors });
     }
+    let misnamed = names(|noticed| matches!(noticed, Noticed::ByOthers(_)));
+    if !misnamed.is_empty() {
+        return Err(Error::NoticedByOthers { names: misnamed });
+    }
+    Ok(())
 }
 
 /// By what the copy asks for it.
@@ -116,7 +132,10 @@ fn try_one(copy: &Path, mutant: &Mutant, options: &Options) -> Result<Noticed, E
     let mut first = tests(copy, options);
     first.args(["--no-fail-fast", "--", mutant.noticed_by]);
     match look(first.env(VARIABLE, &number))? {
-        Noticed::Nobody => look(all_tests(copy, options).env(VARIABLE, &number)),
+        Noticed::Nobody => match look(all_tests(copy, options).env(VARIABLE, &number))? {
+            Noticed::By(tests) => Ok(Noticed::ByOthers(tests)),
+            noticed => Ok(noticed),
+        },
         noticed => Ok(noticed),
     }
 }
@@ -147,6 +166,7 @@ fn failures(text: &str) -> Vec<String> {
 fn tell(noticed: &Noticed) -> String {
     match noticed {
         Noticed::By(tests) => format!("red: {}", tests.join(", ")),
+        Noticed::ByOthers(tests) => format!("red, elsewhere: {}", tests.join(", ")),
         Noticed::Hung => format!("red: no end within {PATIENCE_SECONDS} s"),
         Noticed::Nobody => "SURVIVED".to_owned(),
     }
@@ -170,6 +190,16 @@ fn tests(copy: &Path, options: &Options) -> Command {
 fn all_tests(copy: &Path, options: &Options) -> Command {
     let mut command = tests(copy, options);
     command.args(["--no-fail-fast", "--", "--skip", "found_out"]);
+    command
+}
+
+/// What has to hold before any of these is alive: all tests, or of some mutants only those that their rows name. If
+/// another fails anyhow, it is told as noticed elsewhere, which is an error as well.
+fn tests_of(copy: &Path, options: &Options, wanted: &[&Mutant]) -> Command {
+    let mut command = all_tests(copy, options);
+    if !options.names.is_empty() {
+        command.args(wanted.iter().map(|mutant| mutant.noticed_by));
+    }
     command
 }
 
@@ -252,6 +282,20 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count, "a name that comes again is another mutant's");
+    }
+
+    #[test]
+    fn a_mutant_that_is_noticed_elsewhere_only_is_an_error_and_a_survivor_before_it() {
+        let mutant = table::all().next().unwrap();
+        let tests = || vec!["a".to_owned()];
+        let judged = |noticed: Vec<Noticed>| {
+            judge(&noticed.into_iter().map(|noticed| (mutant, noticed)).collect::<Vec<_>>())
+        };
+        judged(vec![Noticed::By(tests()), Noticed::Hung]).unwrap();
+        let elsewhere = judged(vec![Noticed::By(tests()), Noticed::ByOthers(tests())]);
+        assert!(matches!(elsewhere, Err(Error::NoticedByOthers { .. })), "{elsewhere:?}");
+        let survived = judged(vec![Noticed::ByOthers(tests()), Noticed::Nobody]);
+        assert!(matches!(survived, Err(Error::Survivors { .. })), "{survived:?}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(super) const ROWS: &[Mutant] = &[
     ),
     mutant(
         "a token for another service believed",
-        "matrix::",
+        "token::",
         CLAIMS,
         "        if self.aud.is_some() {",
         "        if !@M && self.aud.is_some() {",
@@ -86,7 +86,14 @@ pub(super) const ROWS: &[Mutant] = &[
         "        if @M || types.iter().any(|allowed| allowed.takes(of_file)) {",
     ),
     mutant(
-        "an upload shown to whoever knows its name",
+        "an upload in memory shown to whoever knows its name",
+        "matrix::",
+        "server/src/store/disk/loaded.rs",
+        ".filter(|live| live.owner == *owner)",
+        ".filter(|live| @M || live.owner == *owner)",
+    ),
+    mutant(
+        "an upload's row shown to whoever knows its name",
         "matrix::",
         "server/src/store/disk/index/uploads.rs",
         "if row.owner == owner.0 { Ok(row) }",
@@ -115,7 +122,7 @@ pub(super) const ROWS: &[Mutant] = &[
     ),
     mutant(
         "a link good for whatever is done",
-        "matrix::",
+        "links::",
         LINK,
         "        if ![Method::GET, Method::HEAD].contains(method) {",
         "        if !@M && ![Method::GET, Method::HEAD].contains(method) {",

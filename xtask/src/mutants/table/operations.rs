@@ -54,7 +54,8 @@ pub(super) const ROWS: &[Mutant] = &[
     ),
     mutant(
         "what has expired spared by a sweep at rest",
-        "admin::",
+        // Another of admin's sweeps until all is gone.
+        "sweeps::what_expired",
         "server/src/store/disk/config.rs",
         "if !self.is_sparing {",
         "if !@M && !self.is_sparing {",

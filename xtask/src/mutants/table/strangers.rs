@@ -38,4 +38,32 @@ pub(super) const ROWS: &[Mutant] = &[
         "self.admit_one(peer, proxies.trust(peer))",
         "self.admit_one(peer, @M || proxies.trust(peer))",
     ),
+    mutant(
+        "uploads to which nothing comes kept in memory, however many",
+        "rot::",
+        "server/src/store/disk/loaded.rs",
+        "        if uploads.len() >= self.live_looked_at.load(Ordering::Relaxed) {",
+        "        if !@M && uploads.len() >= self.live_looked_at.load(Ordering::Relaxed) {",
+    ),
+    mutant(
+        "uploads let go of to which something has just come",
+        "rot::",
+        "server/src/store/disk/loaded.rs",
+        "is_unused(live) && is_idle(live)",
+        "is_unused(live) && (@M || is_idle(live))",
+    ),
+    mutant(
+        "a page of a listing as long as its rows' metadata",
+        "lists::",
+        "server/src/store/disk/index/pages.rs",
+        "told >= LIST_BYTES_MAX &&",
+        "!@M && told >= LIST_BYTES_MAX &&",
+    ),
+    mutant(
+        "guests held by no bound together",
+        "space::",
+        "server/src/store/disk/space.rs",
+        "|| need.is_guests() && has_no_room(",
+        "|| !@M && need.is_guests() && has_no_room(",
+    ),
 ];
