@@ -3,6 +3,7 @@
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::{ChunkIndex, Digest};
@@ -122,7 +123,11 @@ async fn uploads_to_which_nothing_comes_make_room_in_memory_where_there_are_too_
         if is_let_go {
             until_held(&store, id, "0,2").await;
         } else {
-            assert_eq!(held(&store, id).await, "0-2");
+            // It is looked at in the background: long enough that it would have been.
+            for _ in 0..50 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                assert_eq!(held(&store, id).await, "0-2");
+            }
         }
     }
 }
