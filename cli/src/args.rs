@@ -15,7 +15,7 @@ Exit codes:
   0    everything is through and verified
   1    the server refused it
   2    the command line is wrong
-  3    a file or folder of this machine is at fault: not there, not readable, changed, no room
+  3    this machine is at fault: a file that is not there, not readable, changed, without room; an output that is full
   4    the token is missing, refused, or does not allow it
   5    no server was reached, or not for long enough; the same command goes on later
   6    what came is damaged or contradicts itself
