@@ -48,6 +48,7 @@ pub enum Command {
 
     /// Fetch a file and verify it.
     ///
+    /// Prints where it is.
     /// Every chunk is compared with the file's manifest; what is damaged or breaks off is fetched again.
     /// Until all of it is here it is called NAME.part, with NAME.part.json beside it: after a kill the same
     /// command fetches only what is missing.
@@ -71,7 +72,7 @@ pub struct FetchArgs {
     #[arg(long, short)]
     pub force: bool,
 
-    /// The root that the file has to have, base64, as `--json` tells it: what came by another way than the
+    /// The root that the file has to have, base64, as `--json` tells it, or hexadecimal: what came by another way than the
     /// bytes guards against a server that lies.
     #[arg(long, value_name = "DIGEST", value_parser = parse_root)]
     pub root: Option<Digest>,
@@ -154,8 +155,18 @@ pub struct CommonArgs {
 const JOBS_DEFAULT: u32 = 5;
 
 fn parse_root(text: &str) -> Result<Digest, String> {
-    let shape = "a root is the base64 of 32 bytes, as `longhaul send --json` tells it";
-    Digest::from_base64(text).map_err(|_| shape.to_owned())
+    let shape =
+        "a root is 32 bytes in base64, as `longhaul send --json` tells it, or in hexadecimal";
+    let hexadecimal = || {
+        let digits = (text.len() == 64).then_some(text)?;
+        let byte = |at: usize| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok();
+        let mut bytes = [0; 32];
+        for (at, place) in bytes.iter_mut().enumerate() {
+            *place = byte(at)?;
+        }
+        Some(Digest(bytes))
+    };
+    Digest::from_base64(text).ok().or_else(hexadecimal).ok_or_else(|| shape.to_owned())
 }
 
 fn parse_jobs(text: &str) -> Result<u32, String> {

@@ -1,14 +1,14 @@
 //! What sending and fetching have in common where they touch a disk.
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use longhaul_protocol::Digest;
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 /// Read and hashed at once, bytes: it stays in the processor's cache between the two.
@@ -18,7 +18,10 @@ pub(crate) const READ_BYTES: usize = 256 * 1024;
 pub(crate) const PART: &str = ".part";
 
 /// The longest name that a folder of Linux takes, bytes.
-const NAME_BYTES_MAX: usize = 255;
+pub(crate) const NAME_BYTES_MAX: usize = 255;
+
+/// The longest end of a name that is kept when the name is cut, with its dot, bytes: longer ones tell no kind.
+const EXTENSION_BYTES_MAX: usize = 16;
 
 /// As much of a long name as is kept for what lies beside it, bytes: room stays for a digest and any suffix.
 const NAME_BYTES_KEPT: usize = 200;
@@ -43,6 +46,35 @@ pub(crate) fn beside(file: &Path, suffix: &str) -> PathBuf {
     }
     beside.extend(suffix.as_bytes());
     file.with_file_name(OsStr::from_bytes(&beside))
+}
+
+/// The nearest name to this one that a folder takes: its end stays, which tells what it is.
+pub(crate) fn fitting(name: &str) -> String {
+    let too_long = name.len().saturating_sub(NAME_BYTES_MAX);
+    if too_long == 0 {
+        return name.to_owned();
+    }
+    let end = name.rfind('.').filter(|at| name.len() - at <= EXTENSION_BYTES_MAX);
+    let (stem, end) = name.split_at(end.unwrap_or(name.len()));
+    let kept = stem.floor_char_boundary(stem.len() - too_long);
+    format!("{}{end}", stem.get(..kept).unwrap_or_default())
+}
+
+/// Locks a file that was opened by that path, for as long as it is open. Whoever had it locked before may have given
+/// it another name meanwhile: then it is not the path's any more, and nobody's to write to.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when somebody else has it.
+pub(crate) fn lock(file: &File, path: &Path) -> io::Result<()> {
+    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => io::ErrorKind::WouldBlock.into(),
+        other => io::Error::from(other),
+    })?;
+    let identity = |found: Metadata| (found.dev(), found.ino());
+    let is_still = path
+        .symlink_metadata()
+        .is_ok_and(|found| file.metadata().is_ok_and(|locked| identity(locked) == identity(found)));
+    if is_still { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
 }
 
 /// The folder that a file is in.
@@ -70,6 +102,32 @@ pub(crate) fn own() -> OpenOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_got_another_name_before_it_was_locked_is_not_the_paths_any_more() {
+        let dir = std::env::temp_dir().join(format!("longhaul-lock-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (part, whole) = (dir.join("film.part"), dir.join("film"));
+        let open = || own().write(true).create(true).truncate(false).open(&part).unwrap();
+        let mine = open();
+        lock(&mine, &part).unwrap();
+        assert_eq!(lock(&open(), &part).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let late = open();
+        std::fs::rename(&part, &whole).unwrap();
+        drop(mine);
+        assert_eq!(lock(&late, &part).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(open());
+        assert_eq!(lock(&late, &part).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_name_of_too_many_bytes_keeps_its_end() {
+        assert_eq!(fitting("film.mp4"), "film.mp4");
+        let cut = fitting(&("日".repeat(200) + ".mp4"));
+        assert!(cut.len() <= NAME_BYTES_MAX && cut.len() > 250 && cut.ends_with("日.mp4"), "{cut}");
+        assert_eq!(fitting(&"x".repeat(300)).len(), NAME_BYTES_MAX);
+    }
 
     #[test]
     fn what_lies_beside_a_file_of_a_long_name_can_be_made_and_is_its_own() {

@@ -71,16 +71,18 @@ impl Trouble {
     /// What keeps it from coming about now may pass: it was tried for long enough.
     #[must_use]
     pub fn gave_up(server: &str, why: &Failure, heard: bool) -> Self {
-        let why = match why {
-            Failure::Network(why) | Failure::Local(why) => why.clone(),
-            Failure::Refused { problem, .. } => problem.to_string(),
-        };
-        let why = why.trim_end_matches('.');
+        let said = words(why);
         let next = match heard {
             true => "The same command goes on from here when it is there again.",
             false => "Look at the address, and whether the server runs.",
         };
-        Self::new(Ending::Unreachable, format!("no answer from {server}: {why}. {next}"))
+        let message = match why {
+            Failure::Refused { .. } => format!("{server}: {said}. {next}"),
+            Failure::Network(_) | Failure::Local(_) => {
+                format!("no answer from {server}: {said}. {next}")
+            }
+        };
+        Self::new(Ending::Unreachable, message)
     }
 
     /// A send that cannot go on.
@@ -96,7 +98,7 @@ impl Trouble {
                 ),
             ),
             upload::Fault::Source(SourceError::Unreadable(why)) => {
-                Self::new(Ending::Local, format!("{path} can no longer be read: {why}"))
+                Self::new(Ending::Local, format!("{path} cannot be read: {why}"))
             }
             upload::Fault::Source(error @ SourceError::Silent { .. }) => {
                 Self::new(Ending::Local, format!("{path}: {error}"))
@@ -122,9 +124,9 @@ impl Trouble {
             401 => Self::new(
                 Ending::NotAllowed,
                 format!(
-                    "{path}: {}. {} Put a valid token into LONGHAUL_TOKEN. {}",
+                    "{path}: {}. {}. Put a valid token into LONGHAUL_TOKEN. {}",
                     problem.title,
-                    problem.detail,
+                    problem.detail.trim_end_matches('.'),
                     problem.request().unwrap_or_default()
                 )
                 .trim_end(),
@@ -133,4 +135,14 @@ impl Trouble {
             _ => Self::new(Ending::Refused, format!("{path}: {problem}")),
         }
     }
+}
+
+/// What keeps something from coming about, without the stop at its end: something may follow.
+#[must_use]
+pub fn words(why: &Failure) -> String {
+    let words = match why {
+        Failure::Network(why) | Failure::Local(why) => why.clone(),
+        Failure::Refused { problem, .. } => problem.to_string(),
+    };
+    words.trim_end_matches('.').to_owned()
 }

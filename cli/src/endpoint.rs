@@ -88,6 +88,16 @@ impl FromStr for Remote {
     }
 }
 
+impl Remote {
+    /// What its link calls it, if it is one that says so.
+    #[must_use]
+    pub fn link_name(&self) -> Option<String> {
+        let pairs = url::form_urlencoded::parse(self.link.as_ref()?.as_bytes());
+        let name = pairs.into_iter().find(|(key, _)| key == "name")?.1;
+        Some(name.into_owned())
+    }
+}
+
 impl Endpoint {
     /// Where a path of the API is there.
     ///

@@ -8,6 +8,7 @@ mod target;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::{Digest, Millis};
 use tokio::sync::watch;
 
@@ -56,10 +57,15 @@ pub async fn fetch(
     match driver.run().await {
         Ok(Some((file, path))) => {
             let path = path.display().to_string();
+            // What the server tells of the whole is not looked at here, and what nobody has looked at is not told.
+            let file = FileInfo { sha256: None, ..*file };
             report.tell(Event::Done { path: &path, url: &url, file: &file });
             Ok(())
         }
-        Ok(None) => Err((*stop.borrow()).unwrap_or(Ending::Interrupted)),
+        Ok(None) => {
+            report.tell(Event::Note("stopped; the same command goes on"));
+            Err((*stop.borrow()).unwrap_or(Ending::Interrupted))
+        }
         Err(trouble) => Err(fails(&url, &trouble)),
     }
 }

@@ -4,11 +4,11 @@ mod body;
 mod connect;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, LOCATION, RANGE};
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION, RANGE};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use longhaul_protocol::download::FetchError;
@@ -44,10 +44,19 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     token: Mutex<Token>,
     was_heard: AtomicBool,
+    was_let_in: AtomicBool,
+    when_guest: OnceLock<WhenGuest>,
+}
+
+type WhenGuest = Box<dyn Fn(&str) + Send + Sync>;
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("token", &self.token).finish_non_exhaustive()
+    }
 }
 
 /// Who asks.
@@ -67,7 +76,12 @@ impl Client {
     pub fn new(endpoint: Endpoint, token: Option<String>) -> Result<Self, TlsError> {
         let connections = connect::connections(endpoint.is_tls())?;
         let token = Mutex::new(token.map_or(Token::Nobody, Token::Users));
-        let shared = Shared { token, was_heard: AtomicBool::new(false) };
+        let shared = Shared {
+            token,
+            was_heard: AtomicBool::new(false),
+            was_let_in: AtomicBool::new(false),
+            when_guest: OnceLock::new(),
+        };
         Ok(Self { endpoint, connections, link: None, shared: Arc::new(shared) })
     }
 
@@ -89,10 +103,17 @@ impl Client {
         self.shared.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether requests carry no token yet, so that the answer to the first one may bring a guest's.
+    /// Whether the next answer may make a guest of whoever asks: there is no token, and nothing has been
+    /// answered well without one.
     #[must_use]
-    pub fn is_nobody(&self) -> bool {
-        matches!(*self.token(), Token::Nobody)
+    pub fn may_become_guest(&self) -> bool {
+        let is_nobody = matches!(*self.token(), Token::Nobody);
+        is_nobody && !self.shared.was_let_in.load(Ordering::Relaxed)
+    }
+
+    /// What is done with a guest's token as soon as it is there. The first one who says counts.
+    pub fn when_guest(&self, does: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.shared.when_guest.set(Box::new(does));
     }
 
     /// The token that the server gave to a guest.
@@ -107,8 +128,13 @@ impl Client {
     /// From now on requests carry this guest's, unless the user has one.
     pub fn is_guest(&self, given: String) {
         let mut token = self.token();
-        if !matches!(*token, Token::Users(_)) {
-            *token = Token::Guests(given);
+        if matches!(*token, Token::Users(_)) {
+            return;
+        }
+        *token = Token::Guests(given.clone());
+        drop(token);
+        if let Some(does) = self.shared.when_guest.get() {
+            does(&given);
         }
     }
 
@@ -205,8 +231,23 @@ impl Client {
     fn hears<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
         if answer.is_ok() {
             self.shared.was_heard.store(true, Ordering::Relaxed);
+            self.shared.was_let_in.store(true, Ordering::Relaxed);
         }
         answer
+    }
+
+    /// Whether whoever asks can read that file there, as far as can be told without its bytes.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn has(&self, file: &FileInfo) -> Result<bool, Failure> {
+        let request = self.request(Method::HEAD, &path::file(file.id), &[], Body::empty())?;
+        let answer = self.begin(request).await?;
+        let len = text(answer.headers(), CONTENT_LENGTH.as_str());
+        let is_it = len.and_then(|len| len.parse().ok()) == Some(file.size)
+            && text(answer.headers(), ETAG.as_str())
+                .is_some_and(|tag| tag.contains(&file.root.to_string()));
+        Ok(answer.status() == StatusCode::OK && is_it)
     }
 
     /// Begins to fetch some bytes of a file of that length.

@@ -79,7 +79,7 @@ async fn run_send(args: SendArgs, stop: watch::Receiver<Option<Ending>>) -> Resu
 }
 
 async fn run_fetch(args: FetchArgs, stop: watch::Receiver<Option<Ending>>) -> Result<(), Ending> {
-    let report = Arc::new(Report::new(style(&args.common, Printed::Nothing)));
+    let report = Arc::new(Report::new(style(&args.common, Printed::Path)));
     let endpoint = args.url.endpoint.clone();
     let client = match &args.url.link {
         Some(query) => Client::by_link(endpoint, query),

@@ -78,8 +78,8 @@ pub enum Style {
 /// What is printed on standard output of a file that is through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Printed {
-    /// Nothing.
-    Nothing,
+    /// Where it is here.
+    Path,
     /// Its address.
     Url,
     /// Its address, a tab, and its name here.

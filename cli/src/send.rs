@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use longhaul_protocol::Millis;
+use longhaul_protocol::plan::RATE_MIN;
 use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::ONE_REQUEST_MAX;
 use tokio::sync::{Semaphore, watch};
@@ -114,7 +115,7 @@ pub async fn send(
     stop: watch::Receiver<Option<Ending>>,
 ) -> Result<(), Ending> {
     let mut worst = None;
-    let (mut lists, mut taken) = (Vec::new(), None);
+    let (mut lists, mut taken): (Vec<List>, _) = (Vec::new(), None);
     for given in &order.paths {
         let (mut path, endpoint) = (given.clone(), client.endpoint().clone());
         if let Some(file) = order.stdin_as.as_ref().filter(|_| path.as_os_str() == STDIN) {
@@ -125,6 +126,13 @@ pub async fn send(
                     continue;
                 }
             }
+        }
+        if let Some(list) =
+            lists.iter().find(|list| path.canonicalize().is_ok_and(|it| it == list.whole))
+        {
+            let twice = format!("{} is given twice, and sent once", list.whole.display());
+            report.tell(Event::Note(&twice));
+            continue;
         }
         let listed = tokio::task::spawn_blocking(move || List::of(&path, &endpoint)).await;
         match listed.unwrap_or_else(|error| Err(Trouble::new(Ending::Local, error.to_string()))) {
@@ -154,6 +162,9 @@ pub async fn send(
     if let Some(token) = shared.client.guests_token() {
         shared.report.tell(Event::Guest { token: &token });
     }
+    if left.is_some() {
+        shared.report.tell(Event::Note("stopped; the same command goes on"));
+    }
     match left.or(worst) {
         Some(ending) => Err(ending),
         None => Ok(()),
@@ -173,6 +184,18 @@ fn begin(lists: &[List], client: &Client, report: &Report) {
     let files = lists.iter().map(|list| list.items.len() as u64).sum();
     let bytes = lists.iter().map(|list| list.bytes()).sum();
     report.tell(Event::Begins { files, bytes });
+    // Whoever is a guest of the server gets at what is there by this alone.
+    let journals: Vec<_> = lists.iter().map(|list| Arc::clone(&list.journal)).collect();
+    client.when_guest(move |token| journals.iter().for_each(|journal| journal.knows(token)));
+}
+
+/// How many small files go at once, and how many bytes a second each of them may take. All together they
+/// keep to what is allowed; one alone may have it all.
+fn shares(order: &Order, files: u64) -> (u32, Option<u64>) {
+    let most = files.clamp(1, u64::from(order.jobs));
+    let Some(rate) = order.rate_max else { return (order.jobs, None) };
+    let at_once = (rate / RATE_MIN).clamp(1, most);
+    (u32::try_from(at_once).unwrap_or(1), Some(rate / at_once))
 }
 
 /// A small file takes one connection, so as many go at once as there are; a larger one can fill all of
@@ -180,11 +203,16 @@ fn begin(lists: &[List], client: &Client, report: &Report) {
 async fn send_all(shared: &Arc<Shared>, lists: &[List], worst: &mut Option<Ending>) {
     let lanes = Arc::new(Semaphore::new(shared.order.jobs as usize));
     let mut sending = JoinSet::new();
+    let files = lists.iter().map(|list| list.items.len() as u64).sum();
+    let (at_once, share) = shares(&shared.order, files);
+    let small = Arc::new(Semaphore::new(at_once as usize));
     let items = lists.iter().flat_map(|list| list.items.iter().map(move |item| (list, item)));
     for (index, (list, item)) in items.enumerate() {
         // Who has no token may be made a guest by the first answer, and not by five.
-        let is_small = item.size <= ONE_REQUEST_MAX && !(index == 0 && shared.client.is_nobody());
+        let is_small = item.size <= ONE_REQUEST_MAX && !shared.client.may_become_guest();
         let wanted = if is_small { 1 } else { shared.order.jobs };
+        let turn = if is_small { Arc::clone(&small).acquire_owned().await.ok() } else { None };
+        let rate_max = if is_small { share } else { shared.order.rate_max };
         let Ok(lane) = Arc::clone(&lanes).acquire_many_owned(wanted).await else { break };
         while let Some(ended) = sending.try_join_next() {
             note(shared, ended, worst);
@@ -194,8 +222,8 @@ async fn send_all(shared: &Arc<Shared>, lists: &[List], worst: &mut Option<Endin
         }
         let (shared, journal, item) = (Arc::clone(shared), Arc::clone(&list.journal), item.clone());
         sending.spawn(async move {
-            let ended = one(&shared, &journal, index, &item).await;
-            drop(lane);
+            let ended = one(&shared, &journal, index, &item, rate_max).await;
+            drop((lane, turn));
             ended.map_err(|trouble| (item.path.clone(), trouble))
         });
     }
@@ -222,20 +250,57 @@ async fn one(
     journal: &Arc<Journal>,
     index: usize,
     item: &Item,
+    rate_max: Option<u64>,
 ) -> Result<(), Trouble> {
-    if let Some(file) = journal.file(item) {
+    let known = journal.file(item);
+    // It may be gone from there, or be somebody else's. Where nothing answers, sending finds out.
+    let is_there = match &known {
+        Some(file) => shared.client.has(file).await.unwrap_or(false),
+        None => false,
+    };
+    if let Some(file) = known.filter(|_| is_there) {
         shared.board().ends(index, Some(item.size));
         let url = shared.client.endpoint().file(file.id);
         shared.report.tell(Event::Done { path: &item.path, url: &url, file: &file });
         return Ok(());
     }
-    let driver = Driver::new(Arc::clone(shared), Arc::clone(journal), index, item)?;
+    let driver = Driver::new(Arc::clone(shared), Arc::clone(journal), index, item, rate_max)?;
     let file = driver.run().await;
     let whole = file.as_ref().ok().and_then(Option::as_ref).map(|_| item.size);
     shared.board().ends(index, whole);
     let Some(file) = file? else { return Ok(()) };
+    if file.size != item.size {
+        let told = format!(
+            "{}: the server tells of {} bytes and was sent {}",
+            item.path, file.size, item.size
+        );
+        return Err(Trouble::new(Ending::Untrusted, told));
+    }
     journal.is_through(item, &file);
     let url = shared.client.endpoint().file(file.id);
     shared.report.tell(Event::Done { path: &item.path, url: &url, file: &file });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_files_together_keep_to_the_rate_and_one_alone_may_have_all_of_it() {
+        let order = |rate_max| Order {
+            paths: Vec::new(),
+            stdin_as: None,
+            jobs: 5,
+            rate_max,
+            patience: Millis(0),
+        };
+        assert_eq!(shares(&order(None), 100), (5, None));
+        assert_eq!(shares(&order(Some(500 << 10)), 1), (1, Some(500 << 10)));
+        for rate in [RATE_MIN, 3 * RATE_MIN, 500 << 10, 1 << 30] {
+            let (at_once, share) = shares(&order(Some(rate)), 100);
+            let share = share.unwrap();
+            assert!(share >= RATE_MIN && share * u64::from(at_once) <= rate, "{rate}");
+        }
+    }
 }

@@ -361,13 +361,13 @@ impl Problem {
                 advice: PROXY_LIMIT_ADVICE.to_owned(),
                 ..problem
             },
-            404 | 410 | 500.. => Self {
+            401 | 408 | 429 => problem,
+            _ => Self {
                 title: "Something else than a Longhaul server answered".to_owned(),
                 advice: "If it goes on, look at the address, and at any proxy before the server."
                     .to_owned(),
                 ..problem
             },
-            _ => problem,
         }
     }
 }

@@ -23,8 +23,9 @@ use super::Order;
 use super::buffers::{Arriving, Buffers, add, digest, with};
 use super::target::{Place, Target};
 use crate::clock;
+use crate::disk::fitting;
 use crate::driving::{sleep_until_due, stopped};
-use crate::ending::{Ending, Trouble};
+use crate::ending::{self, Ending, Trouble};
 use crate::http::Client;
 use crate::report::{Event, Report};
 
@@ -210,7 +211,7 @@ impl Driver {
             return Ok(());
         }
         self.is_patient()?;
-        let (next_ms, why) = (until.since(clock::now()).0, why.to_string());
+        let (next_ms, why) = (until.since(clock::now()).0, ending::words(&why));
         let path = self.order.remote.endpoint.file(self.order.remote.file);
         self.report.tell(Event::Waits { path: &path, why: &why, next_ms });
         self.told = Some(until);
@@ -295,7 +296,7 @@ impl Driver {
         let named = match self.place.take() {
             Some(place) => place,
             None => {
-                let name = self.machine.file().map(|file| clean(&file.meta.name));
+                let name = self.machine.file().map(|file| self.named(&file.meta.name));
                 let folder = self.order.output.clone().unwrap_or_default();
                 Place::new(folder.join(name.unwrap_or_default()), self.order.force)
             }
@@ -309,6 +310,17 @@ impl Driver {
             drop(happens.send(Happened::Prepared(ticket, result)));
         });
         Ok(())
+    }
+
+    /// The name that it has there, or that its link gives it. It is somebody else's choice: it begins with nothing
+    /// that hides it, or that a program takes for an option.
+    fn named(&self, name: &str) -> String {
+        let given = self.order.remote.link_name();
+        let name = fitting(&clean(given.as_deref().unwrap_or(name)));
+        match name.strip_prefix(['.', '-']) {
+            Some(rest) => format!("_{rest}"),
+            None => name,
+        }
     }
 
     fn blocks(&self, does: impl FnOnce(&Target) -> Input + Send + 'static) {

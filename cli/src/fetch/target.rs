@@ -19,10 +19,10 @@ use longhaul_protocol::Digest;
 use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::download::{Record, TargetError};
 use longhaul_protocol::wire::FileInfo;
-use rustix::fs::{FallocateFlags, FlockOperation, RenameFlags, fallocate, flock, renameat_with};
+use rustix::fs::{FallocateFlags, RenameFlags, fallocate, renameat_with};
 use rustix::io::Errno;
 
-use crate::disk::{PART, READ_BYTES, beside, folder_of, own, said};
+use crate::disk::{NAME_BYTES_MAX, PART, READ_BYTES, beside, folder_of, lock, own, said};
 
 /// The longest record that is read, bytes: every second chunk of the largest file.
 const RECORD_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -39,6 +39,16 @@ pub(super) struct Place {
     part: PathBuf,
     record: PathBuf,
     force: bool,
+}
+
+/// What lies where a record would.
+enum Noted {
+    Nothing,
+    /// An unfinished fetch has begun, and come to nothing yet.
+    Mark,
+    Record(Box<Record>),
+    /// Somebody else's.
+    Foreign,
 }
 
 /// An open `NAME.part`.
@@ -66,6 +76,18 @@ impl Place {
             let folder = folder.display();
             return Some(format!("{folder} is no folder; make it first, or name another with -o"));
         }
+        let name = self.whole.file_name().unwrap_or_default();
+        if name.len() > NAME_BYTES_MAX {
+            let len = name.len();
+            return Some(format!(
+                "a name has at most {NAME_BYTES_MAX} bytes, and that of -o has {len}; name another"
+            ));
+        }
+        let found = self.whole.symlink_metadata().ok()?;
+        if self.force && !found.is_file() && !found.is_symlink() {
+            let whole = self.whole.display();
+            return Some(format!("{whole} is no file, and is not replaced; name another with -o"));
+        }
         self.is_taken().then(|| taken(&self.whole))
     }
 
@@ -76,20 +98,42 @@ impl Place {
 
     /// What an earlier session left; `None` for whatever cannot be read.
     pub(super) fn record(&self) -> Option<Record> {
-        let is_short = self.record.metadata().ok()?.len() <= RECORD_BYTES_MAX;
-        let text = is_short.then(|| std::fs::read(&self.record).ok()).flatten()?;
-        self.part.is_file().then(|| serde_json::from_slice(&text).ok()).flatten()
+        match self.noted() {
+            Noted::Record(record) if self.part.is_file() => Some(*record),
+            _ => None,
+        }
+    }
+
+    /// What lies where a record would.
+    fn noted(&self) -> Noted {
+        let Ok(found) = self.record.symlink_metadata() else { return Noted::Nothing };
+        // Nobody writes to a pipe that has this name.
+        if !found.is_file() || found.len() > RECORD_BYTES_MAX {
+            return Noted::Foreign;
+        }
+        match std::fs::read(&self.record) {
+            Ok(text) if text.is_empty() => Noted::Mark,
+            Ok(text) => serde_json::from_slice(&text).map_or(Noted::Foreign, Noted::Record),
+            Err(_) => Noted::Foreign,
+        }
     }
 
     /// Makes the target, with room for so many bytes.
     pub(super) fn prepare(&self, len: u64, keep: bool) -> Result<Target, TargetError> {
-        let is_known = self.record.symlink_metadata().is_ok();
+        let is_known = match self.noted() {
+            Noted::Foreign => return Err(foreign(&self.record)),
+            Noted::Nothing if self.new_record().symlink_metadata().is_ok() => {
+                return Err(foreign(&self.new_record()));
+            }
+            Noted::Nothing => false,
+            Noted::Mark | Noted::Record(_) => true,
+        };
         let file =
             own().read(true).write(true).create(is_known).create_new(!is_known).open(&self.part);
         let file = file.map_err(|error| self.trouble(&error))?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => TargetError::Busy(self.whole.display().to_string()),
-            other => self.trouble(&other.into()),
+        lock(&file, &self.part).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => TargetError::Busy(self.whole.display().to_string()),
+            _ => self.trouble(&error),
         })?;
         let reserved = reserve(&file, len, keep).map_err(|error| self.trouble(&error));
         if reserved.is_err() && !keep {
@@ -106,9 +150,13 @@ impl Place {
         drop((!is_known).then(|| own().write(true).create_new(true).open(&self.record)));
     }
 
+    fn new_record(&self) -> PathBuf {
+        self.record.with_extension("json.new")
+    }
+
     /// Writes the record so that there is always a whole one.
     pub(super) fn save(&self, record: &Record) -> io::Result<()> {
-        let new = self.record.with_extension("json.new");
+        let new = self.new_record();
         // What a kill has left of it, or somebody else has put there.
         drop(std::fs::remove_file(&new));
         let mut file = own().write(true).create_new(true).open(&new)?;
@@ -138,12 +186,17 @@ impl Place {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 TargetError::Denied(format!("{path} may not be written here"))
             }
-            ErrorKind::AlreadyExists => TargetError::Failed(format!(
-                "{path} is there already, and not from an unfinished fetch; move it away, or name another file with -o"
-            )),
+            ErrorKind::AlreadyExists => foreign(&self.part),
             _ => TargetError::Failed(format!("{path}: {}", said(error))),
         }
     }
+}
+
+fn foreign(path: &Path) -> TargetError {
+    TargetError::Failed(format!(
+        "{} is there already, and not from an unfinished fetch; move it away, or name another file with -o",
+        path.display()
+    ))
 }
 
 /// Room is had before the first byte comes, so that a disk that is too small says so at once.

@@ -38,14 +38,18 @@ impl Terminal {
                 self.say(&format!("longhaul: {path}: {why}; trying again in {seconds} s"));
             }
             Event::Note(note) => self.say(&format!("longhaul: {note}")),
-            Event::Guest { token } => self.say(&format!(
-                "longhaul: you are a guest there; this gets at what you sent: LONGHAUL_TOKEN={token}"
-            )),
+            // Without it nobody gets at what was sent: as good as a result.
+            Event::Guest { token } => {
+                let told = format!(
+                    "longhaul: you are a guest there; this gets at what you sent: LONGHAUL_TOKEN={token}"
+                );
+                self.bar.suspend(|| eprintln!("{}", shown(&told)));
+            }
             Event::Failed { trouble, .. } => {
                 self.bar.suspend(|| eprintln!("longhaul: {}", shown(&trouble.message)));
             }
             Event::Done { path, url, .. } => match self.result {
-                Printed::Nothing => {}
+                Printed::Path => self.print(&shown(path)),
                 Printed::Url => self.print(url),
                 Printed::UrlAndPath => self.print(&format!("{url}\t{}", shown(path))),
             },

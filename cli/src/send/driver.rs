@@ -23,7 +23,7 @@ use super::list::Item;
 use super::source::Source;
 use crate::clock;
 use crate::driving::{sleep_until_due, stopped};
-use crate::ending::Trouble;
+use crate::ending::{self, Trouble};
 use crate::http::{Body, Client};
 use crate::report::Event;
 
@@ -49,6 +49,8 @@ pub(super) struct Driver {
     buffers: Buffers,
     calls: BTreeMap<Ticket, AbortHandle>,
     patience: Patience,
+    /// This file's share of what all may take, bytes a second.
+    rate_max: Option<u64>,
     /// The wait that was told last.
     told: Option<Millis>,
     happens: UnboundedSender<Happened>,
@@ -62,6 +64,7 @@ impl Driver {
         journal: Arc<Journal>,
         index: usize,
         item: &Item,
+        rate_max: Option<u64>,
     ) -> Result<Self, Trouble> {
         let fault = longhaul_protocol::upload::Fault::Source;
         let source = Source::open(&item.source, item.stamp)
@@ -98,6 +101,7 @@ impl Driver {
             buffers: Buffers::default(),
             calls: BTreeMap::new(),
             patience,
+            rate_max,
             told: None,
             happens,
             happened,
@@ -108,7 +112,7 @@ impl Driver {
     pub(super) async fn run(mut self) -> Result<Option<Box<FileInfo>>, Trouble> {
         let mut stop = self.shared.stop.clone();
         let mut tick = tokio::time::interval(self.shared.report.interval());
-        let bytes_per_second = self.shared.order.rate_max;
+        let bytes_per_second = self.rate_max;
         self.machine.handle(clock::now(), Input::RateMax { bytes_per_second });
         loop {
             while let Some(action) = self.machine.poll(clock::now()) {
@@ -172,7 +176,7 @@ impl Driver {
         let progress = self.machine.progress(clock::now());
         self.is_patient(progress.acknowledged.saturating_add(progress.in_flight))?;
         let next_ms = until.since(clock::now()).0;
-        let (path, why) = (&self.item.path, why.to_string());
+        let (path, why) = (&self.item.path, ending::words(&why));
         self.shared.report.tell(Event::Waits { path, why: &why, next_ms });
         self.told = Some(until);
         Ok(())
@@ -235,8 +239,7 @@ impl Driver {
                 tell(&self.happens, Input::Renewed { ticket, is_fresh: false });
             }
             Action::Save(record) => {
-                let guests = self.shared.client.guests_token();
-                self.journal.goes_on(&self.item, record, guests);
+                self.journal.goes_on(&self.item, record);
             }
             // What is through is noted by whoever waits for it; what is gone is found out again.
             Action::Forget => {}

@@ -6,22 +6,20 @@
 //! file one: what the server holds is compared with the file by digests all the same.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use longhaul_protocol::Digest;
 use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::list::Item;
 use super::source::Stamp;
-use crate::disk::{beside, own, said};
+use crate::disk::{beside, lock, own, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
 
@@ -30,7 +28,7 @@ pub(super) const SUFFIX: &str = "longhaul";
 /// What its first line says it is.
 const JOURNAL_VERSION: u32 = 1;
 /// How its first line begins.
-const BEGINS: &[u8; 12] = b"{\"longhaul\":";
+const BEGINS: &[u8] = b"{\"longhaul\":1,\"to\":\"";
 
 /// The first line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +36,8 @@ struct Head {
     longhaul: u32,
     /// The server.
     to: String,
+    /// The journal's own: a copy, and one that came out of somebody's archive, is no journal of this run's.
+    inode: u64,
     /// Random: what the keys of requests are made of, so that a request of the next run is known as the
     /// same.
     key: String,
@@ -108,25 +108,29 @@ impl Journal {
     fn open(path: &Path, endpoint: &Endpoint) -> io::Result<Self> {
         // It may hold a guest's token.
         let file = own().read(true).append(true).create(true).mode(0o600).open(path)?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => io::Error::from(io::ErrorKind::WouldBlock),
-            other => other.into(),
-        })?;
-        if !is_journal(&file)? {
+        lock(&file, path)?;
+        let found = file.metadata()?;
+        if !is_journal(&file)? || !is_own(&found) {
             return Err(io::Error::other("it is there already and none of longhaul's"));
         }
         let mut lines = BufReader::new(&file).split(b'\n').map_while(Result::ok);
         let head = lines.next().and_then(|line| serde_json::from_slice::<Head>(&line).ok());
-        let head =
-            head.filter(|head| head.longhaul == JOURNAL_VERSION && head.to == endpoint.as_str());
-        let was_there = file.metadata()?.len() > 0;
+        let is_ours = |head: &Head| {
+            (head.longhaul, head.to.as_str(), head.inode)
+                == (JOURNAL_VERSION, endpoint.as_str(), found.ino())
+        };
+        let head = head.filter(is_ours);
+        let was_there = found.len() > 0;
         let mut state = State { is_empty: true, was_there, ..State::default() };
         if head.is_some() {
             lines.for_each(|line| state.read(&line));
         }
         let key = match head {
             Some(head) => head.key,
-            None => begin(&file, endpoint)?,
+            None => begin(&file, found.ino(), endpoint).inspect_err(|_| {
+                // Nothing of use is in it.
+                drop(std::fs::remove_file(path));
+            })?,
         };
         state.file = Some(file);
         Ok(Self { path: path.to_owned(), key, state: Mutex::new(state) })
@@ -172,10 +176,9 @@ impl Journal {
     }
 
     /// An upload of it goes on.
-    pub(super) fn goes_on(&self, item: &Item, record: Record, token: Option<String>) {
+    pub(super) fn goes_on(&self, item: &Item, record: Record) {
         let path = item.path.clone();
         self.add(&Line::Upload { path, stamp: item.stamp, record });
-        self.knows(token);
     }
 
     /// It is a file there.
@@ -184,11 +187,11 @@ impl Journal {
         self.add(&Line::File { path, stamp, file: Box::new(file.clone()) });
     }
 
-    fn knows(&self, token: Option<String>) {
-        let is_new = token != self.state().token;
-        if let Some(token) = token.filter(|_| is_new) {
-            self.add(&Line::Token(token.clone()));
-            self.state().token = Some(token);
+    /// The server has made a guest of who has no token.
+    pub(super) fn knows(&self, token: &str) {
+        if self.token().as_deref() != Some(token) {
+            self.add(&Line::Token(token.to_owned()));
+            self.state().token = Some(token.to_owned());
         }
     }
 
@@ -238,21 +241,23 @@ impl State {
     }
 }
 
-/// Whether it begins as one does, or is empty: a kill may have torn its first line.
+/// Whether it begins as one does, as far as it goes: a kill may have torn its first line.
 pub(super) fn is_journal(file: &File) -> io::Result<bool> {
     let mut begins = [0; BEGINS.len()];
-    match file.read_exact_at(&mut begins, 0) {
-        Ok(()) => Ok(begins == *BEGINS),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(file.metadata()?.len() == 0),
-        Err(error) => Err(error),
-    }
+    let read = file.read_at(&mut begins, 0)?;
+    Ok(BEGINS.starts_with(begins.get(..read).unwrap_or_default()))
 }
 
-fn begin(mut file: &File, endpoint: &Endpoint) -> io::Result<String> {
+/// Whether it is this user's, and nobody else may read or write it: it says where files go, and whose they are there.
+fn is_own(found: &Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0
+}
+
+fn begin(mut file: &File, inode: u64, endpoint: &Endpoint) -> io::Result<String> {
     file.set_len(0)?;
     let key = random_key();
-    let head =
-        Head { longhaul: JOURNAL_VERSION, to: endpoint.as_str().to_owned(), key: key.clone() };
+    let to = endpoint.as_str().to_owned();
+    let head = Head { longhaul: JOURNAL_VERSION, to, inode, key: key.clone() };
     let mut text = serde_json::to_string(&head)?;
     text.push('\n');
     file.write_all(text.as_bytes())?;

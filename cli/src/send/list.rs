@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ use crate::endpoint::Endpoint;
 /// What one argument comes to.
 #[derive(Debug)]
 pub(super) struct List {
+    /// The argument, wherever it leads.
+    pub(super) whole: PathBuf,
     pub(super) journal: Arc<Journal>,
     pub(super) items: Vec<Item>,
     /// What was passed over, and why.
@@ -61,7 +64,7 @@ impl List {
         }
         let (journal, trouble) = Journal::beside(&whole, endpoint)?;
         notes.extend(trouble);
-        Ok(Self { journal: Arc::new(journal), items, notes, troubles })
+        Ok(Self { whole, journal: Arc::new(journal), items, notes, troubles })
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -97,6 +100,10 @@ fn below(
             continue;
         }
         if has_suffix(entry.file_name()) && is_ours(entry.path()) {
+            notes.push(format!(
+                "passed over, because longhaul notes there how far it is: {}",
+                entry.path().display()
+            ));
             continue;
         }
         let relative = entry.path().strip_prefix(above).unwrap_or(entry.path());
@@ -114,12 +121,18 @@ fn has_suffix(name: &OsStr) -> bool {
 
 /// Whether it is what a run has left. What cannot be read is not, and is told when it is to be sent.
 fn is_ours(path: &Path) -> bool {
-    File::open(path).and_then(|file| is_journal(&file)).unwrap_or(false)
+    let is_ours = |file: File| Ok(file.metadata()?.len() > 0 && is_journal(&file)?);
+    File::open(path).and_then(is_ours).unwrap_or(false)
 }
 
 impl Item {
     fn new(source: PathBuf, relative: Option<&Path>) -> std::io::Result<Self> {
         let found = source.metadata()?;
+        if found.len() == 0 && File::open(&source)?.read(&mut [0])? > 0 {
+            return Err(std::io::Error::other(
+                "it calls itself empty and is not: send a copy of what it says",
+            ));
+        }
         let name = source.file_name().unwrap_or(source.as_os_str()).to_string_lossy();
         let relative = relative.map(|path| path.to_string_lossy().into_owned());
         let guess = mime_guess::from_path(&source).first_raw().unwrap_or_default();

@@ -20,19 +20,23 @@ pub(super) struct Stamp {
     size: u64,
     /// Seconds and nanoseconds since 1970.
     modified: (i64, i64),
+    /// The same, of anything about it: nobody puts this one back.
+    changed: (i64, i64),
     inode: u64,
+    device: u64,
 }
 
 impl Stamp {
     pub(super) fn of(found: &Metadata) -> Self {
         let modified = (found.mtime(), found.mtime_nsec());
-        Self { size: found.len(), modified, inode: found.ino() }
+        let changed = (found.ctime(), found.ctime_nsec());
+        Self { size: found.len(), modified, changed, inode: found.ino(), device: found.dev() }
     }
 
     /// For the key of a request.
     pub(super) fn to_text(self) -> String {
-        let Self { size, modified: (seconds, nanos), inode } = self;
-        format!("{size} {seconds} {nanos} {inode}")
+        let Self { size, modified, changed, inode, device } = self;
+        format!("{size} {modified:?} {changed:?} {inode} {device}")
     }
 }
 

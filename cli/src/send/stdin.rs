@@ -7,13 +7,15 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{CWD, FileType, RenameFlags, fstat, renameat_with, stat};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-use crate::disk::{PART, beside, folder_of, own, said};
+use crate::disk::{PART, beside, folder_of, lock, own, said};
 use crate::ending::{Ending, Trouble};
 use crate::endpoint::Endpoint;
 
@@ -23,6 +25,8 @@ use super::journal::Journal;
 pub const STDIN: &str = "-";
 
 const FOREIGN: &str = "it is there already, and not of a send that was stopped; move it away, or give what comes another name";
+const NOTHING: &str =
+    "`-` is what comes through a pipe, and there is none: standard input is closed or /dev/null";
 const TAKEN: &str = "it is there already; what comes through the pipe needs a name of its own";
 const FETCHED: &str =
     "a fetch of that name is not finished; finish it, or give what comes another name";
@@ -42,6 +46,15 @@ impl Taken {
     ) -> Result<Self, Trouble> {
         if file.symlink_metadata().is_ok() {
             return Err(Trouble::at(file, TAKEN));
+        }
+        if file.as_os_str().as_bytes().ends_with(b"/") {
+            return Err(Trouble::at(
+                file,
+                "this is the name of a folder; give what comes a name in it",
+            ));
+        }
+        if is_nothing() {
+            return Err(Trouble::new(Ending::Local, NOTHING));
         }
         let (journal, _) = Journal::beside(file, endpoint)?;
         let part = Part::open(file, journal.was_there()).inspect_err(|_| {
@@ -89,6 +102,18 @@ impl Taken {
     }
 }
 
+/// Whether there is no standard input: a program that is begun without one is given `/dev/null`.
+fn is_nothing() -> bool {
+    let device = |found: rustix::io::Result<rustix::fs::Stat>| {
+        found
+            .ok()
+            .filter(|found| FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice)
+            .map(|found| found.st_rdev)
+    };
+    let null = device(stat("/dev/null"));
+    null.is_some() && device(fstat(io::stdin())) == null
+}
+
 /// `NAME.part`, which nobody else writes: one of `fetch` has the same name and the same lock.
 struct Part {
     path: PathBuf,
@@ -107,16 +132,18 @@ impl Part {
             io::ErrorKind::AlreadyExists => Trouble::at(&path, FOREIGN),
             _ => Trouble::at(&path, said(&error)),
         })?;
-        flock(&out, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => Trouble::at(&path, FETCHED),
-            other => Trouble::at(&path, said(&other.into())),
+        lock(&out, &path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Trouble::at(&path, FETCHED),
+            _ => Trouble::at(&path, said(&error)),
         })?;
         Ok(Self { path, out })
     }
 
     fn take_down(mut self) -> Result<Self, Trouble> {
         let taken = self.out.set_len(0).and_then(|()| {
-            io::copy(&mut io::stdin().lock(), &mut self.out)?;
+            // Read past the standard library, which takes one that is closed for one that has ended.
+            let mut pipe = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+            io::copy(&mut pipe, &mut self.out)?;
             self.out.sync_all()
         });
         match taken {

@@ -1,13 +1,13 @@
 //! What has a name that longhaul would use, and is somebody else's: it is told and stays as it is.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use longhaul_tests::files::{Folder, sha256};
-use longhaul_tests::terminal::run;
+use longhaul_tests::files::Folder;
+use longhaul_tests::terminal::{Said, longhaul, run, start_as};
 
-use super::{CHUNK, only_file, server};
+use super::{CHUNK, server};
 
 const PRECIOUS: &str = "precious";
 
@@ -23,6 +23,13 @@ fn is_as_it_was(folder: &Folder, names: [&str; 2]) {
         assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), PRECIOUS, "{name}");
     }
     assert_eq!(fs::read_to_string(folder.path().join("elsewhere")).unwrap(), PRECIOUS);
+}
+
+/// Sends what comes through a pipe, which is nothing.
+async fn piped(name: &Path, to: &str) -> Said {
+    let (reader, _) = std::io::pipe().unwrap();
+    let mut command = longhaul(["send", "-", "--name", text(name), "--to", to]);
+    start_as(command.stdin(reader)).ends().await
 }
 
 fn text(path: &Path) -> &str {
@@ -50,11 +57,18 @@ async fn in_a_folder_it_is_sent_like_any_other_file() {
     fs::create_dir(&trip).unwrap();
     let notes = trip.join("notes.longhaul");
     fs::write(&notes, PRECIOUS).unwrap();
+    fs::write(trip.join("empty.longhaul"), "").unwrap();
+    fs::write(trip.join("settings.longhaul"), "{\"longhaul\": true}").unwrap();
     // That is one, of a run that was killed.
     fs::write(trip.join("film.longhaul"), b"{\"longhaul\":1,\"to\":\"http://").unwrap();
-    run(["send", text(&trip), "--to", &server.origin()]).await.good();
-    let (info, digest) = only_file(&server).await;
-    assert_eq!((info.meta.name.as_str(), digest), ("notes.longhaul", sha256(&notes)));
+    let said = run(["send", text(&trip), "--to", &server.origin()]).await;
+    assert_eq!(said.good().lines().count(), 3, "{said:?}");
+    assert!(said.err.contains("passed over") && said.err.contains("film.longhaul"), "{said:?}");
+    let files = server.api().files().await;
+    let mut names: Vec<_> = files.iter().map(|file| file.meta.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["empty.longhaul", "notes.longhaul", "settings.longhaul"]);
+    assert!(files.iter().any(|file| file.size == notes.metadata().unwrap().len()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,23 +93,56 @@ async fn a_part_that_no_fetch_has_left_is_not_written_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_no_fetch_has_left_is_not_taken_for_one() {
+    let (server, folder) = (server().await, Folder::new());
+    let sent = folder.random("film.mp4", CHUNK, 43);
+    let address = run(["send", text(&sent), "--to", &server.origin()]).await.good().to_owned();
+    for name in ["a.part.json", "b.part.json.new"] {
+        fs::write(folder.path().join(name), PRECIOUS).unwrap();
+    }
+    let pipe = folder.path().join("c.part.json");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    for name in ["a", "b", "c"] {
+        let said = run(["fetch", &address, "-o", text(&folder.path().join(name))]).await;
+        assert!(said.code == Some(3) && said.err.contains("is there already"), "{said:?}");
+    }
+    for name in ["a.part.json", "b.part.json.new"] {
+        assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), PRECIOUS);
+    }
+    // Nor is what is no file ever replaced.
+    for output in [pipe, folder.path().to_owned()] {
+        let said = run(["fetch", &address, "--force", "-o", text(&output)]).await;
+        assert!(said.code == Some(3) || output.is_dir(), "{said:?}");
+        assert!(!output.is_file());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_through_a_pipe_is_not_written_over_what_no_pipe_has_left_nor_where_a_link_leads()
  {
     let (server, folder) = (server().await, Folder::new());
     lay(&folder, "song.mp3.part", "film.mp4.part");
     for name in ["song.mp3", "film.mp4"] {
         let target = folder.path().join(name);
-        let said = run(["send", "-", "--name", text(&target), "--to", &server.origin()]).await;
+        let said = piped(&target, &server.origin()).await;
         assert_eq!(said.code, Some(3), "{said:?}");
         assert!(said.err.contains(".part: it is there already"), "{said:?}");
         assert!(!folder.path().join(format!("{name}.longhaul")).exists());
     }
     is_as_it_was(&folder, ["song.mp3.part", "film.mp4.part"]);
     // Nor where one leads that was put there after a run that was killed.
-    fs::write(folder.path().join("film.mp4.longhaul"), b"{\"longhaul\":1,\"to\":\"http://")
-        .unwrap();
+    let journal = folder.path().join("film.mp4.longhaul");
+    fs::write(&journal, b"{\"longhaul\":1,\"to\":\"http://").unwrap();
+    fs::set_permissions(&journal, fs::Permissions::from_mode(0o600)).unwrap();
     let target = folder.path().join("film.mp4");
-    let said = run(["send", "-", "--name", text(&target), "--to", &server.origin()]).await;
+    let said = piped(&target, &server.origin()).await;
     assert!(said.code == Some(3) && said.err.contains("it is a link"), "{said:?}");
     is_as_it_was(&folder, ["song.mp3.part", "film.mp4.part"]);
 }

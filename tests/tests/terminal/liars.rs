@@ -93,6 +93,26 @@ async fn other_bytes_than_the_manifest_says_are_never_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_the_whole_and_nobody_has_looked_at_is_not_passed_on() {
+    let bytes = random_bytes(5, 3);
+    let mut page = manifest(FILE, CHUNK, &bytes);
+    page.file.sha256 = Some(Digest::of(b"another"));
+    let json = serde_json::to_vec(&page).unwrap();
+    let page = answer("200 OK", "content-type: application/json\r\n", &json);
+    let chunk = answer("206 Partial Content", "content-range: bytes 0-4/5\r\n", &bytes);
+    let origin = fake(
+        move |request| {
+            if request.contains("/manifest") { page.clone() } else { chunk.clone() }
+        },
+    );
+    let (url, folder) = (format!("{}/v1/files/{FILE}", origin.await), Folder::new());
+    let target = folder.path().join("x");
+    let said = run(["fetch", &url, "--json", "-o", target.to_str().unwrap()]).await;
+    said.good();
+    assert!(said.events("done")[0]["file"].get("sha256").is_none(), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_ranges_than_were_asked_for_are_damage_and_no_server_that_is_away() {
     let bytes = random_bytes(5, 3);
     let page = manifest(FILE, CHUNK, &bytes);

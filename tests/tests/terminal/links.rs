@@ -65,14 +65,17 @@ async fn a_file_is_fetched_and_verified_by_a_link_without_a_token() {
     let said = run(["fetch", plain, "-o", target]).await;
     assert_eq!(said.code, Some(4), "without it nothing is to be had: {said:?}");
     let said = run(["fetch", &link, "-o", target]).await;
-    assert_eq!(said.good(), "");
+    assert_eq!(said.good(), target);
+    let here = Folder::new();
+    let said = run(["fetch", &link, "-o", here.path().to_str().unwrap()]).await;
+    assert!(said.good().ends_with("/other name.mp4"), "what the link calls it: {said:?}");
     assert_eq!(sha256(&stage.target()), sha256(&stage.source));
     let requests = stage.server.requests();
     let asked = |end: &str| {
         let ok = |status: Option<u16>| status.is_some_and(|status| status < 300);
         requests.iter().filter(|it| it.path.ends_with(end) && ok(it.status)).count()
     };
-    assert_eq!(asked("/manifest"), 1, "its digests came by the link too");
+    assert_eq!(asked("/manifest"), 2, "its digests came by the link too");
 }
 
 /// Whoever made the link may have made it to be sent somebody's token.

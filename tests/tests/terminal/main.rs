@@ -11,6 +11,7 @@
 mod fetch;
 mod folders;
 mod foreign;
+mod guests;
 mod liars;
 mod limits;
 mod links;

@@ -79,6 +79,28 @@ async fn names_as_long_as_they_may_be_go_there_and_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_that_others_chose_hide_nothing_and_fit_a_disk() {
+    let (server, folder) = (server().await, Folder::new());
+    let here = folder.path().join("here");
+    fs::create_dir(&here).unwrap();
+    for (name, given) in [
+        (".bashrc".to_owned(), "_bashrc".to_owned()),
+        ("-rf".to_owned(), "_rf".to_owned()),
+        ("日".repeat(200) + ".txt", "日".repeat(83) + ".txt"),
+    ] {
+        let reply = server.api().create(&name, 0).await.unwrap();
+        let upload: longhaul_protocol::wire::UploadStatus = reply.json();
+        let root = longhaul_protocol::digest::root([]);
+        server.api().seal(upload.id, root).await.unwrap();
+        let files = server.api().files().await;
+        let file = files.iter().find(|file| file.meta.name == name).unwrap();
+        let url = format!("{}/v1/files/{}", server.origin(), file.id);
+        let said = run(["fetch", &url, "-o", here.to_str().unwrap()]).await;
+        assert_eq!(said.good(), here.join(&given).to_str().unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_is_not_there_is_told_before_the_first_byte() {
     let (server, folder) = (server().await, Folder::new());
     let file = folder.random("x", 5, 1);

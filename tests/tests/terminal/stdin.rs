@@ -1,7 +1,9 @@
 //! What comes through a pipe, which can be read once.
 
+use std::fs::File;
 use std::io::{PipeWriter, Write as _, pipe};
 use std::path::Path;
+use std::process::Stdio;
 
 use longhaul_protocol::Digest;
 use longhaul_tests::files::{Folder, random_bytes, sha256};
@@ -88,6 +90,21 @@ async fn who_is_stopped_before_the_end_of_the_pipe_sends_no_half_of_it() {
         }
     }
     assert!(server.api().files().await.is_empty() && server.api().uploads().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_pipe_no_empty_file_is_sent() {
+    let (server, folder) = (server().await, Folder::new());
+    let name = folder.path().join("film.mp4");
+    let args = ["send", "-", "--name", name.to_str().unwrap(), "--to", &server.origin()]
+        .map(str::to_owned);
+    let nothing = || Stdio::from(File::open("/dev/null").unwrap());
+    let unreadable = || Stdio::from(File::create(folder.path().join("written to")).unwrap());
+    for stdin in [nothing(), unreadable()] {
+        let said = start_as(longhaul(&args).stdin(stdin)).ends().await;
+        assert_eq!(said.code, Some(3), "{said:?}");
+    }
+    assert!(server.api().files().await.is_empty() && names(&folder) == ["written to"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
