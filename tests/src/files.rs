@@ -77,10 +77,21 @@ pub fn append(path: &Path, len: u64, seed: u64) {
 /// Writes other bytes into a file, at an offset, and leaves its length and its times as they were:
 /// nothing but the bytes tells it from what it was.
 pub fn change_unnoticed(path: &Path, offset: u64, len: u64, seed: u64) {
+    unnoticed(path, |file| {
+        file.seek(SeekFrom::Start(offset)).expect("the offset");
+        write_random(file, len, seed);
+    });
+}
+
+/// The same with a text as long as the file.
+pub fn replace_unnoticed(path: &Path, text: &str) {
+    unnoticed(path, |file| file.write_all(text.as_bytes()).expect("it is written"));
+}
+
+fn unnoticed(path: &Path, change: impl FnOnce(&mut File)) {
     let before = path.metadata().expect("the file to change");
     let mut file = OpenOptions::new().write(true).open(path).expect("the file to change");
-    file.seek(SeekFrom::Start(offset)).expect("the offset");
-    write_random(&mut file, len, seed);
+    change(&mut file);
     let times = FileTimes::new()
         .set_modified(before.modified().expect("its time"))
         .set_accessed(before.accessed().expect("its time"));

@@ -4,12 +4,17 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
 
 use longhaul_protocol::ProblemCode;
 use longhaul_protocol::wire::{FileInfo, SealRequest, UploadStatus, path};
 
 use crate::support::{Connection, Request, Server, chunk, create_request};
+
+/// For a server to stop in, whatever else the machine does.
+const STOPPED: Duration = Duration::from_secs(60);
 
 pub fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
@@ -27,10 +32,20 @@ pub fn start(mut command: Command) -> (Child, SocketAddr) {
     (child, address.trim_end().parse().unwrap())
 }
 
+/// Tells it to stop, and waits until it has; one that goes on is killed.
 pub fn terminate(child: Child) -> Output {
     let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    child.wait_with_output().unwrap()
+    let signal = move |name: &str| Command::new("kill").args([name, &id]).status().unwrap();
+    assert!(signal("-TERM").success());
+    let (ended, waits) = channel::<()>();
+    let watcher = thread::spawn(move || {
+        let goes_on = waits.recv_timeout(STOPPED) == Err(RecvTimeoutError::Timeout);
+        goes_on.then(|| signal("-KILL"))
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    assert!(watcher.join().unwrap().is_none(), "it does not stop: {output:?}");
+    output
 }
 
 pub fn refused(command: &mut Command) -> String {
@@ -106,9 +121,9 @@ fn a_chunk_in_flight_may_finish_while_it_stops() {
     let upload: UploadStatus = connection.send(create).ok(201);
     connection.send_head(&chunk(upload.id, 0, b"hello").header("content-length", "5"));
     connection.write(b"hel").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    let stopping = std::thread::spawn(move || terminate(child));
-    std::thread::sleep(Duration::from_millis(200));
+    thread::sleep(Duration::from_millis(200));
+    let stopping = thread::spawn(move || terminate(child));
+    thread::sleep(Duration::from_millis(200));
     assert!(std::net::TcpStream::connect(address).is_err(), "no new connection is taken");
     connection.write(b"lo").unwrap();
     assert_eq!(connection.answer("POST").status, 204);
@@ -130,7 +145,7 @@ fn what_was_held_when_it_was_killed_is_held_when_it_starts_again() {
     assert_eq!(connection.send(chunk(upload.id, 0, b"hello").body(b"hello")).status, 204);
     let ask = Request::new("GET", &path::upload(upload.id));
     for _ in 0..100 {
-        std::thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
         let status: UploadStatus = connection.send(ask.clone()).ok(200);
         if status.holding.held.to_string() == "0" {
             break;

@@ -77,6 +77,12 @@ impl Proxy {
         Self { addr, shared, accepting }
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// Its origin, `http://127.0.0.1:<port>`.
     #[must_use]
     pub fn origin(&self) -> String {

@@ -1,5 +1,6 @@
 //! A real Caddy before the server, by the sample in `docs/front/Caddyfile`.
 
+use longhaul_tests::proxy::Harm;
 use tokio::process::Command;
 
 use crate::curl::curl;
@@ -51,4 +52,21 @@ async fn files_go_through_caddy_by_http_2() {
 async fn files_go_through_caddy_over_a_unix_socket() {
     let front = Front::start_over(Over::Unix, |place| ("caddy", command(place, &[]))).await;
     front.carries_files().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_waits_while_caddy_waits_in_vain_for_its_server() {
+    let patience =
+        "flush_interval -1\n\t\ttransport http {\n\t\t\tresponse_header_timeout 2s\n\t\t}\n";
+    let front = caddy(&[("flush_interval -1\n", patience)]).await;
+    front.waits_for_a_server_that_does_not_answer().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_goes_on_that_is_cut_behind_caddy() {
+    for how in [Harm::Close, Harm::Reset] {
+        let start = |place: &Place<'_>| ("caddy", command(place, &[]));
+        let front = Front::start_over(Over::Line, start).await;
+        front.a_download_goes_on_that_is_cut_behind_it(how).await;
+    }
 }

@@ -9,9 +9,11 @@ use longhaul_tests::authority::{Authority, Certified};
 use longhaul_tests::files::{Folder, MIB, random_bytes};
 use longhaul_tests::page::{Page, Row, UPLOAD};
 use longhaul_tests::process::Process;
+use longhaul_tests::proxy::{Fault, Harm, Hold, Proxy, Way};
 use longhaul_tests::server::{Options, Server, free_port};
-use longhaul_tests::terminal::Said;
+use longhaul_tests::terminal::{Running, Said, longhaul, start_as};
 use longhaul_tests::wait;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
 use crate::curl::{curl, only_file};
@@ -19,6 +21,10 @@ use crate::tls::{trusting, trusting_browser};
 
 /// How long a proxy may take to listen.
 const START: Duration = Duration::from_secs(20);
+/// Longer than any try waits for the next.
+pub(crate) const BACK: Duration = Duration::from_secs(60);
+/// After how many bytes each connection between a proxy and the server ends: in the middle of a chunk.
+const CUT_AT: u64 = 5 * MIB + 12_345;
 
 /// A server, and a proxy before it.
 pub(crate) struct Front {
@@ -26,6 +32,7 @@ pub(crate) struct Front {
     pub(crate) authority: Authority,
     certified: Certified,
     _proxy: Process,
+    line: Option<Proxy>,
     folder: Folder,
     pub(crate) origin: String,
 }
@@ -46,6 +53,8 @@ pub(crate) struct Place<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum Over {
     Port,
+    /// That of a line that can be cut.
+    Line,
     Unix,
 }
 
@@ -72,18 +81,22 @@ impl Front {
     ) -> Self {
         let (authority, folder) = (Authority::new(), Folder::new());
         let (trusted, socket) = match over {
-            Over::Port => ("127.0.0.1", None),
+            Over::Port | Over::Line => ("127.0.0.1", None),
             Over::Unix => ("unix", Some(folder.path().join("longhaul.sock"))),
         };
         let more = ["--trusted-proxy", trusted].map(str::to_owned).into();
         let options = Options { more, unix_socket: socket.clone(), ..Options::demo() };
         let server = Server::start(options).await;
+        let line = match over {
+            Over::Line => Some(Proxy::start(server.addr(), Hold::Nothing).await),
+            Over::Port | Over::Unix => None,
+        };
         let certified = authority.certify("front");
         let place = Place {
             folder: folder.path(),
             certified: &certified,
             listen: format!("127.0.0.1:{}", free_port()),
-            upstream: server.addr(),
+            upstream: line.as_ref().map_or(server.addr(), Proxy::addr),
             socket,
         };
         let (name, mut command) = start(&place);
@@ -93,7 +106,7 @@ impl Front {
         })
         .await;
         let origin = format!("https://{}", place.listen);
-        Self { server, authority, certified, _proxy: proxy, folder, origin }
+        Self { server, authority, certified, _proxy: proxy, line, folder, origin }
     }
 
     /// What a page comes to with a file that it sends.
@@ -113,6 +126,63 @@ impl Front {
 
     pub(crate) async fn terminal_sends(&self, file: &Path) -> Said {
         trusting(&self.authority, &["send", file.to_str().unwrap(), "--to", &self.origin]).await
+    }
+
+    /// A terminal that sends a file slowly, of which a chunk is through.
+    pub(crate) async fn sending_slowly(&self, file: &Path) -> Running {
+        let args =
+            ["send", file.to_str().unwrap(), "--to", &self.origin, "--limit-rate", "4M", "--json"];
+        let sending = start_as(longhaul(args).env("SSL_CERT_FILE", self.authority.file()));
+        wait::until("a chunk is through", BACK, async || {
+            (!self.server.chunk_requests().is_empty()).then_some(())
+        })
+        .await;
+        sending
+    }
+
+    /// What a proxy answers for a server that does not.
+    pub(crate) async fn health(&self) -> String {
+        curl(&self.authority.file(), &[&format!("{}/healthz", self.origin)]).await.status
+    }
+
+    /// A server that takes connections and answers nothing, and a proxy that does not wait for ever: an upload does.
+    pub(crate) async fn waits_for_a_server_that_does_not_answer(&self) {
+        let (folder, len) = (Folder::new(), 24 * MIB);
+        let mut sending = self.sending_slowly(&folder.random("film.bin", len, 76)).await;
+        let signal = |signal| {
+            kill_process(Pid::from_raw(self.server.pid()).unwrap(), signal).unwrap();
+        };
+        signal(Signal::STOP);
+        assert_eq!(self.health().await, "504");
+        // So that what the upload asks is answered by the proxy too.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(sending.has_ended().is_none(), "it was to wait");
+        signal(Signal::CONT);
+        let said = sending.ends().await;
+        assert!(said.good().contains("answered 504"), "{said:?}");
+        let trust = self.authority.file();
+        let stored = only_file(&trust, &self.origin).await;
+        let address = format!("{}/v1/files/{}", self.origin, stored.id);
+        assert!(curl(&trust, &[&address]).await.body == random_bytes(len, 76));
+    }
+
+    /// Each connection between the proxy and the server is cut in the middle of what goes out: whoever only reads sees that
+    /// it is not all, and whoever goes on has all of it.
+    pub(crate) async fn a_download_goes_on_that_is_cut_behind_it(&self, how: Harm) {
+        let (folder, trust, len) = (Folder::new(), self.authority.file(), 40 * MIB);
+        let address = self.terminal_sends(&folder.random("film.bin", len, 77)).await;
+        let address = address.good();
+        let line = self.line.as_ref().expect("a line");
+        line.add(Fault::each(Way::Down, CUT_AT, how));
+        let cut = curl(&trust, &[address]).await;
+        assert!(cut.code != 0 && (cut.body.len() as u64) < len, "{} {}", cut.code, cut.body.len());
+        let fetched = folder.path().join("fetched.bin");
+        let to = ["fetch", address, "-o", fetched.to_str().unwrap()];
+        trusting(&self.authority, &to).await.good();
+        assert!(std::fs::read(fetched).unwrap() == random_bytes(len, 77));
+        let cuts = line.connections().iter().filter(|it| it.harmed == Some(how)).count();
+        assert!(cuts > 2, "{cuts}");
+        self.server.assert_no_fault();
     }
 
     /// A page and a terminal send files, which come back, from addresses that are the proxy's.

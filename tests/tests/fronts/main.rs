@@ -14,5 +14,6 @@ mod front;
 mod http2;
 mod nginx;
 mod renewal;
+mod socket;
 mod tls;
 mod unit;

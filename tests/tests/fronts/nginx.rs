@@ -1,14 +1,12 @@
 //! A real nginx before the server, by the sample in `docs/front/nginx.conf`.
 
-use longhaul_tests::files::{Folder, MIB};
-use longhaul_tests::wait;
 use std::time::Duration;
+
+use longhaul_tests::files::{Folder, MIB};
+use longhaul_tests::proxy::Harm;
 use tokio::process::Command;
 
-use crate::front::{Front, Over, Place, lines, sample, written};
-
-/// Longer than any try waits for the next.
-const BACK: Duration = Duration::from_secs(60);
+use crate::front::{BACK, Front, Over, Place, lines, sample, written};
 
 /// With edits of its own of the sample.
 async fn nginx(edits: &[(&str, &str)]) -> Front {
@@ -94,24 +92,32 @@ async fn a_page_and_a_terminal_say_which_setting_of_nginx_takes_no_chunk() {
 async fn an_upload_waits_while_nginx_finds_no_server_and_goes_on_when_it_is_back() {
     let mut front = nginx(&[]).await;
     let folder = Folder::new();
-    let file = folder.random("film.bin", 24 * MIB, 75);
-    let args =
-        ["send", file.to_str().unwrap(), "--to", &front.origin, "--limit-rate", "4M", "--json"];
-    let mut command = longhaul_tests::terminal::longhaul(args);
-    command.env("SSL_CERT_FILE", front.authority.file());
-    let mut sending = longhaul_tests::terminal::start_as(&mut command);
-    wait::until("a chunk is through", BACK, async || {
-        (!front.server.chunk_requests().is_empty()).then_some(())
-    })
-    .await;
+    let mut sending = front.sending_slowly(&folder.random("film.bin", 24 * MIB, 75)).await;
     front.server.kill().await;
-    let url = format!("{}/healthz", front.origin);
-    let gone = crate::curl::curl(&front.authority.file(), &[&url]).await;
-    assert_eq!(gone.status, "502", "{gone:?}");
+    assert_eq!(front.health().await, "502");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(sending.has_ended().is_none(), "it was to wait");
     front.server.restart().await;
     sending.ends().await.good();
     let stored = crate::curl::only_file(&front.authority.file(), &front.origin).await;
     assert_eq!(stored.size, 24 * MIB);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_waits_while_nginx_waits_in_vain_for_its_server() {
+    let front =
+        nginx(&[("proxy_read_timeout 200s;", "proxy_read_timeout 2s; proxy_send_timeout 2s;")])
+            .await;
+    front.waits_for_a_server_that_does_not_answer().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_goes_on_that_is_cut_behind_nginx() {
+    for (edits, how) in
+        [(&[][..], Harm::Close), (&[("proxy_buffering off;", "proxy_buffering on;")], Harm::Reset)]
+    {
+        let start = |place: &Place<'_>| ("nginx", command(place, edits));
+        let front = Front::start_over(Over::Line, start).await;
+        front.a_download_goes_on_that_is_cut_behind_it(how).await;
+    }
 }

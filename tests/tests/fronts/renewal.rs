@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longhaul_tests::authority::{Authority, Certified};
-use longhaul_tests::files::{Folder, MIB, sha256};
+use longhaul_tests::files::{Folder, MIB, replace_unnoticed, sha256};
 use longhaul_tests::server::{Options, Server};
 use longhaul_tests::terminal::{longhaul, start_as};
 use longhaul_tests::wait;
@@ -82,4 +82,22 @@ async fn a_file_that_was_replaced_is_noticed_and_one_that_cannot_be_used_is_told
     comes_to_show(&authority, &server, &third).await;
     let complaints = server.lines().iter().filter(|line| line.contains(complaint)).count();
     assert_eq!(complaints, 1, "{:?}", server.lines());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_so_has_the_files_read_that_nobody_else_could_notice() {
+    let authority = Authority::new();
+    let first = authority.certify("server");
+    let server = Server::start(encrypting(&first, Options::default())).await;
+    let key_len = std::fs::metadata(&first.key).unwrap().len();
+    // A signature may be a byte longer than another.
+    let second = (0..1000).map(|_| authority.certify("second")).find(|second| {
+        let key = std::fs::metadata(&second.key).unwrap();
+        second.pem.len() == first.pem.len() && key.len() == key_len
+    });
+    let second = second.expect("one as long");
+    replace_unnoticed(&first.certificate, &second.pem);
+    replace_unnoticed(&first.key, &std::fs::read_to_string(&second.key).unwrap());
+    hang_up(&server);
+    comes_to_show(&authority, &server, &second).await;
 }

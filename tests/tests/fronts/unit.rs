@@ -25,8 +25,13 @@ async fn analyze(arguments: &[&str], unit: &std::path::Path) -> String {
 async fn systemd_finds_nothing_wrong_with_the_unit_and_little_that_it_is_exposed_to() {
     let folder = Folder::new();
     let server = artefacts::server().canonicalize().unwrap().display().to_string();
-    let text = sample("longhaul.service", &[("/usr/local/bin/longhaul-server", &server)]);
+    let own = ("/usr/local/bin/longhaul-server", &*server);
+    let for_a_proxy = ["RuntimeDirectory=", "Group="].map(|key| (format!("#{key}"), key));
+    let for_a_proxy = for_a_proxy.each_ref().map(|(old, new)| (&**old, *new));
+    let text = sample("longhaul.service", &[&[own][..], &for_a_proxy].concat());
     let unit = written(folder.path(), "longhaul.service", &text);
+    assert_eq!(analyze(&["verify"], &unit).await, "");
+    let unit = written(folder.path(), "longhaul.service", &sample("longhaul.service", &[own]));
     assert_eq!(analyze(&["verify"], &unit).await, "");
     let threshold = format!("--threshold={EXPOSED_MAX}");
     let judged = analyze(&["security", "--offline=true", &threshold], &unit).await;

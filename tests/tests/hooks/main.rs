@@ -10,6 +10,7 @@
 mod asked;
 mod command;
 mod sample;
+mod tls;
 mod told;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -34,9 +35,13 @@ fn private(folder: &Folder, name: &str, text: &str) -> PathBuf {
 
 /// A server that tells whoever listens at this port.
 fn telling(folder: &Folder, port: u16, more: &[&str]) -> Options {
+    telling_at(folder, &format!("http://127.0.0.1:{port}/hook"), more)
+}
+
+/// The same, by its whole address.
+fn telling_at(folder: &Folder, url: &str, more: &[&str]) -> Options {
     let secret = private(folder, "hook.secret", SECRET);
-    let url = format!("http://127.0.0.1:{port}/hook");
-    let mut all = vec!["--hook-url".to_owned(), url];
+    let mut all = vec!["--hook-url".to_owned(), url.to_owned()];
     all.extend(["--hook-secret-file".to_owned(), text(&secret)]);
     all.extend(more.iter().map(|&it| it.to_owned()));
     Options { more: all, ..Options::default() }

@@ -108,6 +108,10 @@ async fn who_does_not_finish_in_time_is_cut_off_and_sends_his_chunk_when_it_is_b
     assert_eq!(other.status, 204);
     server.tell_to_stop();
     assert!(server.ends(STOPPED).await.success(), "it does not wait for ever");
+    // And not because the body stalled either, which ends it after half a minute.
+    let cut_off = "cut off 1 connections that did not finish in time";
+    let lines = server.lines();
+    assert!(lines.iter().any(|line| line.contains(cut_off)), "{lines:#?}");
     server.restart().await;
     let status = held(&api, id).await;
     assert_eq!(status.holding.held.to_string(), "1");

@@ -1,4 +1,4 @@
-//! What one connection of HTTP/2 may take, and what a handshake offers.
+//! What one connection of HTTP/2 may take, what a handshake offers, and which certificate it shows.
 
 use super::{Mutant, mutant};
 
@@ -74,5 +74,33 @@ pub(super) const ROWS: &[Mutant] = &[
         "server/src/tls.rs",
         "        tokio::time::timeout(within, shaken)",
         "        tokio::time::timeout(if @M { Duration::MAX } else { within }, shaken)",
+    ),
+    mutant(
+        "a certificate's key taken that others can read",
+        "certificates::",
+        "server/src/tls/files.rs",
+        "mode if mode & MODE_REFUSED != 0 =>",
+        "mode if !@M && mode & MODE_REFUSED != 0 =>",
+    ),
+    mutant(
+        "a certificate's file read to whatever end",
+        "certificates::",
+        "server/src/tls/files.rs",
+        "if text.len() as u64 > CERTIFICATE_BYTES_MAX {",
+        "if !@M && text.len() as u64 > CERTIFICATE_BYTES_MAX {",
+    ),
+    mutant(
+        "a certificate read while its files are changing",
+        "files_are_read_once",
+        "server/src/tls/fresh.rs",
+        "(is_settled && now != self.read)",
+        "((@M || is_settled) && now != self.read)",
+    ),
+    mutant(
+        "work that nobody waits for goes on elsewhere",
+        "hands::",
+        "server/src/crew/hands.rs",
+        "    tasks.spawn_on(task, &hand);",
+        "    tasks.spawn_on(task, &hand);\n    if @M {\n        tasks.detach_all();\n        return std::future::pending().await;\n    }",
     ),
 ];
