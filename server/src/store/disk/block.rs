@@ -36,11 +36,21 @@ impl Blocks {
     /// What the system says when it has no memory.
     pub(super) fn take(&self, offset: u64) -> io::Result<Block> {
         let kept = lock(&self.0).pop();
-        let memory = kept.map_or_else(|| MmapMut::map_anon(WRITE_BYTES), Ok)?;
+        let memory = kept.map_or_else(memory, Ok)?;
         let first = usize::try_from(offset % PAGE_BYTES as u64).unwrap_or(0);
         let room = WRITE_BYTES - first;
         Ok(Block { memory: Some(memory), first, end: first, room, offset, home: self.clone() })
     }
+}
+
+/// A page of it costs nothing until it is written to.
+fn memory() -> io::Result<MmapMut> {
+    let memory = MmapMut::map_anon(WRITE_BYTES)?;
+    // Else a system that gives out huge pages unasked would give one for the first byte, or in time. Refused where
+    // there are none.
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::NoHugePage);
+    Ok(memory)
 }
 
 /// Some bytes and where in a file they go; at most [`WRITE_BYTES`], and ending at a page's end when
@@ -180,5 +190,24 @@ mod tests {
         for block in &taken {
             assert_eq!(pages(block.memory.as_deref().unwrap()), SHORT / PAGE_BYTES);
         }
+    }
+
+    /// What the kernel's `proc_pid_smaps` calls `nh`.
+    #[test]
+    fn no_block_is_given_a_huge_page_for_its_first_byte() {
+        if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+            return;
+        }
+        let block = Blocks::default().take(0).unwrap();
+        let at = block.memory.as_deref().unwrap().as_ptr().addr();
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let has_it = |line: &&str| {
+            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+            let read = |text| usize::from_str_radix(text, 16).ok();
+            range.and_then(|(from, to)| Some((read(from)?..read(to)?).contains(&at))) == Some(true)
+        };
+        let mut lines = maps.lines().skip_while(|line| !has_it(line));
+        let flags = lines.find(|line| line.starts_with("VmFlags:")).unwrap();
+        assert!(flags.split(' ').any(|flag| flag == "nh"), "{flags}");
     }
 }
