@@ -38,8 +38,9 @@ pub async fn deliver(store: DiskStore, hooks: Arc<Hooks>) {
 impl Deliverer {
     async fn run(&mut self) -> Result<()> {
         loop {
-            self.begin().await?;
-            let wait = self.schedule.next_timeout(now());
+            // Of the time it looked at: what has come due since is not passed over, it is due at once.
+            let looked_at = self.begin().await?;
+            let wait = self.schedule.next_timeout(looked_at);
             tokio::select! {
                 Some(tried) = self.calls.join_next() => match tried {
                     Ok(tried) => self.end(tried).await?,
@@ -51,12 +52,12 @@ impl Deliverer {
         }
     }
 
-    /// Begins to tell as many as may be now.
-    async fn begin(&mut self) -> Result<()> {
+    /// Begins to tell as many as may be now, and gives that time.
+    async fn begin(&mut self) -> Result<Millis> {
         let now = now();
         let room = self.schedule.room(now);
         if room == 0 {
-            return Ok(());
+            return Ok(now);
         }
         let unwanted = self.schedule.unwanted(now);
         let waiting = self.store.events(room, move |key| !unwanted.contains(&key)).await?;
@@ -70,7 +71,7 @@ impl Deliverer {
                 (event, called)
             });
         }
-        Ok(())
+        Ok(now)
     }
 
     async fn end(&mut self, (event, called): Tried) -> Result<()> {

@@ -114,7 +114,8 @@ impl Schedule {
         self.failed.remove(&key);
     }
 
-    /// When there may be something to tell although nothing happened meanwhile; later than now.
+    /// When there may be something to tell although nothing happened meanwhile: after `now`, which is when it was looked
+    /// at what may be told.
     pub(super) fn next_timeout(&self, now: Millis) -> Option<Millis> {
         if let Some(outage) = self.outage.filter(|outage| now < outage.until) {
             return Some(outage.until);
