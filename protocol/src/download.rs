@@ -49,10 +49,10 @@ use crate::digest::Digest;
 use crate::plan::{ChunkIndex, LANES_MAX, Plan};
 use crate::progress::{Meter, Progress};
 use crate::time::Millis;
+use crate::upload::Ticket;
 use crate::upload::link::Link;
 use crate::upload::pace::Pace;
 use crate::upload::renew::Token;
-use crate::upload::{SAVE_INTERVAL, Ticket};
 use crate::wire::FileInfo;
 use crate::wire::ids::FileId;
 
@@ -62,6 +62,10 @@ use slots::{Slot, Slots};
 /// Chunks of an earlier session that are read at once, while others are fetched: one core can hash faster
 /// than most networks bring, and the disk has writing to do.
 pub const CHECKS_MAX: usize = 2;
+/// The time between the first chunk and the first record of a session. Every wait for another is half as long again,
+/// up to [`crate::upload::SAVE_INTERVAL`]: a session that is killed early keeps most of what it wrote, a long one does not write
+/// records all the time, and a small file is here before there is one.
+pub const RECORD_INTERVAL: Millis = Millis(100);
 
 /// What to download, and how to begin.
 #[derive(Clone, Debug)]
@@ -111,7 +115,7 @@ pub struct Download {
     held_bytes: u64,
     /// Of these, what an earlier session has written.
     reused_bytes: u64,
-    /// What an earlier session is said to have written, and nobody has looked at yet.
+    /// What an earlier session is said to have written, until it was looked at.
     claimed: ChunkSet,
     /// Held, claimed, or in a buffer: not to be fetched by anybody else.
     taken: ChunkSet,
@@ -126,6 +130,8 @@ pub struct Download {
     /// When the record may be written, if there is anything new in it.
     save_at: Option<Millis>,
     saved_at: Option<Millis>,
+    /// How long after that the next may be.
+    save_interval: Millis,
     meter: Meter,
 }
 
@@ -153,6 +159,7 @@ impl Download {
             outbox: VecDeque::new(),
             save_at: None,
             saved_at: None,
+            save_interval: RECORD_INTERVAL,
             meter: Meter::default(),
             config,
         }
@@ -274,12 +281,8 @@ impl Download {
             self.outbox.push_back(Action::HangUp { ticket });
         }
         for (buffer, slot) in self.slots.iter_mut().filter(|(_, slot)| **slot != Slot::Empty) {
-            if let Some(chunk) = slot.chunk() {
+            if let Some(chunk) = slot.chunk().filter(|chunk| !self.claimed.contains(*chunk)) {
                 self.taken.remove(chunk);
-            }
-            if let Slot::Checking { chunk, .. } = slot {
-                self.claimed.insert(*chunk);
-                self.taken.insert(*chunk);
             }
             *slot = Slot::Empty;
             self.outbox.push_back(Action::Free { buffer });
@@ -302,7 +305,7 @@ impl Download {
     }
 
     fn changed(&mut self, now: Millis) {
-        let next = self.saved_at.map_or(now, |saved| saved + SAVE_INTERVAL);
+        let next = self.saved_at.unwrap_or(now) + self.save_interval;
         self.save_at.get_or_insert(next.max(now));
     }
 

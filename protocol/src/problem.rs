@@ -239,7 +239,7 @@ table! {
         "Try again; if it goes on, give the server's owner the time and the detail.";
     /// The server takes no writes, or is about to stop.
     Unavailable: "unavailable", 503, Later,
-        "The server takes no uploads just now",
+        "The server cannot do this just now",
         "Wait as long as `Retry-After` says; what it held is safe.";
     /// The disk has no room for the file.
     NoSpace: "insufficient-storage", 507, Never,

@@ -8,11 +8,16 @@
     reason = "tests say so by failing"
 )]
 
+use std::collections::VecDeque;
+
 use longhaul_protocol::download::{
-    Action, CHECKS_MAX, End, Fault, FetchError, Input, ManifestError, Phase, Record, TargetError,
+    Action, CHECKS_MAX, End, Fault, FetchError, Input, ManifestError, Phase, RECORD_INTERVAL,
+    Record, TargetError,
 };
 use longhaul_protocol::plan::{CHUNK_LEN_DEFAULT, ChunkIndex};
-use longhaul_protocol::upload::{CALL_TIMEOUT, Failure, READ_TIMEOUT, STALL_TIMEOUT};
+use longhaul_protocol::upload::{
+    CALL_TIMEOUT, Failure, READ_TIMEOUT, SAVE_INTERVAL, STALL_TIMEOUT,
+};
 use longhaul_protocol::wire::{DIGESTS_PER_PAGE_MAX, Manifest};
 use longhaul_protocol::{Digest, Millis, ProblemCode, digest};
 
@@ -289,6 +294,56 @@ fn what_an_earlier_session_wrote_is_looked_at_before_it_is_believed_and_not_fetc
     let actions = bench.tell(Input::Checked { ticket, result: Ok(Digest::of(b"torn")) });
     assert_eq!(fetches(&actions)[0].chunk, chunk, "it is not what it should be");
     assert_eq!(bench.download.progress(bench.now).reused, CHUNK);
+}
+
+#[test]
+fn a_record_that_is_made_while_chunks_are_looked_at_keeps_them() {
+    let mut bench = Bench::with(9, |config| config.resume = Some(record("0-3", 9)));
+    let (_, actions) = bench.prepared();
+    assert_eq!(checks(&actions).len(), CHECKS_MAX);
+    let fetch = &fetches(&actions)[0];
+    let ticket = bench.writes(fetch);
+    bench.tell(Input::Written { ticket, result: Ok(()) });
+    bench.wait(RECORD_INTERVAL.0);
+    assert_eq!(bench.saved.as_deref(), Some("0-4"), "though two of them are read just now");
+    let (ticket, chunk) = checks(&actions)[0];
+    bench.tell(Input::Checked { ticket, result: Ok(Digest::of(b"torn")) });
+    bench.wait(SAVE_INTERVAL.0);
+    assert_eq!((chunk.0, bench.saved.as_deref()), (0, Some("1-4")), "it is not what it should be");
+}
+
+#[test]
+fn sessions_shorter_than_a_second_get_further_each_time_without_a_record_a_chunk() {
+    let (count, run) = (1000, Millis(950));
+    let (mut resume, mut before) = (None, 0);
+    for session in 1..=3 {
+        let mut bench = Bench::with(count, |config| config.resume = resume.take());
+        let (_, begun) = bench.prepared();
+        let (mut todo, end) = (VecDeque::from(begun), bench.now + run);
+        while bench.now < end {
+            let mut actions = match todo.pop_front().expect("something to do") {
+                Action::Fetch { ticket, chunk, .. } => {
+                    let result = Ok(chunk_digest(chunk.start / CHUNK));
+                    bench.tell(Input::Fetched { ticket, result })
+                }
+                Action::Check { ticket, range, .. } => {
+                    let result = Ok(chunk_digest(range.start / CHUNK));
+                    bench.tell(Input::Checked { ticket, result })
+                }
+                Action::Write { ticket, .. } => {
+                    bench.tell(Input::Written { ticket, result: Ok(()) })
+                }
+                _ => vec![],
+            };
+            actions.extend(bench.wait(2));
+            todo.extend(actions.into_iter().filter(|to_do| !matches!(to_do, Action::Free { .. })));
+        }
+        let held = bench.saved.as_deref().map_or(0, |held| record(held, count).held.count());
+        assert!(held >= before + 15, "session {session}: {held} chunks, after {before}");
+        assert!(bench.saves <= 10, "{}", bench.saves);
+        before = held;
+        resume = bench.saved.map(|held| record(&held, count));
+    }
 }
 
 #[test]

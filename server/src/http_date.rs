@@ -1,6 +1,7 @@
 //! Reads an `HTTP-date` in its three formats (RFC 9110, section 5.6.7), beyond what `httpdate` does:
 //! years before 1970, and years of two digits as the section wants them read.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 /// The calendar repeats itself, weekdays too, after so many years.
@@ -15,10 +16,20 @@ const CENTURY_AHEAD: Duration = Duration::from_secs(18_262 * 86_400);
 #[must_use]
 pub fn read(text: &str, now: SystemTime) -> Option<SystemTime> {
     let text = text.trim_matches([' ', '\t']);
+    let text = &*told_by_a_clock(text);
     match text.split_once(',') {
         Some((weekday, rest)) if weekday.len() == 3 => imf(weekday, rest),
         Some((weekday, rest)) => rfc_850(weekday, rest, now),
         None => asctime(text),
+    }
+}
+
+/// "23:59:60 (leap second)" is the last that section 5.6.7 allows. A system's clock knows none, and tells the second
+/// before it twice.
+fn told_by_a_clock(text: &str) -> Cow<'_, str> {
+    match text.split_once(" 23:59:60 ") {
+        Some((before, after)) => format!("{before} 23:59:59 {after}").into(),
+        None => text.into(),
     }
 }
 
@@ -114,6 +125,17 @@ mod tests {
     }
 
     #[test]
+    fn a_leap_second_is_the_last_that_a_clock_tells_before_it() {
+        for text in [
+            "Sat, 31 Dec 2016 23:59:60 GMT",
+            "Saturday, 31-Dec-16 23:59:60 GMT",
+            "Sat Dec 31 23:59:60 2016",
+        ] {
+            assert_eq!(seconds(text), Some(1_483_228_799), "{text}");
+        }
+    }
+
+    #[test]
     fn two_digits_are_never_more_than_fifty_years_ahead() {
         let year = |text| seconds(text).map(|seconds| 1970 + seconds / 31_556_952);
         assert_eq!(year("Friday, 06-Nov-76 08:49:37 GMT"), Some(2076));
@@ -138,6 +160,8 @@ mod tests {
             "Sun, 32 Nov 1994 08:49:37 GMT",
             "Thu, 31 Feb 1994 08:49:37 GMT",
             "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:60 GMT",
+            "Sun, 06 Nov 1994 23:59:61 GMT",
             "Sun, 06 Nov 94 08:49:37 GMT",
             "Sun, 6 Nov 1994 08:49:37 GMT",
             "1994-11-06T08:49:37Z",

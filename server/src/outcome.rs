@@ -214,6 +214,9 @@ impl From<StoreError> for Refusal {
             _ => {}
         }
         let mut refusal = Self::new(code, detail_of(&error));
+        if matches!(error, StoreError::NotYet { .. }) {
+            refusal.problem.advice = NOT_YET.to_owned();
+        }
         refusal.problem.facts = facts_of(error);
         refusal
     }
@@ -273,6 +276,10 @@ fn facts_of(error: StoreError) -> Facts {
         _ => Facts::default(),
     }
 }
+
+/// What who reads an upload can do, in place of what a sender is told whose bytes are safe.
+const NOT_YET: &str = "Ask again from there, after as long as `Retry-After` says; if it goes on, see whether whoever \
+    sends the upload still does.";
 
 /// What a caller is told of a fault that is not theirs: paths and the words of the system stay here.
 const IN_THE_LOG: &str = "The server's log tells what failed.";

@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE,
 };
 use longhaul_protocol::wire::FileInfo;
@@ -128,10 +128,11 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// Section 5.3: lines of one name are one list. A line that is no text matches nothing.
+/// Section 5.3: lines of one name are one list. What is no UTF-8 in them is part of a foreign tag: section 8.8.3 allows
+/// any byte from 0x80 on there.
 fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let lines: Vec<_> =
-        headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default()).collect();
+    let text = |line: &HeaderValue| String::from_utf8_lossy(line.as_bytes()).into_owned();
+    let lines: Vec<_> = headers.get_all(name).iter().map(text).collect();
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
@@ -226,6 +227,15 @@ mod tests {
         assert_eq!(judged(&[(IF_NONE_MATCH, "\"a,*,b\"")]), SERVE);
         assert_eq!(judged(&[(IF_MATCH, "\"a,*,b\"")]), Verdict::Failed(IF_MATCH));
         assert_eq!(judged(&[(IF_NONE_MATCH, " *\t")]), Verdict::NotModified);
+    }
+
+    #[test]
+    fn a_tag_of_letters_beyond_ascii_hides_none_beside_it() {
+        let tags = HeaderValue::from_bytes(b"\"caf\xe9\", \"root-3\"").unwrap();
+        let judged =
+            |name| judge(&HeaderMap::from_iter([(name, tags.clone())]), &file(), SystemTime::now());
+        assert_eq!(judged(IF_MATCH), SERVE);
+        assert_eq!(judged(IF_NONE_MATCH), Verdict::NotModified);
     }
 
     #[test]

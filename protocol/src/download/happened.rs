@@ -69,6 +69,7 @@ impl Download {
             return;
         };
         self.empty(buffer);
+        self.claimed.remove(chunk);
         // What cannot be read is written anew, which finds out whether the target can be used at all.
         if result.is_ok_and(|digest| self.is(chunk, digest)) {
             self.reused_bytes += self.plan().chunk_bytes(chunk);

@@ -5,7 +5,7 @@ use super::{Action, Asking, CHECKS_MAX, Download, Fault, Record, State, TargetEr
 use crate::chunk_set::ChunkSet;
 use crate::plan::ChunkIndex;
 use crate::time::Millis;
-use crate::upload::{BufferId, CALL_TIMEOUT, Failure, READ_TIMEOUT, STALL_TIMEOUT};
+use crate::upload::{BufferId, CALL_TIMEOUT, Failure, READ_TIMEOUT, SAVE_INTERVAL, STALL_TIMEOUT};
 
 impl Download {
     pub(super) fn open(&mut self, now: Millis) -> Option<Action> {
@@ -60,11 +60,13 @@ impl Download {
     }
 
     fn check_next(&mut self, now: Millis) -> Option<Action> {
-        let chunk = self.claimed.first().filter(|_| self.slots.checking_count() < CHECKS_MAX)?;
+        if self.slots.checking_count() >= CHECKS_MAX {
+            return None;
+        }
+        let chunk = self.claimed.iter().find(|chunk| !self.slots.has(*chunk))?;
         let (ticket, range) = (self.ticket(), self.plan().range(chunk));
         let (buffer, slot) = self.slots.first(|slot| *slot == Slot::Empty)?;
         *slot = Slot::Checking { chunk, ticket, since: now };
-        self.claimed.remove(chunk);
         Some(Action::Check { ticket, buffer, range })
     }
 
@@ -102,10 +104,12 @@ impl Download {
         self.save_at.filter(|at| *at <= now)?;
         let record = self.record()?;
         (self.save_at, self.saved_at) = (None, Some(now));
+        let longer = Millis(self.save_interval.0 + self.save_interval.0 / 2);
+        self.save_interval = longer.min(SAVE_INTERVAL);
         Some(Action::Save(record))
     }
 
-    /// What is held, or is said to be and was not looked at.
+    /// What is held, or is said to be and was not found missing.
     pub(super) fn record(&self) -> Option<Record> {
         if !self.is_prepared {
             return self.config.resume.clone();

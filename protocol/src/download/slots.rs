@@ -118,6 +118,10 @@ impl Slots {
         self.0.iter().filter(|slot| matches!(slot, Slot::Checking { .. })).count()
     }
 
+    pub(super) fn has(&self, chunk: ChunkIndex) -> bool {
+        self.0.iter().any(|slot| slot.chunk() == Some(chunk))
+    }
+
     pub(super) fn all_empty(&self) -> bool {
         self.0.iter().all(|slot| *slot == Slot::Empty)
     }

@@ -102,11 +102,17 @@ impl Upload {
                 }
                 self.retry_later(now, failure);
             }
+            // A run that was killed, or a connection that broke, and the server still reads what it sent: what comes
+            // of that is what the same key is answered with. Another key would make a second file of it.
+            Retry::AfterStatus => self.retry_later(now, failure),
+            Retry::Reconcile if is(&failure, &[ProblemCode::Sealed]) => {
+                self.retry_later(now, failure);
+            }
             // The key was another file's of that name: this one was picked again since.
             Retry::Never if !is(&failure, &[ProblemCode::TooLarge, ProblemCode::KeyReused]) => {
                 self.refuse(failure);
             }
-            Retry::Never | Retry::Restart | Retry::Reconcile | Retry::AfterStatus => {
+            Retry::Never | Retry::Restart | Retry::Reconcile => {
                 self.stores = false;
                 (self.unheard, self.begun) = (false, self.begun + 1);
             }

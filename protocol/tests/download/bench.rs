@@ -79,6 +79,8 @@ pub struct Bench {
     pub now: Millis,
     /// The chunks of the last record.
     pub saved: Option<String>,
+    /// How many there were.
+    pub saves: u32,
     count: u64,
 }
 
@@ -90,7 +92,7 @@ impl Bench {
     pub fn with(count: u64, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { file: FILE, root: None, resume: None, lanes: 4, seed: 5 };
         change(&mut config);
-        Self { download: Download::new(config), now: Millis(1000), saved: None, count }
+        Self { download: Download::new(config), now: Millis(1000), saved: None, saves: 0, count }
     }
 
     /// One that has its manifest and its target, and what it then asks for; and whether the target was to
@@ -114,7 +116,10 @@ impl Bench {
         let mut actions = Vec::new();
         while let Some(action) = self.download.poll(self.now) {
             match action {
-                Action::Save(record) => self.saved = Some(record.held.to_string()),
+                Action::Save(record) => {
+                    self.saved = Some(record.held.to_string());
+                    self.saves += 1;
+                }
                 action => actions.push(action),
             }
             assert!(actions.len() < 1000, "it never ends: {actions:?}");

@@ -115,6 +115,20 @@ fn what_one_request_cannot_do_is_left_to_the_usual_way() {
 }
 
 #[test]
+fn a_file_that_another_request_of_its_key_is_sending_is_asked_for_again_by_that_key() {
+    for code in [ProblemCode::Superseded, ProblemCode::Sealed] {
+        let (mut bench, ticket, headers) = storing();
+        let actions = bench.tell(stored(ticket, Err(refusal(code, None))));
+        assert_eq!((calls(&actions), stores(&actions)), (vec![], vec![]), "{code:?}: not at once");
+        let again = bench.wait(1000);
+        let [(ticket, _, asked)] = stores(&again).try_into().expect("one request");
+        assert_eq!(asked, headers, "{code:?}");
+        bench.tell(stored(ticket, Ok(headers.digest)));
+        assert!(matches!(bench.upload.phase(), Phase::Ended(End::Done(_))));
+    }
+}
+
+#[test]
 fn a_final_refusal_ends_it() {
     let (mut bench, ticket, _) = storing();
     bench.tell(stored(ticket, Err(refusal(ProblemCode::NoSpace, None))));

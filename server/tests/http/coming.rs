@@ -104,7 +104,11 @@ fn what_does_not_come_in_time_is_told_and_who_has_a_part_is_cut_off() {
     let (server, whole) = (impatient(), bytes(LEN));
     let upload = begun(&server, &whole);
     let late = ranged(&server, &upload, "bytes=65536-");
-    late.problem(ProblemCode::Unavailable);
+    let told = late.problem(ProblemCode::Unavailable);
+    assert!(told.detail.contains("65536"), "from where on: {told}");
+    let is_to_a_sender =
+        ["takes no uploads", "is safe"].map(|words| told.to_string().contains(words));
+    assert_eq!(is_to_a_sender, [false, false], "he sends nothing: {told}");
     assert!(late.header("retry-after").is_some());
     let mut reader = server.connect();
     reader.send_head(&Request::new("GET", &path::content(upload.id)).header("range", "bytes=0-"));
