@@ -3,8 +3,8 @@
 //
 // A page that loads this loads no wasm: a worker does, when its first download begins.
 
-// Beside this script.
-const WORKER = new URL("longhaul-download-worker.js", import.meta.url);
+import { startDownload } from "./longhaul-download-start.js";
+
 // One file takes all lanes, so one moves at a time, of all tabs.
 const TURN = "longhaul-download";
 // States in which another may have its turn.
@@ -129,7 +129,7 @@ export class Downloader extends EventTarget {
   // Its worker.
 
   async #start(entry) {
-    const worker = new Worker(startable(WORKER), { type: "module", name: "longhaul download" });
+    const worker = startDownload();
     [entry.worker, entry.orders] = [worker, []];
     worker.onmessage = ({ data: [kind, detail, file] }) => this.#heard(entry, kind, detail, file);
     // It has ended by itself, or never began.
@@ -199,11 +199,4 @@ export class Downloader extends EventTarget {
     const authorization = await this.#authorization();
     entry.worker?.postMessage(["renewed", ticket, authorization]);
   }
-}
-
-// A worker's script has to be of the page's own origin; one that is not is imported by one that is.
-function startable(script) {
-  if (script.origin === location.origin) return script;
-  const text = `import ${JSON.stringify(script.href)};`;
-  return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
 }

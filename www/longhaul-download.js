@@ -15,13 +15,13 @@
 // Downloader's, see longhaul-downloader.js
 import { Downloader, hindrance, isBegun, remove } from "./longhaul-downloader.js";
 import { bytes, duration, percent } from "./format.js";
+import { Base, define, sheet, template } from "./longhaul-dom.js";
 import { forgetPlace, keepPlace, placeOf } from "./longhaul-places.js";
 import { pace, share } from "./longhaul-row.js";
 import { STYLE } from "./longhaul-style.js";
 
 const START = "Download and verify";
-const FRAME = document.createElement("template");
-FRAME.innerHTML = `
+const FRAME = template(`
 <div part="row">
   <progress part="progress" max="1" value="0" hidden></progress>
   <div class="foot">
@@ -37,10 +37,9 @@ FRAME.innerHTML = `
   </div>
   <p part="error" role="alert"></p>
   <div class="quiet" aria-live="polite"></div>
-</div>`;
+</div>`);
 
-const OWN = new CSSStyleSheet();
-OWN.replaceSync(`
+const OWN = sheet(`
 :host([data-rests]) { display: inline-block; }
 [part=row] { border: 0; padding: 0; }
 [part=status]:empty { display: none; }
@@ -68,7 +67,7 @@ const OVER = ["done", "cancelled"];
 const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
 const BUTTONS = ["start", "pause", "resume", "cancel", "link", "clear"];
 
-class LonghaulDownload extends HTMLElement {
+export class LonghaulDownload extends Base {
   static observedAttributes = ["href", "name"];
   #root = this.attachShadow({ mode: "open" });
   #downloader;
@@ -324,4 +323,4 @@ function sentence(text) {
   return /[.!?]$/.test(start) ? start : `${start}.`;
 }
 
-customElements.define("longhaul-download", LonghaulDownload);
+define("longhaul-download", LonghaulDownload);

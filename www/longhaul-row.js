@@ -1,8 +1,8 @@
 // One file's row: what is known of the file, and how that is shown.
 import { bytes, duration, percent } from "./format.js";
+import { template } from "./longhaul-dom.js";
 
-const ROW = document.createElement("template");
-ROW.innerHTML = `
+const ROW = template(`
 <li part="row" tabindex="-1">
   <div class="head">
     <span class="names"><span part="path"></span><span part="name"></span></span>
@@ -20,7 +20,7 @@ ROW.innerHTML = `
     </span>
   </div>
   <p part="error"></p>
-</li>`;
+</li>`);
 
 // Which buttons a state offers, and what is said of it where it has no figures to show.
 const STATES = {

@@ -1,7 +1,8 @@
 // How <longhaul-upload> looks. A sheet that a script makes is the script's: no policy for inline styles
 // is in its way.
-export const STYLE = new CSSStyleSheet();
-STYLE.replaceSync(`
+import { sheet } from "./longhaul-dom.js";
+
+export const STYLE = sheet(`
 :host {
   display: block;
   --accent: var(--longhaul-accent, #2457c5);

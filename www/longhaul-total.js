@@ -1,9 +1,9 @@
 // What is shown of all files together, and what can be done with all of them at once.
 import { bytes, count, percent } from "./format.js";
+import { template } from "./longhaul-dom.js";
 import { pace } from "./longhaul-row.js";
 
-const FRAME = document.createElement("template");
-FRAME.innerHTML = `
+const FRAME = template(`
 <section part="total" aria-label="All files" hidden>
   <div class="head"><strong part="total-files"></strong><span part="total-pace"></span></div>
   <progress part="total-progress" aria-label="All files" max="1" value="0"></progress>
@@ -15,7 +15,7 @@ FRAME.innerHTML = `
     <button type="button" part="clear-all">Clear what is over</button>
     <button type="button" part="cancel-all">Cancel all</button>
   </div>
-</section>`;
+</section>`);
 
 const ACTIONS = ["pause-all", "resume-all", "retry-all", "show-failed", "clear-all", "cancel-all"];
 

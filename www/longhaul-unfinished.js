@@ -1,18 +1,17 @@
 // What an earlier visit to the page has not finished, and can be gone on with by one click each.
 import { bytes } from "./format.js";
+import { template } from "./longhaul-dom.js";
 
-const FRAME = document.createElement("template");
-FRAME.innerHTML = `
+const FRAME = template(`
 <section part="unfinished" aria-labelledby="unfinished-title" hidden>
   <div class="head">
     <strong id="unfinished-title">Not finished last time</strong>
     <button type="button" part="resume-unfinished" hidden>Resume all</button>
   </div>
   <ul role="list"></ul>
-</section>`;
+</section>`);
 
-const ROW = document.createElement("template");
-ROW.innerHTML = `
+const ROW = template(`
 <li part="unfinished-row">
   <span class="names"><span part="name"></span></span>
   <span part="size"></span>
@@ -20,7 +19,7 @@ ROW.innerHTML = `
     <button type="button" part="resume">Resume</button>
     <button type="button" part="forget">Forget</button>
   </span>
-</li>`;
+</li>`);
 
 export class UnfinishedList {
   #section = FRAME.content.cloneNode(true).firstElementChild;

@@ -31,8 +31,9 @@
 // Events, all bubbling and composed; `detail` is described in longhaul.d.ts
 //   longhaul-state  longhaul-progress  longhaul-complete  longhaul-error  longhaul-total
 //   longhaul-directory   an empty folder was dropped, which has nothing to upload: { path }
-import init, { Uploader } from "./longhaul.js";
 import { count } from "./format.js";
+import { Uploader, load } from "./longhaul-client.js";
+import { Base, define, isPage, template } from "./longhaul-dom.js";
 import { Kept, canKeep, fileOf, forget, isLong, keyOf, unfinished } from "./longhaul-handles.js";
 import { List } from "./longhaul-list.js";
 import { Picker } from "./longhaul-pick.js";
@@ -44,12 +45,11 @@ import { TotalBar, files as filesDone } from "./longhaul-total.js";
 import { UnfinishedList } from "./longhaul-unfinished.js";
 
 // Begun when the script is loaded, not when a file is picked: the first chunk is to leave at once.
-const ready = init();
+const ready = isPage ? load() : new Promise(() => {});
 // Who picks a file is told; before that nobody has to know.
 ready.catch(() => {});
 
-const FRAME = document.createElement("template");
-FRAME.innerHTML = `
+const FRAME = template(`
 <div part="drop">
   <strong id="prompt"></strong>
   <span id="hint"></span>
@@ -59,13 +59,13 @@ FRAME.innerHTML = `
 <input id="folder" type="file" webkitdirectory multiple hidden>
 <p part="notice" role="alert"></p>
 <div class="scroller" role="group" aria-label="Uploads" hidden><ul part="list" role="list"></ul></div>
-<div class="quiet" aria-live="polite"></div>`;
+<div class="quiet" aria-live="polite"></div>`);
 
 const ABOUT_TO_PICK = ["pointerenter", "focusin", "click", "dragenter"];
 const LEVELS = ["silent", "error", "warn", "info", "debug"];
 const NOTHING = { files: 0, done: 0, failed: 0, moving: 0, held: false, total: 0, acknowledged: 0, inFlight: 0 };
 
-class LonghaulUpload extends HTMLElement {
+export class LonghaulUpload extends Base {
   static observedAttributes = [
     "multiple", "directory", "accept", "endpoint", "files-at-once", "forget-files", "log-level", "rate-max", "verify-source",
   ];
@@ -484,4 +484,4 @@ class LonghaulUpload extends HTMLElement {
   }
 }
 
-customElements.define("longhaul-upload", LonghaulUpload);
+define("longhaul-upload", LonghaulUpload);

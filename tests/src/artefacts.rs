@@ -32,6 +32,16 @@ pub fn dist() -> PathBuf {
         .unwrap_or_else(|| missing("the built page", "LONGHAUL_DIST"))
 }
 
+/// The packed npm package: `LONGHAUL_PACKAGE`, else the one in the target folder.
+#[must_use]
+pub fn package() -> PathBuf {
+    let name = concat!("longhaul-", env!("CARGO_PKG_VERSION"), ".tgz");
+    from_environment("LONGHAUL_PACKAGE")
+        .or_else(|| Some(target().join("npm").join(name)))
+        .filter(|path| path.is_file())
+        .unwrap_or_else(|| missing("the npm package", "LONGHAUL_PACKAGE"))
+}
+
 /// The folder of the page that runs the client's unit tests: `LONGHAUL_GLUE`, else `glue` in the target
 /// folder.
 #[must_use]

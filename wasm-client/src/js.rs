@@ -17,6 +17,7 @@ use crate::lane;
 use crate::log::{self, Level};
 use crate::number::whole;
 use crate::order::{Order, Report};
+use crate::pool;
 use crate::thrown::words;
 use crate::token::Source;
 use crate::uploader;
@@ -62,6 +63,7 @@ impl Uploader {
         #[wasm_bindgen(unchecked_optional_param_type = "UploaderOptions")] options: JsValue,
     ) -> Result<Self, JsError> {
         let source = source(&options)?;
+        starter(&options)?.into_iter().for_each(pool::set_starter);
         let options = Options::read(&options)?;
         options.log_level.into_iter().for_each(log::set_level);
         let events = EventTarget::new().map_err(thrown)?;
@@ -265,6 +267,14 @@ fn source(options: &JsValue) -> Result<Source, JsError> {
         None if token.is_undefined() || token.is_null() => Ok(Source::None),
         None => Err(JsError::new("the option `token` is neither a string nor a function")),
     }
+}
+
+/// What starts a worker; without it the page does all the work.
+fn starter(options: &JsValue) -> Result<Option<Function>, JsError> {
+    if !is_given(options) {
+        return Ok(None);
+    }
+    option(options, "startLane", |value| value.dyn_ref::<Function>().cloned())
 }
 
 fn rate(bytes_per_second: Option<f64>) -> Option<u64> {

@@ -8,30 +8,30 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Timeout;
+use js_sys::Function;
 use litemap::LiteMap;
 use longhaul_protocol::Millis;
 use longhaul_protocol::plan::LANES_MAX;
 use longhaul_protocol::upload::READ_TIMEOUT;
-use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{
-    Blob, BlobPropertyBag, ErrorEvent, MessageEvent, Url, Worker, WorkerOptions, WorkerType,
-};
+use web_sys::{ErrorEvent, MessageEvent, Worker};
 
 use crate::clock;
 use crate::lane::{Lane, Reporter};
 use crate::log::{self, Level};
 use crate::order::{Order, Report, Slot};
 
-/// The worker's script, beside ours.
-const SCRIPT: &str = "longhaul-lane.js";
+thread_local! {
+    /// What starts a worker with a lane in it. Where its script lies only a script of the page knows: who bundles
+    /// it moves both, and finds by its text what is to be moved (`longhaul-client.js`).
+    static STARTER: RefCell<Option<Function>> = const { RefCell::new(None) };
+}
 
-#[wasm_bindgen]
-extern "C" {
-    /// Where our own script came from.
-    #[wasm_bindgen(thread_local_v2, js_namespace = ["import", "meta"], js_name = url)]
-    static OWN_URL: String;
+/// Has all lanes of the page that are started from now on started by this function, which returns a worker.
+pub(crate) fn set_starter(start: Function) {
+    STARTER.set(Some(start));
 }
 
 /// How often a lane's worker may end by itself between two chunks that arrive before the lane runs on
@@ -279,25 +279,10 @@ fn later(deliver: &Reporter, report: Report) {
 }
 
 fn start_worker() -> Result<Worker, JsValue> {
-    let script = Url::new_with_base(SCRIPT, &OWN_URL.with(String::clone))?;
-    let options = WorkerOptions::new();
-    options.set_type(WorkerType::Module);
-    options.set_name("longhaul lane");
-    let worker = Worker::new_with_options(&startable(&script)?, &options)?;
+    let start = STARTER.with_borrow(Clone::clone);
+    let start =
+        start.ok_or_else(|| JsValue::from_str("the page has not said how one is started"))?;
+    let worker: Worker = start.call0(&JsValue::UNDEFINED)?.dyn_into()?;
     worker.post_message(&wasm_bindgen::module())?;
     Ok(worker)
-}
-
-/// A worker's script has to be of the page's own origin; one that is not is imported by one that is.
-fn startable(script: &Url) -> Result<String, JsValue> {
-    let page = web_sys::window().and_then(|window| window.location().origin().ok());
-    if page.is_some_and(|page| page == script.origin()) {
-        return Ok(script.href());
-    }
-    let import = format!("import {};", js_sys::JSON::stringify(&script.href().into())?);
-    let options = BlobPropertyBag::new();
-    options.set_type("text/javascript");
-    let blob =
-        Blob::new_with_str_sequence_and_options(&js_sys::Array::of1(&import.into()), &options)?;
-    Url::create_object_url_with_blob(&blob)
 }

@@ -33,6 +33,14 @@ pub(crate) enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A file is no longer as it was known.
+    #[error("{} has no `{missing}`, or has it twice, where the npm package is made of it; mend xtask/src/npm", path.display())]
+    Unexpected {
+        /// Which.
+        path: PathBuf,
+        /// What was looked for in it.
+        missing: String,
+    },
     /// The compiled client could not be bound to JavaScript.
     #[error("wasm-bindgen refused the compiled client: {reason}")]
     Bind {

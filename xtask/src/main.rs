@@ -6,6 +6,7 @@ mod error;
 mod fuzz;
 mod glue;
 mod mutants;
+mod npm;
 mod programs;
 mod purity;
 mod room;
@@ -27,7 +28,7 @@ cargo xtask <command>
                   and keep it running until ctrl-c. Its data is kept in target/demo-data.
   test            Everything that has to hold: format, lints, what `protocol` may depend on,
                   the client, the server, all tests, those in a real browser too.
-                  Installs Debian's chromium, chromium-driver, curl, wget, aria2, prometheus and python3-venv
+                  Installs Debian's chromium, chromium-driver, curl, wget, aria2, prometheus, nodejs, npm and python3-venv
                   where they are missing and it may, and schemathesis by pip, into target/.
   soak            The tests that `test` leaves out, because they take minutes each or answer
                   Chromium's own dialogs by keys, in every engine that LONGHAUL_ENGINES names;
@@ -52,6 +53,10 @@ cargo xtask <command>
     --dev           without optimising: seconds instead of a minute, and ten times the size
     --out DIR       into another folder, which is not cleared first
     --trunk         for `trunk serve`, which calls this whenever a file has changed
+  npm             Build the npm package of that, unpacked in target/npm/longhaul and packed beside it.
+                  Needs Node.js and npm.
+  npm-consumers   Use the packed package as others do: webpack, React, an older Vite, TypeScript, a server that renders;
+                  and have publint and attw look at it. `test` has the rest of these tests.
   help            This page.
 ";
 
@@ -71,6 +76,8 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         arguments.split_first().map_or(("help", arguments), |(first, rest)| (first.as_str(), rest));
     match (command, rest) {
         ("wasm", rest) => wasm::build(&wasm::Options::parse(rest)?),
+        ("npm", []) => npm::build(),
+        ("npm-consumers", []) => test::run_npm_consumers(),
         ("glue", []) => glue::build(),
         ("demo", []) => demo::run_demo(),
         ("test", []) => test::run_tests(),

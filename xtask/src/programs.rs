@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::run::{heading, run};
 
 /// The programs, and the packages that Debian has them in.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),
@@ -19,6 +19,8 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("nginx", "nginx"),
     ("caddy", "caddy"),
     ("systemd-analyze", "systemd"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
 ];
 
 /// Parts of Python that Debian has in packages of their own.

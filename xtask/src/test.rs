@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::run::{heading, run};
 use crate::tally::run_counted;
 use crate::workspace::{WASM_TARGET, cargo, cli, dist, server};
-use crate::{glue, programs, purity, room, schemathesis, wasm};
+use crate::{glue, npm, programs, purity, room, schemathesis, wasm};
 
 /// Where the end-to-end tests find the server's binary.
 const CLI_VARIABLE: &str = "LONGHAUL_CLI";
@@ -16,6 +16,8 @@ const SERVER_VARIABLE: &str = "LONGHAUL_SERVER";
 const GLUE_VARIABLE: &str = "LONGHAUL_GLUE";
 /// Where the end-to-end tests find the built site.
 const DIST_VARIABLE: &str = "LONGHAUL_DIST";
+/// Where they find the packed npm package.
+const PACKAGE_VARIABLE: &str = "LONGHAUL_PACKAGE";
 /// Where one of the store's tests finds a file system that shares what is copied.
 const SHARING_VARIABLE: &str = "LONGHAUL_SHARING_DIR";
 
@@ -32,6 +34,7 @@ pub(crate) fn run_tests() -> Result<(), Error> {
     wasm::build(&wasm::Options::default())?;
     heading("the client's unit tests");
     glue::build()?;
+    npm::pack()?;
     heading("lints");
     run(&mut clippy(&["--workspace", "--all-targets"]))?;
     run(&mut clippy(&["-p", "longhaul-protocol", "-p", "longhaul-wasm", "--target", WASM_TARGET]))?;
@@ -64,6 +67,18 @@ pub(crate) fn run_soak() -> Result<(), Error> {
     run_counted(&mut finding_all(store))
 }
 
+/// The npm package in the hands of others, by programs that are too many to install for every change.
+pub(crate) fn run_npm_consumers() -> Result<(), Error> {
+    heading("programs");
+    programs::ensure()?;
+    npm::build()?;
+    build_programs()?;
+    heading("those who use the npm package");
+    let mut consumers = cargo(["test", "-p", "longhaul-tests", "--test", "npm"]);
+    consumers.args(["--", "--include-ignored", "--nocapture", "--test-threads", "1"]);
+    run_counted(&mut finding_all(consumers))
+}
+
 /// Only that of a thousand uploads at once.
 pub(crate) fn run_soak_of_uploads() -> Result<(), Error> {
     build_programs()?;
@@ -88,6 +103,7 @@ fn finding_all(mut tests: Command) -> Command {
         .env(SERVER_VARIABLE, server())
         .env(CLI_VARIABLE, cli())
         .env(DIST_VARIABLE, dist())
+        .env(PACKAGE_VARIABLE, npm::tarball())
         .env(GLUE_VARIABLE, glue::folder());
     tests
 }

@@ -21,8 +21,11 @@ const NAME: &str = "longhaul";
 /// uploads loads nothing of what downloads.
 const PARTS: [(&str, &str); 2] = [("upload", NAME), ("download", "longhaul-fetch")];
 /// Scripts that belong to the client and not to any page.
-const SCRIPTS: [&str; 4] = [
+const SCRIPTS: [&str; 7] = [
+    "wasm-client/longhaul-client.js",
+    "wasm-client/longhaul-elsewhere.js",
     "wasm-client/longhaul-lane.js",
+    "wasm-client/longhaul-download-start.js",
     "wasm-client/longhaul-downloader.js",
     "wasm-client/longhaul-downloader.d.ts",
     "wasm-client/longhaul-download-worker.js",
@@ -89,7 +92,7 @@ pub(crate) fn build(options: &Options) -> Result<(), Error> {
     for (feature, name) in PARTS {
         bind(&compile(options, feature)?, &out, name, options.dev)?;
     }
-    copy_site(&out)?;
+    copy_site(&out, options.dev)?;
     println!("The site is in {}", out.display());
     Ok(())
 }
@@ -167,7 +170,7 @@ fn make_smaller(out: &Path, name: &str) -> Result<(), Error> {
     scripts.try_for_each(|(path, text)| fs::write(path, text).map_err(at(path)))
 }
 
-/// What is written there for programmers they find in `longhaul.d.ts`, and no browser loads that.
+/// What is written there for programmers they find in `longhaul.d.ts` or in `www/`, and no browser loads that.
 fn without_comments(script: &str) -> String {
     let mut is_doc = false;
     let mut kept = String::with_capacity(script.len());
@@ -182,21 +185,31 @@ fn without_comments(script: &str) -> String {
     kept
 }
 
-fn copy_site(out: &Path) -> Result<(), Error> {
+fn copy_site(out: &Path, dev: bool) -> Result<(), Error> {
     let www = root().join("www");
     for entry in fs::read_dir(&www).map_err(at(&www))? {
-        copy(&entry.map_err(at(&www))?.path(), out)?;
+        lay(&entry.map_err(at(&www))?.path(), out, dev)?;
     }
-    SCRIPTS.iter().try_for_each(|script| copy(&root().join(script), out))
+    SCRIPTS.iter().try_for_each(|script| lay(&root().join(script), out, dev))
 }
 
-fn copy(path: &Path, folder: &Path) -> Result<(), Error> {
+/// What a script says to programmers is a quarter of what a browser would load of it.
+fn lay(path: &Path, folder: &Path, dev: bool) -> Result<(), Error> {
+    if dev || path.extension().is_none_or(|end| end != "js") {
+        return copy(path, folder);
+    }
+    let text = fs::read_to_string(path).map_err(at(path))?;
+    let to = folder.join(path.file_name().unwrap_or_default());
+    fs::write(&to, without_comments(&text)).map_err(at(&to))
+}
+
+pub(crate) fn copy(path: &Path, folder: &Path) -> Result<(), Error> {
     let name = path.file_name().unwrap_or_default();
     fs::copy(path, folder.join(name)).map(drop).map_err(at(path))
 }
 
 /// A file that was renamed in `www/` must not live on in the site.
-fn cleared(folder: PathBuf) -> Result<PathBuf, Error> {
+pub(crate) fn cleared(folder: PathBuf) -> Result<PathBuf, Error> {
     match fs::remove_dir_all(&folder) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::File { path: folder, source })

@@ -4,19 +4,30 @@ use std::fs;
 
 use longhaul_tests::artefacts;
 
-/// The wasm, its glue and the worker's script, bytes, as a server sends them that compresses with
+/// The wasm, its glue, the worker's script and what starts that, bytes, as a server sends them that compresses with
 /// brotli. A page loads them before the first file can be picked.
 const CLIENT_BYTES_MAX: u64 = 90 * 1024;
-const CLIENT: [&str; 3] = ["longhaul_bg.wasm", "longhaul.js", "longhaul-lane.js"];
+const CLIENT: [&str; 5] = [
+    "longhaul_bg.wasm",
+    "longhaul.js",
+    "longhaul-lane.js",
+    "longhaul-client.js",
+    "longhaul-elsewhere.js",
+];
+
+/// What `<longhaul-upload>` adds to it.
+const ELEMENT_BYTES_MAX: u64 = 15 * 1024;
 
 /// The same of what downloads, which a page that uploads never loads: a worker does, when a download
 /// begins.
 const DOWNLOADER_BYTES_MAX: u64 = 66 * 1024;
-const DOWNLOADER: [&str; 4] = [
+const DOWNLOADER: [&str; 6] = [
     "longhaul-fetch_bg.wasm",
     "longhaul-fetch.js",
     "longhaul-download-worker.js",
     "longhaul-downloader.js",
+    "longhaul-download-start.js",
+    "longhaul-elsewhere.js",
 ];
 
 #[test]
@@ -27,6 +38,33 @@ fn the_client_stays_small() {
 #[test]
 fn what_downloads_stays_small() {
     stays_within(DOWNLOADER_BYTES_MAX, &DOWNLOADER);
+}
+
+#[test]
+fn the_element_adds_little_to_the_client() {
+    let scripts = imported("longhaul-upload.js");
+    let added: Vec<_> =
+        scripts.iter().map(String::as_str).filter(|name| !CLIENT.contains(name)).collect();
+    assert!(added.contains(&"longhaul-row.js"), "what the element imports is not found: {added:?}");
+    stays_within(ELEMENT_BYTES_MAX, &added);
+}
+
+/// A script, and what it imports, and what those do.
+fn imported(first: &str) -> Vec<String> {
+    let mut names = vec![first.to_owned()];
+    let mut at = 0;
+    while let Some(name) = names.get(at) {
+        let text = fs::read_to_string(artefacts::dist().join(name)).unwrap();
+        let new =
+            text.lines().filter_map(|line| line.split_once("from \"./")?.1.strip_suffix("\";"));
+        let new: Vec<_> = new
+            .filter(|name| !names.iter().any(|known| known == name))
+            .map(str::to_owned)
+            .collect();
+        names.extend(new);
+        at += 1;
+    }
+    names
 }
 
 fn stays_within(max: u64, names: &[&str]) {

@@ -20,6 +20,9 @@ export interface UploaderOptions {
    * and whenever the server refuses the last one. Without it, a server that lets guests in gives a
    * token, which is kept in `localStorage`. */
   token?: string | (() => string | Promise<string>);
+  /** Starts a worker with `longhaul-lane.js` in it, for all uploads of the page; the one of `longhaul-client.js`
+   * says it by itself. Without one the page does all the work. */
+  startLane?: () => Worker;
 }
 
 /** Nothing; what a person has to do something about; also what is tried again; also where each file

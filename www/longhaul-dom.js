@@ -1,0 +1,26 @@
+// What the elements are made of, once, when their scripts are loaded. A server that renders pages loads the same
+// scripts and has none of it: there they do nothing, and the browser begins.
+
+export const isPage = typeof document === "object";
+
+// What elements extend.
+export const Base = globalThis.HTMLElement ?? class {};
+
+export function template(html) {
+  if (!isPage) return undefined;
+  const made = document.createElement("template");
+  made.innerHTML = html;
+  return made;
+}
+
+export function sheet(css) {
+  if (!isPage) return undefined;
+  const made = new CSSStyleSheet();
+  made.replaceSync(css);
+  return made;
+}
+
+// Two copies of a script may be on one page, by two packages say: the first one counts.
+export function define(name, element) {
+  if (isPage && !customElements.get(name)) customElements.define(name, element);
+}
