@@ -14,7 +14,7 @@ function App() {
     endpoint: server,
     multiple: true,
     leaveQuietly: false,
-    token: () => "",
+    token: () => "anybody",
     onState: ({ detail }) => setStates((before) => [...before, detail.state]),
   });
 }
