@@ -157,16 +157,15 @@ const JOBS_DEFAULT: u32 = 5;
 fn parse_root(text: &str) -> Result<Digest, String> {
     let shape =
         "a root is 32 bytes in base64, as `longhaul send --json` tells it, or in hexadecimal";
-    let hexadecimal = || {
-        let digits = (text.len() == 64).then_some(text)?;
-        let byte = |at: usize| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok();
-        let mut bytes = [0; 32];
-        for (at, place) in bytes.iter_mut().enumerate() {
-            *place = byte(at)?;
-        }
-        Some(Digest(bytes))
-    };
-    Digest::from_base64(text).ok().or_else(hexadecimal).ok_or_else(|| shape.to_owned())
+    let root = Digest::from_base64(text).ok().or_else(|| hexadecimal(text));
+    root.ok_or_else(|| shape.to_owned())
+}
+
+fn hexadecimal(text: &str) -> Option<Digest> {
+    let digits = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<Vec<_>>>()?;
+    let byte = |two: &[u32]| two.iter().fold(0, |byte, digit| byte << 4 | digit).try_into().ok();
+    let bytes = digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()?;
+    (digits.len() == 64).then_some(bytes)?.try_into().ok().map(Digest)
 }
 
 fn parse_jobs(text: &str) -> Result<u32, String> {
@@ -213,6 +212,20 @@ mod tests {
         assert_eq!(parse_rate("65536"), Ok(65_536));
         for wrong in ["", "K", "1.5M", "63K", "-1", "99999999999G", "2MB"] {
             assert!(parse_rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_root_is_read_in_base64_and_in_hexadecimal_of_either_case_and_in_nothing_else() {
+        let root = Digest::of(b"root");
+        let hexadecimal = root.to_string();
+        for text in [root.to_base64(), hexadecimal.to_uppercase(), hexadecimal.clone()] {
+            assert_eq!(parse_root(&text), Ok(root), "{text}");
+        }
+        let (short, odd) = (&hexadecimal[2..], &hexadecimal[1..]);
+        let signs = "+f".repeat(32);
+        for text in ["", short, odd, &signs, &format!("{hexadecimal}00"), &"ü".repeat(32)] {
+            assert!(parse_root(text).is_err(), "{text}");
         }
     }
 

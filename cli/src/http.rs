@@ -227,7 +227,7 @@ impl Client {
         self.hears(raw.json())
     }
 
-    /// A sign-in page or a plain web server makes no sense.
+    /// An answer that makes sense is the server's: none of a sign-in page or of another web server does.
     fn hears<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
         if answer.is_ok() {
             self.shared.was_heard.store(true, Ordering::Relaxed);

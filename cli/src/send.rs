@@ -3,6 +3,7 @@
 
 mod buffers;
 mod driver;
+mod given;
 mod journal;
 mod list;
 mod source;
@@ -23,10 +24,10 @@ use crate::http::Client;
 use crate::report::{Event, Report};
 
 use driver::Driver;
+use given::Given;
 use journal::Journal;
 use list::{Item, List};
 pub use stdin::STDIN;
-use stdin::Taken;
 
 /// What to send, and how.
 #[derive(Clone, Debug)]
@@ -115,31 +116,8 @@ pub async fn send(
     stop: watch::Receiver<Option<Ending>>,
 ) -> Result<(), Ending> {
     let mut worst = None;
-    let (mut lists, mut taken): (Vec<List>, _) = (Vec::new(), None);
-    for given in &order.paths {
-        let (mut path, endpoint) = (given.clone(), client.endpoint().clone());
-        if let Some(file) = order.stdin_as.as_ref().filter(|_| path.as_os_str() == STDIN) {
-            match Taken::down(file, &endpoint, stop.clone()).await {
-                Ok(it) => path = taken.insert(it).file().to_owned(),
-                Err(trouble) => {
-                    fails(&report, STDIN, &trouble, &mut worst);
-                    continue;
-                }
-            }
-        }
-        if let Some(list) =
-            lists.iter().find(|list| path.canonicalize().is_ok_and(|it| it == list.whole))
-        {
-            let twice = format!("{} is given twice, and sent once", list.whole.display());
-            report.tell(Event::Note(&twice));
-            continue;
-        }
-        let listed = tokio::task::spawn_blocking(move || List::of(&path, &endpoint)).await;
-        match listed.unwrap_or_else(|error| Err(Trouble::new(Ending::Local, error.to_string()))) {
-            Ok(list) => lists.push(list),
-            Err(trouble) => fails(&report, &given.to_string_lossy(), &trouble, &mut worst),
-        }
-    }
+    let Given { lists, taken } =
+        Given::of(&order, client.endpoint(), &report, &stop, &mut worst).await;
     begin(&lists, &client, &report);
     for (path, trouble) in lists.iter().flat_map(|list| &list.troubles) {
         fails(&report, path, trouble, &mut worst);
@@ -271,7 +249,7 @@ async fn one(
     let Some(file) = file? else { return Ok(()) };
     if file.size != item.size {
         let told = format!(
-            "{}: the server tells of {} bytes and was sent {}",
+            "{}: the server tells of {} bytes and was sent {}; send it again, and tell the server's owner if it goes on",
             item.path, file.size, item.size
         );
         return Err(Trouble::new(Ending::Untrusted, told));

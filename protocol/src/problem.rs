@@ -237,7 +237,7 @@ table! {
     Internal: "internal", 500, Later,
         "The server failed; the fault is its own",
         "Try again; if it goes on, give the server's owner the time and the detail.";
-    /// The server takes no writes, or is about to stop.
+    /// The server takes no writes, is about to stop, or has not yet what was asked for.
     Unavailable: "unavailable", 503, Later,
         "The server cannot do this just now",
         "Wait as long as `Retry-After` says; what it held is safe.";

@@ -1,5 +1,5 @@
 //! Reads an `HTTP-date` in its three formats (RFC 9110, section 5.6.7), beyond what `httpdate` does:
-//! years before 1970, and years of two digits as the section wants them read.
+//! years before 1970, leap seconds, and years of two digits as the section wants them read.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};

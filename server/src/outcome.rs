@@ -277,7 +277,7 @@ fn facts_of(error: StoreError) -> Facts {
     }
 }
 
-/// What who reads an upload can do, in place of what a sender is told whose bytes are safe.
+/// What a reader of an upload can do: the advice of the code itself is for its sender.
 const NOT_YET: &str = "Ask again from there, after as long as `Retry-After` says; if it goes on, see whether whoever \
     sends the upload still does.";
 

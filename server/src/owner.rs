@@ -6,7 +6,7 @@ use crate::store::Owner;
 const LOCAL: &str = "local";
 /// What the names of guests begin with. No token can be made for such a name but by the server
 /// itself, so no name that somebody chose is ever a guest's.
-pub(crate) const GUEST: &str = "guest:";
+const GUEST: &str = "guest:";
 /// The longest name, bytes: what OpenID Connect Core, section 2, allows for a `sub`.
 pub const OWNER_BYTES_MAX: usize = 255;
 
@@ -66,8 +66,13 @@ impl Owner {
     /// Whether this is a guest.
     #[must_use]
     pub fn is_guest(&self) -> bool {
-        self.0.starts_with(GUEST)
+        is_guests(&self.0)
     }
+}
+
+/// Whether an owner of this name is a guest.
+pub(crate) fn is_guests(name: &str) -> bool {
+    name.starts_with(GUEST)
 }
 
 #[cfg(test)]

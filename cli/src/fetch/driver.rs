@@ -362,7 +362,9 @@ impl Fetch {
             let Ok(piece) = frame.into_data() else { continue };
             came = came.saturating_add(piece.len() as u64);
             if came > wanted {
-                return Err(FetchError::Other("more bytes came than were asked for".to_owned()));
+                return Err(FetchError::OtherBytes(
+                    "more bytes came than were asked for".to_owned(),
+                ));
             }
             add(&self.arriving, self.ticket, &piece).ok_or_else(|| cut("it was stopped"))?;
             told(came);

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use tokio::sync::watch;
 
 use crate::disk::{PART, beside, folder_of, lock, own, said};
+use crate::driving::stopped;
 use crate::ending::{Ending, Trouble};
 use crate::endpoint::Endpoint;
 
@@ -69,7 +70,10 @@ impl Taken {
                 taken.unwrap_or_else(|error| Err(Trouble::new(Ending::Local, error.to_string())))
             }
             // It goes on reading, from a pipe that nobody can read again, until the program is gone.
-            ending = stopped(&mut stop) => Err(Trouble::new(ending, "stopped before the pipe's end")),
+            () = stopped(&mut stop) => {
+                let ending = (*stop.borrow()).unwrap_or(Ending::Interrupted);
+                Err(Trouble::new(ending, "stopped before the pipe's end"))
+            }
         };
         match taken {
             Ok(part) => {
@@ -177,11 +181,4 @@ impl Part {
 
 fn can_refuse(error: &io::Error) -> bool {
     !matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
-}
-
-async fn stopped(stop: &mut watch::Receiver<Option<Ending>>) -> Ending {
-    match stop.wait_for(Option::is_some).await {
-        Ok(ending) => (*ending).unwrap_or(Ending::Interrupted),
-        Err(_closed) => std::future::pending().await,
-    }
 }

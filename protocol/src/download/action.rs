@@ -194,9 +194,9 @@ pub enum FetchError {
     /// As any request.
     #[error(transparent)]
     Failed(#[from] Failure),
-    /// What came is not what was asked for, by its own head. It says how.
+    /// Other bytes came than were asked for, by their head or by their number: how they differ.
     #[error("{0}")]
-    Other(String),
+    OtherBytes(String),
     /// The whole file was answered to a request for a part of it.
     #[error(
         "something between here and the server ignores `Range` and answers with the whole file; use another network, or have whoever runs the proxy let ranges through"

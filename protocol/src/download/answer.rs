@@ -10,8 +10,8 @@ use crate::upload::Failure;
 /// why. `content_range` is the header, `len` the file's length.
 ///
 /// # Errors
-/// [`FetchError::RangeIgnored`] for an answer that is good and is the whole file, [`FetchError::Other`] for
-/// other bytes than those, [`Failure::Network`] for what no Longhaul server says.
+/// [`FetchError::RangeIgnored`] for an answer that is good and is the whole file, [`FetchError::OtherBytes`] for
+/// others than those, [`Failure::Network`] for what no Longhaul server says.
 pub fn read_head(
     status: u16,
     header: Option<&str>,
@@ -22,7 +22,7 @@ pub fn read_head(
     match (status, header) {
         // RFC 9110, section 15.3.7: one range is told by `Content-Range`.
         (206, Some(told)) if told == content_range(wanted, len) => Some(Ok(())),
-        (206, told) => Some(Err(FetchError::Other(format!(
+        (206, told) => Some(Err(FetchError::OtherBytes(format!(
             "bytes {}-{} were asked for, and what came calls itself {:?}",
             wanted.start,
             wanted.end.saturating_sub(1),
@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(read(206, Some("bytes 10-19/100")), Some(Ok(())));
         for other in [None, Some("bytes 0-9/100"), Some("bytes 10-19/99"), Some("bytes 10-19/*")] {
             let read = read(206, other);
-            assert!(matches!(read, Some(Err(FetchError::Other(_)))), "{other:?}");
+            assert!(matches!(read, Some(Err(FetchError::OtherBytes(_)))), "{other:?}");
         }
         assert!(matches!(read(204, None), Some(Err(FetchError::Failed(_)))));
         assert_eq!((read(404, None), read(302, None)), (None, None));

@@ -107,7 +107,7 @@ impl Download {
                     format!("chunk {} arrived with other bytes than the file's", fetching.chunk);
                 self.on_damaged(now, buffer, fetching.chunk, why);
             }
-            Err(FetchError::Other(why)) => self.on_damaged(now, buffer, fetching.chunk, why),
+            Err(FetchError::OtherBytes(why)) => self.on_damaged(now, buffer, fetching.chunk, why),
             Err(FetchError::RangeIgnored) => self.fail(Fault::RangeIgnored),
             Err(FetchError::Failed(failure)) => {
                 self.on_fetch_failed(now, buffer, fetching, failure);

@@ -109,7 +109,7 @@ struct Inner {
     syncer: Syncer,
     wholes: Wholes,
     live: Mutex<HashMap<UploadId, Arc<Live>>>,
-    /// With so many of them it is looked who is not needed there.
+    /// With how many of these it is looked which of them may be let go of.
     live_looked_at: AtomicUsize,
     fills: Arc<Semaphore>,
     blocks: Blocks,

@@ -1,7 +1,7 @@
 //! Guests: one for all that is sent, whatever becomes of the run, and told who they are.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use longhaul_tests::files::{Folder, random_bytes};
@@ -87,7 +87,10 @@ async fn a_journal_that_somebody_else_has_made_gives_nothing_to_them() {
     let mine = folder.random("report.txt", 5, 1);
     let journal = folder.path().join("report.txt.longhaul");
     let key = said.events("guest")[0]["token"].clone();
-    for (mode, inode) in [(0o600, 1), (0o644, 0)] {
+    // The last is as one's own would be, and is believed.
+    for (mode, other, given) in [(0o600, 1, 0), (0o644, 0, 0), (0o600, 0, 1)] {
+        fs::write(&journal, "").unwrap();
+        let inode = fs::metadata(&journal).unwrap().ino() + other;
         let head = format!(
             "{{\"longhaul\":1,\"to\":\"{}\",\"inode\":{inode},\"key\":\"0\"}}\n",
             server.origin()
@@ -95,7 +98,7 @@ async fn a_journal_that_somebody_else_has_made_gives_nothing_to_them() {
         fs::write(&journal, format!("{head}{{\"token\":{key}}}\n")).unwrap();
         fs::set_permissions(&journal, fs::Permissions::from_mode(mode)).unwrap();
         run(["send", mine.to_str().unwrap(), "--to", &server.origin()]).await.good();
-        assert_eq!(theirs.files().await.len(), 1, "{mode:o}");
+        assert_eq!(theirs.files().await.len(), 1 + given, "{mode:o} {other}");
     }
 }
 

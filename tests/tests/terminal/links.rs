@@ -89,7 +89,10 @@ async fn a_token_does_not_go_along_with_a_link() {
         b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec()
     });
     let link = format!("{}/v1/files/{}?expires=1&signature=x", origin.await, "0".repeat(32));
-    let mut fetch = longhaul(["fetch", &link, "-o", "/tmp/x", "--patience", "0s"]);
+    let folder = Folder::new();
+    let target = folder.path().join("x");
+    let to = ["fetch", &link, "-o", target.to_str().unwrap(), "--patience", "0s"];
+    let mut fetch = longhaul(to);
     let said = start_as(fetch.env("LONGHAUL_TOKEN", "secret")).ends().await;
     assert_ne!(said.code, Some(0));
     let heard = heard.lock().unwrap().join("\n");

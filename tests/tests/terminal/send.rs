@@ -16,10 +16,10 @@ use super::{CHUNK, PATIENCE, only_file, server};
 const PASS: usize = 3;
 const CHUNKS: u64 = 28;
 
-/// Where a file is sent from, and a proxy before the server that holds chunks up.
 /// What is said of a file that is not what it was when an earlier run began it.
 const CHANGED: &str = "film.mp4 was changed since it was begun";
 
+/// Where a file is sent from, and a proxy before the server that holds chunks up.
 struct Stage {
     server: Server,
     proxy: Proxy,

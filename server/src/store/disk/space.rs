@@ -17,7 +17,7 @@ use longhaul_protocol::wire::ids::FileId;
 use super::disk_error;
 use super::live::lock;
 use super::spare::{Spare, is_full};
-use crate::owner::GUEST;
+use crate::owner::is_guests;
 use crate::store::{Figures, Result, StoreError};
 
 /// How much may be promised.
@@ -91,7 +91,7 @@ impl Need {
     }
 
     fn is_guests(&self) -> bool {
-        self.owner.starts_with(GUEST)
+        is_guests(&self.owner)
     }
 
     fn guests_bytes(&self) -> u64 {
@@ -317,6 +317,7 @@ fn no_room(need: &Need, error: io::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Owner;
     use crate::store::disk::RealDisk;
 
     const BOUNDS: Bounds = Bounds {
@@ -352,14 +353,14 @@ mod tests {
 
     #[test]
     fn guests_have_one_bound_together_and_what_is_given_back_is_another_guests() {
-        let guest = |name: &str| format!("{GUEST}{name}");
-        let space = space(&[(guest("a").as_str(), 60), ("b", 20)]);
+        let [one, another, third] = [(); 3].map(|()| Owner::new_guest().unwrap().0);
+        let space = space(&[(&one, 60), ("b", 20)]);
         let ask = |owner: &str, bytes| space.reserve(need(owner, bytes), BOUNDS, || Ok(1000));
-        let room = ask(&guest("c"), 60).unwrap();
-        assert!(matches!(ask(&guest("d"), 1), Err(StoreError::NoSpace { needed: 1 })));
+        let room = ask(&another, 60).unwrap();
+        assert!(matches!(ask(&third, 1), Err(StoreError::NoSpace { needed: 1 })));
         ask("b", 1).map(drop).unwrap();
         drop(room);
-        ask(&guest("d"), 60).map(drop).unwrap();
+        ask(&third, 60).map(drop).unwrap();
     }
 
     #[test]

@@ -97,6 +97,20 @@ pub(super) const ROWS: &[Mutant] = &[
         "((@M || is_settled) && now != self.read)",
     ),
     mutant(
+        "who says that a certificate was renewed not heard",
+        "who_is_told_to_reads_at_once",
+        "server/src/tls/fresh.rs",
+        "let is_due = is_told ||",
+        "let is_due = (!@M && is_told) ||",
+    ),
+    mutant(
+        "a connection ended without a word before",
+        "http2::",
+        HTTP2,
+        "    connection.as_mut().graceful_shutdown();",
+        "    if !@M {\n        connection.as_mut().graceful_shutdown();\n    }",
+    ),
+    mutant(
         "work that nobody waits for goes on elsewhere",
         "hands::",
         "server/src/crew/hands.rs",
