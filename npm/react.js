@@ -10,9 +10,11 @@ const useBeforePaint = typeof document === "object" ? useLayoutEffect : useEffec
 
 export const LonghaulUpload = component("longhaul-upload", {
   attributes: [
-    "endpoint", "multiple", "directory", "accept", "filesAtOnce", "rateMax", "verifySource", "logLevel", "leaveQuietly", "forgetFiles",
+    "endpoint", "multiple", "directory", "accept", "maxSize", "camera", "autoStart", "name", "required", "disabled", "filesAtOnce",
+    "rateMax", "verifySource", "logLevel", "leaveQuietly", "forgetFiles",
   ],
   events: {
+    onAccept: "longhaul-accept",
     onState: "longhaul-state",
     onProgress: "longhaul-progress",
     onComplete: "longhaul-complete",
@@ -66,6 +68,8 @@ function plain(props, attributes, events) {
     if (name === "className") return ["class", value];
     if (!attributes.includes(name)) return [name, value];
     const attribute = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    // The one that has to be said where it is false.
+    if (name === "autoStart") return [attribute, String(value)];
     return [attribute, value === true ? "" : value === false ? undefined : value];
   }));
 }

@@ -32,6 +32,8 @@ export interface DownloadDetail {
 /** Detail of `state`. */
 export interface DownloadStateDetail extends DownloadDetail {
   state: DownloadState;
+  /** For programs: why it waits or has failed, as an error's or `network` or `local`; else empty. */
+  code: string;
   /** What happened, where something did; else empty. */
   message: string;
   /** While `waiting`: when the next try comes by itself, milliseconds since 1970. */

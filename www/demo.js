@@ -1,7 +1,7 @@
 // The demo page around <longhaul-upload>: lists what the server has sealed.
 import "./longhaul-upload.js";
 import "./longhaul-download.js";
-import { bytes } from "./format.js";
+import { wordsOf } from "./longhaul-words.js";
 
 const uploader = document.querySelector("longhaul-upload");
 const list = document.getElementById("files");
@@ -98,7 +98,7 @@ function unlinked(file) {
 function about(file) {
   const text = document.createElement("span");
   const when = new Date(file.sealedAt).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  text.textContent = `${bytes(file.size)} · ${when}`;
+  text.textContent = `${wordsOf(list).bytes(file.size)} · ${when}`;
   return text;
 }
 

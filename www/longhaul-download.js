@@ -7,6 +7,7 @@
 //   root       the root that it has to have, base64, if it is known from elsewhere
 //   no-picker  nobody is asked where to: it goes to the browser's own storage first and is saved from there, as
 //              in browsers that cannot ask
+//   lang       the language it speaks, of those that there are words for; else that of what is around
 //
 // Property
 //   token      who downloads: a token, or a function that returns one or a promise of one
@@ -14,25 +15,39 @@
 // Events, all bubbling and composed: longhaul-download-state, -progress, -complete, -error; `detail` as
 // Downloader's, see longhaul-downloader.js
 import { Downloader, hindrance, isBegun, remove } from "./longhaul-downloader.js";
-import { bytes, duration, percent } from "./format.js";
 import { Base, define, sheet, template } from "./longhaul-dom.js";
 import { forgetPlace, keepPlace, placeOf } from "./longhaul-places.js";
-import { pace, share } from "./longhaul-row.js";
+import { pace, share, trouble } from "./longhaul-row.js";
 import { STYLE } from "./longhaul-style.js";
+import { addWords, speak, whenWords, wordsOf } from "./longhaul-words.js";
 
-const START = "Download and verify";
+addWords("en", {
+  download: "Download and verify",
+  "go-on": "Go on downloading",
+  "save-again": "Save again",
+  "download-queued": "Waits for another download",
+  "download-downloading": "Downloading",
+  "download-checking": "Checking what was here already",
+  "download-done": "Every byte is verified",
+  "amount-in": "{size} in {time}",
+  saved: "saved",
+  "in-picked": "in the file that you picked",
+  unable: "Not verified: {reason}.",
+  "no-token-in-link": "A plain link cannot send the token.",
+});
+
 const FRAME = template(`
 <div part="row">
   <progress part="progress" max="1" value="0" hidden></progress>
   <div class="foot">
     <span part="status"></span>
     <span class="buttons">
-      <button type="button" part="start">${START}</button>
-      <button type="button" part="pause" hidden>Pause</button>
-      <button type="button" part="resume" hidden>Resume</button>
-      <button type="button" part="cancel" hidden>Cancel</button>
-      <a part="link" download hidden>Download</a>
-      <button type="button" part="clear" hidden>Clear</button>
+      <button type="button" part="start"></button>
+      <button type="button" part="pause" data-say="pause" hidden></button>
+      <button type="button" part="resume" hidden></button>
+      <button type="button" part="cancel" data-say="cancel" hidden></button>
+      <a part="link" download hidden></a>
+      <button type="button" part="clear" data-say="clear" hidden></button>
     </span>
   </div>
   <p part="error" role="alert"></p>
@@ -46,29 +61,29 @@ const OWN = sheet(`
 :host([data-rests]) [part=status] { min-height: 0; }
 `);
 
-// Which buttons a state offers, and what is said of it where it has no figures to show.
-const STATES = {
-  idle: { buttons: ["start"], words: "" },
-  unable: { buttons: ["link"], words: "" },
-  queued: { buttons: ["pause", "cancel"], words: "Waits for another download" },
-  opening: { buttons: ["pause", "cancel"], words: "Starting" },
-  downloading: { buttons: ["pause", "cancel"], words: "Downloading" },
-  checking: { buttons: ["pause", "cancel"], words: "Checking what was here already" },
-  finishing: { buttons: [], words: "Finishing" },
-  waiting: { buttons: ["resume", "pause", "cancel"], words: "Waiting" },
-  renewing: { buttons: ["pause", "cancel"], words: "Waiting for a new permission" },
-  paused: { buttons: ["resume", "cancel"], words: "Paused" },
-  done: { buttons: ["link", "clear"], words: "Every byte is verified" },
-  failed: { buttons: ["resume", "cancel"], words: "Failed" },
+// Which buttons a state offers.
+const OFFERED = {
+  idle: ["start"],
+  unable: ["link"],
+  queued: ["pause", "cancel"],
+  opening: ["pause", "cancel"],
+  downloading: ["pause", "cancel"],
+  checking: ["pause", "cancel"],
+  finishing: [],
+  waiting: ["resume", "pause", "cancel"],
+  renewing: ["pause", "cancel"],
+  paused: ["resume", "cancel"],
+  done: ["link", "clear"],
+  failed: ["resume", "cancel"],
 };
 const RESTS = ["idle", "unable"];
 const MOVES = ["opening", "downloading", "checking", "renewing", "waiting"];
 const OVER = ["done", "cancelled"];
-const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
+const RESUME_WORDS = { waiting: "try-now", failed: "try-again" };
 const BUTTONS = ["start", "pause", "resume", "cancel", "link", "clear"];
 
 export class LonghaulDownload extends Base {
-  static observedAttributes = ["href", "name"];
+  static observedAttributes = ["href", "lang", "name"];
   #root = this.attachShadow({ mode: "open" });
   #downloader;
   #id;
@@ -76,8 +91,12 @@ export class LonghaulDownload extends Base {
   #detail;
   #progress;
   #file;
-  #error = "";
+  #error;
   #why;
+  #words;
+  #silent = () => {};
+  // Whether some of it is here already.
+  #isHere = false;
   #handle;
   #saved;
   #token;
@@ -117,11 +136,24 @@ export class LonghaulDownload extends Base {
   }
 
   connectedCallback() {
+    this.#silent = whenWords(() => this.#speak());
+    this.#speak();
     this.#look();
+  }
+
+  disconnectedCallback() {
+    this.#silent();
+  }
+
+  // In the language of where it stands by now.
+  #speak() {
+    this.#words = wordsOf(this);
+    speak(this.#root, this.#words);
     this.#show();
   }
 
   attributeChangedCallback(name) {
+    if (name === "lang" && this.isConnected) return this.#speak();
     if (name === "href" && this.isConnected && this.#state === "idle") this.#look();
     this.#show();
   }
@@ -131,8 +163,7 @@ export class LonghaulDownload extends Base {
     this.#why = await hindrance();
     if (this.#state === "idle" && this.#why) this.#state = "unable";
     const { href } = this;
-    const isHere = Boolean(href) && (await isBegun(href));
-    if (this.#state === "idle") this.#part("start").textContent = isHere ? "Go on downloading" : START;
+    this.#isHere = Boolean(href) && (await isBegun(href));
     this.#show();
   }
 
@@ -159,7 +190,7 @@ export class LonghaulDownload extends Base {
     const place = await this.#place(href).finally(() => (this.#asks = false));
     if (!place) return;
     [this.#begun, this.#handle] = [href, place.handle];
-    this.#error = "";
+    this.#error = undefined;
     addEventListener("beforeunload", this.#leaving);
     this.#started = performance.now();
     this.#downloader = new Downloader({ token: this.#token });
@@ -192,7 +223,7 @@ export class LonghaulDownload extends Base {
     if (this.#saved) remove(this.#begun);
     this.#state = "idle";
     this.#progress = this.#saved = undefined;
-    this.#part("start").textContent = START;
+    this.#isHere = false;
     this.#show();
     this.#part("start").focus();
   }
@@ -226,12 +257,12 @@ export class LonghaulDownload extends Base {
     this.#state = state === "cancelled" ? "idle" : state;
     if (state === "cancelled") {
       this.#progress = undefined;
+      this.#isHere = false;
       forgetPlace(this.#begun);
-      this.#part("start").textContent = START;
     }
-    if (state !== "failed") this.#error = "";
+    if (state !== "failed") this.#error = undefined;
     if (OVER.includes(state)) removeEventListener("beforeunload", this.#leaving);
-    this.#root.querySelector(".quiet").textContent = [this.#name, STATES[this.#state].words].filter(Boolean).join(": ");
+    this.#root.querySelector(".quiet").textContent = this.#words.say("state-of", { name: this.#name, state: this.#standing });
     this.#show();
     // The button that had it may be gone.
     if (hadFocus && !this.#root.activeElement) this.#root.querySelector("button:not([hidden])")?.focus();
@@ -247,18 +278,20 @@ export class LonghaulDownload extends Base {
     this.#part("link").click();
   }
 
-  #failed({ code, message, advice }) {
-    this.#error = [message, advice].filter(Boolean).map(sentence).join(" ");
-    if (code === "unable") {
+  #failed(detail) {
+    this.#error = detail;
+    if (detail.code === "unable") {
       this.#state = "unable";
-      this.#why = message;
-      this.#error = "";
+      this.#why = detail.message;
+      this.#error = undefined;
     }
   }
 
   // What is shown.
 
   #show() {
+    // An element that is being made may have no attributes yet.
+    if (!this.#words) return;
     const state = this.#state;
     this.dataset.state = state;
     this.#part("row").dataset.state = state;
@@ -268,16 +301,22 @@ export class LonghaulDownload extends Base {
     progress.value = share({ progress: this.#progress, detail: { state } });
     progress.setAttribute("aria-label", this.#name);
     put(this.#part("status"), this.#status());
-    put(this.#part("error"), this.#error);
-    for (const name of BUTTONS) this.#showButton(name, STATES[state].buttons.includes(name));
+    put(this.#part("error"), this.#error ? trouble(this.#words, this.#error) : "");
+    for (const name of BUTTONS) this.#showButton(name, OFFERED[state].includes(name));
     this.#showLink();
   }
 
   #showButton(name, isOffered) {
     const button = this.#part(name);
     button.hidden = !isOffered;
-    if (name === "resume") put(button, RESUME_WORDS[this.#state] ?? "Resume");
-    button.setAttribute("aria-label", `${button.textContent}: ${this.#name}`);
+    if (name === "start") put(button, this.#words.say(this.#isHere ? "go-on" : "download"));
+    if (name === "resume") put(button, this.#words.say(RESUME_WORDS[this.#state] ?? "resume"));
+    this.#label(button);
+  }
+
+  #label(button) {
+    const label = this.#words.say("button-of", { button: button.textContent, name: this.#name });
+    button.setAttribute("aria-label", label);
   }
 
   // To what is there to be saved, or, where nothing can be kept, to the server.
@@ -286,29 +325,36 @@ export class LonghaulDownload extends Base {
     const href = this.#state === "unable" ? this.href : this.#saved;
     link.hidden ||= !href || (this.#state === "unable" && Boolean(this.#token));
     if (link.hidden) return;
-    put(link, this.#state === "unable" ? "Download" : "Save again");
+    put(link, this.#words.say(this.#state === "unable" ? "link" : "save-again"));
     link.href = href;
     link.download = this.#name;
-    link.setAttribute("aria-label", `${link.textContent}: ${this.#name}`);
+    this.#label(link);
+  }
+
+  get #standing() {
+    if (RESTS.includes(this.#state)) return "";
+    return this.#words.say(`download-${this.#state}`) ?? this.#words.say(`state-${this.#state}`);
   }
 
   #status() {
-    const { words } = STATES[this.#state];
+    const words = this.#words;
+    const standing = this.#standing;
     const known = this.#progress?.total;
+    const percent = known && words.percent(share({ progress: this.#progress }));
     switch (this.#state) {
-      case "downloading":
-        return known ? [percent(share({ progress: this.#progress })), ...pace(this.#progress)].join(" · ") : words;
-      case "paused": return known ? `${words} · ${percent(share({ progress: this.#progress }))}` : words;
-      case "waiting": return sentence(this.#detail.message);
+      case "downloading": return known ? [percent, ...pace(words, this.#progress)].join(" · ") : standing;
+      case "paused": return known ? `${standing} · ${percent}` : standing;
+      case "waiting": return trouble(words, this.#detail);
       case "done": {
-        const where = this.#saved ? "saved" : "in the file that you picked";
-        return `${words} · ${bytes(known ?? 0)} in ${duration(performance.now() - this.#started)} · ${where}`;
+        const time = words.duration(performance.now() - this.#started);
+        const amount = words.say("amount-in", { size: words.bytes(known ?? 0), time });
+        return [standing, amount, words.say(this.#saved ? "saved" : "in-picked")].join(" · ");
       }
       case "unable": {
-        const need = this.#token ? "; a plain link cannot send the token" : "";
-        return sentence(`Not verified: ${this.#why}${need}`);
+        const why = words.say("unable", { reason: this.#why });
+        return this.#token ? `${why} ${words.say("no-token-in-link")}` : why;
       }
-      default: return words;
+      default: return standing;
     }
   }
 }
@@ -316,11 +362,6 @@ export class LonghaulDownload extends Base {
 // Text that is put again although it is there makes the browser lay it out again.
 function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
-}
-
-function sentence(text) {
-  const start = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(start) ? start : `${start}.`;
 }
 
 define("longhaul-download", LonghaulDownload);

@@ -1,16 +1,17 @@
-// Handles of files whose upload is not over, in IndexedDB: after a reload the page can ask for the file
-// again by one click, without a picker (File System Access, https://wicg.github.io/file-system-access/).
-//
-// Chromium only. Elsewhere nothing is kept, and the file is picked again; what is uploaded by then is found
-// the same way. A file itself is never put there: WebKitGTK would wait for ever.
+// Files whose upload is not over, in IndexedDB: after a reload they are offered again. Where the browser gives
+// handles (File System Access, https://wicg.github.io/file-system-access/: Chromium only) one click goes on with
+// them; elsewhere it asks for the file, and what is uploaded by then is found. A file itself is never put there:
+// WebKitGTK would wait for ever.
+
+// Whether anything can be kept.
+export const canKeep = typeof indexedDB === "object" && "locks" in (globalThis.navigator ?? {});
 
 // Whether this browser lets a page ask again for a file that was picked before.
-export const canKeep = typeof showOpenFilePicker === "function"
-  && "requestPermission" in (globalThis.FileSystemFileHandle?.prototype ?? {})
-  && typeof indexedDB === "object" && "locks" in navigator;
+export const canAsk = canKeep && typeof showOpenFilePicker === "function"
+  && "requestPermission" in (globalThis.FileSystemFileHandle?.prototype ?? {});
 
-// How many are kept of one pick: a person resumes a few large files by name, not thousands.
-export const HANDLES_MAX = 100;
+// How many are kept at once: a person resumes a few large files by name, not thousands.
+export const KEPT_MAX = 100;
 // Files that go in one request are there before anybody could reload.
 const SIZE_MIN = 256 * 1024;
 // As long as a server tells who comes back that an upload expired, milliseconds.
@@ -42,8 +43,10 @@ export class Kept {
 
   async #write({ name, size }, handle) {
     const found = await handle.catch(() => {});
-    if (found?.kind !== "file") return;
-    await change((store) => store.put({ key: this.key, handle: found, name, size, at: Date.now() }));
+    const kept = { key: this.key, name, size, at: Date.now() };
+    // Some handles cannot be kept: those of folders are of no use, those of a page's own making are refused.
+    const withHandle = found?.kind === "file" && await change((store) => store.put({ ...kept, handle: found }));
+    if (!withHandle) await change((store) => store.put(kept));
   }
 
   // This tab is no longer about it.
@@ -62,12 +65,13 @@ export class Kept {
   }
 }
 
-// Whether it is worth remembering.
-export function isLong(file) {
-  return file.size > SIZE_MIN;
+// Whether it is worth remembering, and there is room.
+export function isWorthKeeping(file) {
+  return file.size > SIZE_MIN && keepers.size < KEPT_MAX;
 }
 
-// What was not finished with that server and no tab is about: `{ key, handle, name, size, at }`, newest first.
+// What was not finished with that server and no tab is about: `{ key, handle, name, size, at }`, newest first; without
+// `handle` if the browser gave none.
 export async function unfinished(endpoint) {
   const all = await change((store) => store.getAll()) ?? [];
   const { held = [], pending = [] } = await navigator.locks.query().catch(() => ({}));

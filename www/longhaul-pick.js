@@ -1,9 +1,7 @@
 // Where files come from: a dialog, a chosen folder, a drop. And of those that are not yet uploaded, the
 // handles by which the page can ask for them again after a reload.
-import { HANDLES_MAX } from "./longhaul-handles.js";
+import { KEPT_MAX, canAsk } from "./longhaul-handles.js";
 import { one, tree } from "./longhaul-take.js";
-
-const NO_FOLDERS = "A folder cannot be dropped here; open it and drop the file that is meant.";
 
 export class Picker {
   #input;
@@ -11,18 +9,20 @@ export class Picker {
   // Promises of the handles of files that were just picked.
   #handles = new WeakMap();
 
-  // `page` has `many()`, whether more than one file may be picked; `keeps()`, whether handles are kept; and
-  // `take(files, notice)`, which takes in any iterable of what `tree` finds, or of files.
-  constructor({ input, folder, button, drop }, page) {
+  // `page` has `many()`, whether more than one file may be picked; `keeps()`, whether handles are kept; `rests()`,
+  // whether nothing may be picked now; and `take(files, notice)`, which takes in any iterable of what `tree` finds,
+  // or of files, and is told the name of the words that are to be said first.
+  constructor({ input, folder, photo, drop, chooseFolder, takePhoto }, page) {
     [this.#input, this.#page] = [input, page];
-    for (const each of [input, folder]) each.addEventListener("change", () => this.#picked(each));
+    for (const each of [input, folder, photo]) each.addEventListener("change", () => this.#picked(each));
     input.addEventListener("click", (event) => this.#clicked(event));
-    button.addEventListener("click", () => folder.click());
+    chooseFolder.addEventListener("click", () => folder.click());
+    takePhoto.addEventListener("click", () => photo.click());
     drop.addEventListener("dragover", (event) => over(drop, event, true));
     drop.addEventListener("dragleave", (event) => over(drop, event, false));
     drop.addEventListener("drop", (event) => {
       over(drop, event, false);
-      this.#dropped([...event.dataTransfer.items].filter(({ kind }) => kind === "file"));
+      if (!this.#page.rests()) this.#dropped([...event.dataTransfer.items].filter(({ kind }) => kind === "file"));
     });
   }
 
@@ -34,6 +34,13 @@ export class Picker {
   // It was opened by this handle.
   opened(file, handle) {
     this.#handles.set(file, Promise.resolve(handle));
+  }
+
+  // Of what was pasted, whether it was files.
+  pasted({ clipboardData }) {
+    const files = [...clipboardData?.files ?? []];
+    if (files.length && !this.#page.rests()) this.#page.take(files);
+    return files.length > 0;
   }
 
   async #picked(input) {
@@ -49,7 +56,7 @@ export class Picker {
 
   // The same dialog, but of it the page gets handles.
   async #clicked(event) {
-    if (!this.#page.keeps() || this.#input.accept) return;
+    if (!canAsk || !this.#page.keeps() || this.#input.accept) return;
     event.preventDefault();
     let handles;
     try {
@@ -65,7 +72,7 @@ export class Picker {
   async *#filesOf(handles) {
     for (const [at, handle] of handles.entries()) {
       const file = await handle.getFile().catch(() => {});
-      if (file && at < HANDLES_MAX) this.opened(file, handle);
+      if (file && at < KEPT_MAX) this.opened(file, handle);
       yield file ?? { unreadable: handle.name };
     }
   }
@@ -75,10 +82,10 @@ export class Picker {
     const found = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
     const folders = found.filter((entry) => entry?.isDirectory);
     // A page may hand on items of its own making, which have no handles.
-    const keeps = (at) => this.#page.keeps() && at < HANDLES_MAX && !found[at]?.isDirectory;
+    const keeps = (at) => canAsk && this.#page.keeps() && at < KEPT_MAX && !found[at]?.isDirectory;
     const handles = items.map((item, at) => keeps(at) && item.getAsFileSystemHandle?.());
     const many = this.#page.many();
-    this.#page.take(this.#filesIn(found, handles, many ? folders : []), folders.length && !many && NO_FOLDERS);
+    this.#page.take(this.#filesIn(found, handles, many ? folders : []), folders.length && !many && "no-folders");
   }
 
   async *#filesIn(found, handles, folders) {

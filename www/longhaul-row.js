@@ -1,49 +1,55 @@
 // One file's row: what is known of the file, and how that is shown.
-import { bytes, duration, percent } from "./format.js";
 import { template } from "./longhaul-dom.js";
+import { sentence, speak } from "./longhaul-words.js";
 
 const ROW = template(`
 <li part="row" tabindex="-1">
   <div class="head">
-    <span class="names"><span part="path"></span><span part="name"></span></span>
+    <canvas part="thumbnail" aria-hidden="true" hidden></canvas>
+    <span class="names"><bdi part="path"></bdi><bdi part="name"></bdi></span>
     <span part="size"></span>
   </div>
   <progress part="progress" max="1" value="0"></progress>
   <div class="foot">
     <span part="status"></span>
     <span class="buttons">
-      <a part="link" download hidden>Download</a>
-      <button type="button" part="pause">Pause</button>
-      <button type="button" part="resume" hidden>Resume</button>
-      <button type="button" part="cancel">Cancel</button>
-      <button type="button" part="clear" hidden>Clear</button>
+      <a part="link" data-say="link" download hidden></a>
+      <button type="button" part="pause" data-say="pause"></button>
+      <button type="button" part="resume" hidden></button>
+      <button type="button" part="cancel" data-say="cancel"></button>
+      <button type="button" part="clear" data-say="clear" hidden></button>
     </span>
   </div>
   <p part="error"></p>
 </li>`);
 
-// Which buttons a state offers, and what is said of it where it has no figures to show.
-const STATES = {
-  queued: { buttons: ["pause", "cancel"], words: "Waits for the files before it" },
-  elsewhere: { buttons: ["cancel"], words: "Another tab is sending this file" },
-  opening: { buttons: ["pause", "cancel"], words: "Starting" },
-  uploading: { buttons: ["pause", "cancel"], words: "Uploading" },
-  verifying: { buttons: ["pause", "cancel"], words: "Comparing what was sent earlier with the file" },
-  sealing: { buttons: ["cancel"], words: "Finishing" },
-  waiting: { buttons: ["resume", "pause", "cancel"], words: "Waiting" },
-  renewing: { buttons: ["pause", "cancel"], words: "Waiting for a new permission" },
-  paused: { buttons: ["resume", "cancel"], words: "Paused" },
-  cancelling: { buttons: ["cancel"], words: "Cancelling" },
-  done: { buttons: ["clear"], words: "Done" },
-  failed: { buttons: ["resume", "cancel"], words: "Failed" },
-  cancelled: { buttons: ["clear"], words: "Cancelled" },
+// Which buttons a state offers.
+const BUTTONS = {
+  queued: ["pause", "cancel"],
+  elsewhere: ["cancel"],
+  opening: ["pause", "cancel"],
+  uploading: ["pause", "cancel"],
+  verifying: ["pause", "cancel"],
+  sealing: ["cancel"],
+  waiting: ["resume", "pause", "cancel"],
+  renewing: ["pause", "cancel"],
+  paused: ["resume", "cancel"],
+  cancelling: ["cancel"],
+  done: ["clear"],
+  failed: ["resume", "cancel"],
+  cancelled: ["clear"],
 };
 const OVER = new Set(["done", "cancelled"]);
 // Those that are no time of the upload's own.
 const BEFORE = new Set(["queued", "elsewhere"]);
-const RESUME_WORDS = { waiting: "Try now", failed: "Try again" };
+const RESUME_WORDS = { waiting: "try-now", failed: "try-again" };
 // Those to which anything is done, in the order of their buttons.
 const ACTIONS = ["pause", "resume", "cancel", "clear"];
+
+// Pictures that every browser draws, and none runs.
+const PICTURES = /^image\/(png|jpeg|gif|webp|avif|bmp)$/;
+// Larger files are not drawn, bytes: few photos are, and drawing one takes twenty times its file's memory.
+const PICTURE_MAX = 16 * 1024 * 1024;
 
 // What is known of one file.
 export class Entry {
@@ -54,22 +60,32 @@ export class Entry {
   // Of the last event of each kind.
   detail;
   progress;
-  error = "";
+  error;
   link;
+  // The file, if it is one that a small picture can be drawn of.
+  picture;
   // By what it is found after a reload, if it is.
   kept;
   // When it had its turn first.
   started;
 
-  constructor(id, isHeld) {
-    // `isHeld()` says whether nothing has its turn until all are resumed.
-    [this.id, this.isHeld] = [id, isHeld];
+  // `page` has `isHeld()`, whether nothing has its turn until all are resumed; `isBegun()`, whether anything ever
+  // had; and `words()`.
+  constructor(id, page) {
+    [this.id, this.page] = [id, page];
   }
 
   // Where it stands, to somebody who looks.
   get state() {
     const state = this.detail?.state ?? "queued";
-    return state === "queued" && this.isHeld() ? "paused" : state;
+    return state === "queued" && this.page.isHeld() ? "paused" : state;
+  }
+
+  // The file was picked here, and lies below these folders.
+  is(file, path) {
+    this.path = path.slice(0, path.lastIndexOf("/") + 1);
+    this.size = file.size;
+    if (PICTURES.test(file.type) && file.size <= PICTURE_MAX) this.picture = file;
   }
 
   get isOver() {
@@ -77,19 +93,30 @@ export class Entry {
   }
 
   get words() {
-    return STATES[this.state].words;
+    return this.page.words();
+  }
+
+  // The same in words.
+  get standing() {
+    const isReady = this.state === "paused" && !this.page.isBegun();
+    return this.words.say(`state-${isReady ? "ready" : this.state}`);
   }
 
   came(detail) {
     this.detail = detail;
-    this.error = "";
+    this.error = undefined;
     if (!BEFORE.has(detail.state)) this.started ??= performance.now();
     this.took = performance.now() - this.started;
   }
 
-  failed({ message, advice }) {
-    this.error = [message, advice].filter(Boolean).map(sentence).join(" ");
+  failed(detail) {
+    this.error = detail;
   }
+}
+
+// What went wrong, in the page's language if it has words for it.
+export function trouble(words, { code, message, advice }) {
+  return words.say(`error-${code}`) ?? [message, advice].filter(Boolean).map(sentence).join(" ");
 }
 
 // A row whose buttons call `act(action, entry)`.
@@ -102,40 +129,55 @@ export function makeRow(entry, act) {
 }
 
 export function showRow(row, entry) {
+  const { words } = entry;
   const { activeElement } = row.getRootNode();
   const hadFocus = activeElement !== null && activeElement !== row && row.contains(activeElement);
-  if (row.dataset.state !== entry.state) showState(row, entry);
+  if (row.dataset.state !== entry.state || row.words !== words) showState(row, entry);
   put(part(row, "path"), entry.path);
   put(part(row, "name"), entry.name);
   part(row, "name").title = entry.path + entry.name;
-  put(part(row, "size"), entry.size === undefined ? "" : bytes(entry.size));
+  put(part(row, "size"), entry.size === undefined ? "" : words.bytes(entry.size));
   part(row, "progress").value = share(entry);
   put(part(row, "status"), status(entry));
-  put(part(row, "error"), entry.error);
+  put(part(row, "error"), entry.error ? trouble(words, entry.error) : "");
   showLink(row, entry);
+  if (entry.picture && !row.picture) showPicture(row, entry);
   // The button that had it may be gone.
   if (hadFocus && activeElement.hidden) (row.querySelector("button:not([hidden])") ?? row).focus();
 }
 
 function showState(row, entry) {
-  const { state, name } = entry;
+  const { state, name, words } = entry;
   row.dataset.state = state;
+  if (row.words !== words) speak(row, words);
+  row.words = words;
   part(row, "progress").setAttribute("aria-label", name);
   for (const action of ACTIONS) {
     const button = part(row, action);
-    button.hidden = !STATES[state].buttons.includes(action);
-    if (action === "resume") button.textContent = RESUME_WORDS[state] ?? "Resume";
-    button.setAttribute("aria-label", `${button.textContent}: ${name}`);
+    button.hidden = !BUTTONS[state].includes(action);
+    if (action === "resume") button.textContent = words.say(resumeWord(entry));
+    button.setAttribute("aria-label", words.say("button-of", { button: button.textContent, name }));
   }
 }
 
-function showLink(row, { link, name }) {
+// What draws is loaded when there is something to draw, and not missed where it cannot be.
+async function showPicture(row, { picture }) {
+  row.picture = picture;
+  const { showThumbnail } = await import("./longhaul-thumbnail.js").catch(() => ({}));
+  showThumbnail?.(part(row, "thumbnail"), picture);
+}
+
+function resumeWord({ state, page }) {
+  return RESUME_WORDS[state] ?? (page.isBegun() ? "resume" : "start");
+}
+
+function showLink(row, { link, name, words }) {
   const anchor = part(row, "link");
   anchor.hidden = !link;
-  if (!link || anchor.href === link.url) return;
-  anchor.href = link.url;
+  if (!link) return;
+  if (anchor.href !== link.url) anchor.href = link.url;
   anchor.download = link.name;
-  anchor.setAttribute("aria-label", `Download: ${name}`);
+  anchor.setAttribute("aria-label", words.say("button-of", { button: anchor.textContent, name }));
 }
 
 function part(row, name) {
@@ -158,35 +200,33 @@ export function share({ progress, detail }) {
 
 // The line under the bar.
 function status(entry) {
-  const { detail, progress, state, words } = entry;
+  const { detail, progress, state, words, standing } = entry;
   switch (state) {
-    case "uploading": return [percent(share(entry)), ...pace(progress)].join(" · ");
+    case "uploading": return [words.percent(share(entry)), ...pace(words, progress)].join(" · ");
     case "paused":
     case "queued":
-      return progress?.acknowledged ? `${words} · ${percent(share(entry))}` : words;
-    case "waiting": {
-      if (!navigator.onLine) return "This device is offline. It goes on when the network is back";
-      const ms = detail.retryAt - Date.now();
-      return `${sentence(detail.message)} Waiting, next try in ${duration(Math.ceil(ms / 1000) * 1000)}`;
-    }
-    case "elsewhere": return sentence(detail.message);
+      return progress?.acknowledged ? `${standing} · ${words.percent(share(entry))}` : standing;
+    case "waiting": return waiting(words, detail);
+    case "elsewhere": return words.say("error-elsewhere") ?? sentence(detail.message);
     case "done": return done(entry);
-    default: return words;
+    default: return standing;
   }
 }
 
-function done({ progress, took }) {
-  const instant = progress?.total && progress.reused >= progress.total;
-  return instant ? "Done · the server had all of it already" : `Done in ${duration(took)}`;
+function waiting(words, detail) {
+  if (!navigator.onLine) return words.say("offline");
+  const ms = detail.retryAt - Date.now();
+  const time = words.duration(Math.ceil(ms / 1000) * 1000);
+  return words.say("next-try", { reason: trouble(words, detail), time });
+}
+
+function done({ words, progress, took }) {
+  const isInstant = progress?.total && progress.reused >= progress.total;
+  return isInstant ? words.say("instant") : words.say("done-in", { time: words.duration(took) });
 }
 
 // How fast, and how long to go; what of it is known.
-export function pace(progress) {
+export function pace(words, progress) {
   const { rate, leftMs } = progress ?? {};
-  return [rate && `${bytes(rate)}/s`, leftMs && `${duration(leftMs)} left`].filter(Boolean);
-}
-
-function sentence(text) {
-  const start = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(start) ? start : `${start}.`;
+  return [rate && words.rate(rate), leftMs && words.say("left", { time: words.duration(leftMs) })].filter(Boolean);
 }

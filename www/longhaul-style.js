@@ -39,7 +39,9 @@ export const STYLE = sheet(`
 [part=drop] strong { color: var(--accent); font-weight: 600; font-size: 1.05rem; }
 [part=drop] span, [part=status], [part=size], [part=path], [part=total-pace] { color: var(--faint); }
 [part=drop] span { font-size: .92rem; }
-[part=choose-folder] { position: relative; margin-top: .5rem; }
+[part=drop] .buttons { position: relative; }
+[part=drop] button { margin-top: .5rem; }
+[part=drop][inert] { opacity: .5; }
 [part=notice] { margin: .75rem 0 0; color: var(--bad); }
 [part=notice].mild { color: var(--faint); }
 [part=notice]:empty, [part=error]:empty { display: none; }
@@ -56,7 +58,8 @@ ul { list-style: none; margin: 0; padding: 0; display: grid; gap: .75rem; }
 [part=row]:focus-visible, .scroller:focus-visible { outline: 3px solid color-mix(in srgb, var(--accent) 55%, transparent); outline-offset: -3px; }
 .head, .foot { display: flex; gap: .75rem; align-items: center; justify-content: space-between; min-width: 0; }
 .foot { align-items: flex-start; flex-wrap: wrap; }
-.names { display: flex; min-width: 0; }
+.names { display: flex; min-width: 0; flex: 1; }
+[part=thumbnail] { width: 40px; height: 40px; flex: none; border-radius: 6px; }
 [part=name] { flex: 0 0 auto; max-width: 100%; box-sizing: border-box; font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 /* The name is read first: of both too long the folders give way. */
 [part=path] { flex: 0 1 auto; overflow: hidden; text-overflow: ellipsis; white-space: pre; }
@@ -101,7 +104,14 @@ button:focus-visible, a:focus-visible { outline: 3px solid color-mix(in srgb, va
   .many [part=row] > .foot { grid-area: 3 / 1 / 4 / 3; justify-content: space-between; }
   .many [part=row] > .head { grid-area: 1 / 1 / 2 / 3; }
 }
+.many [part=thumbnail] { width: 20px; height: 20px; border-radius: 3px; }
 [hidden] { display: none !important; }
 .quiet { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+/* Colours of the person's own: bars would be of one colour with what they run in. */
+@media (forced-colors: active) {
+  progress { border: 1px solid CanvasText; background: Canvas; forced-color-adjust: none; }
+  progress::-webkit-progress-value { background: Highlight; }
+  progress::-moz-progress-bar { background: Highlight; }
+}
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; } }
 `);

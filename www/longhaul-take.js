@@ -1,7 +1,6 @@
 // Taking files in: out of folders that were dropped, and a little at a time, so that the page stays
 // responsive whatever their number.
-
-import { count } from "./format.js";
+import { sentence } from "./longhaul-words.js";
 
 // How long one slice of work may take, milliseconds: half a frame, and far from the 50 ms from which a
 // page is felt to hang.
@@ -54,25 +53,85 @@ function pathOf(entry) {
   return entry.fullPath.replace(/^\/+/, "");
 }
 
-// What was not taken, in words: the names of what was left because one file was `first`, of empty folders,
-// and of what cannot be read.
-export function leftOut({ first, left, empty, unreadable }) {
-  const said = [
-    left.length && `Only one file can be uploaded here; ${first} was taken.`,
-    empty.length && `${folders(empty.length)} empty and ${empty.length === 1 ? "has" : "have"} nothing to upload: ${names(empty)}.`,
-    unreadable.length && `What the browser may not read was left out: ${names(unreadable)}.`,
-  ];
-  return said.filter(Boolean).join(" ");
+// Whether the file is of a kind that `accept` names, which is as on <input type="file">: what is dropped or
+// pasted is not looked at by the browser.
+function isAccepted({ name, type }, accept) {
+  const kinds = accept.toLowerCase().split(",").map((kind) => kind.trim()).filter(Boolean);
+  const [ending, media] = [name.toLowerCase(), type.toLowerCase()];
+  return !kinds.length || kinds.some((kind) => {
+    if (kind.startsWith(".")) return ending.endsWith(kind);
+    return kind.endsWith("/*") ? media.startsWith(kind.slice(0, -1)) : media === kind;
+  });
 }
 
-function folders(number) {
-  return number === 1 ? "One folder is" : `${count(number)} folders are`;
+// What comes of one pick.
+export class Taken {
+  files = 0;
+  #left = [];
+  #large = [];
+  #other = [];
+  #refused = [];
+  #empty = [];
+  #unreadable = [];
+  #first;
+  #settings;
+
+  constructor(settings) {
+    this.#settings = settings;
+  }
+
+  empty(path) {
+    this.#empty.push(path);
+  }
+
+  unreadable(path) {
+    this.#unreadable.push(path);
+  }
+
+  // Whether a file may come in, as far as the attributes say.
+  takes(file) {
+    const { many, sizeMax, accept } = this.#settings;
+    if (this.files && !many) this.#left.push(file.name);
+    else if (file.size > sizeMax) this.#large.push(file.name);
+    else if (!isAccepted(file, accept)) this.#other.push(file.name);
+    else return true;
+    return false;
+  }
+
+  took({ name }) {
+    this.files += 1;
+    this.#first ??= name;
+  }
+
+  // The page does not take it, for a reason that may be empty.
+  refused({ name }, reason) {
+    if (reason) this.#refused.push(sentence(`${name}: ${reason}`));
+  }
+
+  // What was not taken, in words.
+  said(words) {
+    const size = words.bytes(this.#settings.sizeMax);
+    const said = [
+      this.#left.length && words.say("only-one", { name: this.#first }),
+      this.#large.length && words.say("too-large", { size, names: names(words, this.#large) }),
+      this.#other.length && words.say("not-accepted", { names: names(words, this.#other) }),
+      ...this.#refused.slice(0, NAMED_MAX),
+      this.#empty.length && words.say("folders-empty", { n: this.#empty.length, names: names(words, this.#empty) }),
+      this.#unreadable.length && words.say("unreadable", { names: names(words, this.#unreadable) }),
+    ];
+    return said.filter(Boolean).join(" ");
+  }
+
+  // That a folder is empty is nothing gone wrong.
+  get isMild() {
+    return ![this.#left, this.#large, this.#other, this.#refused, this.#unreadable].some((all) => all.length);
+  }
 }
 
-function names(all) {
+function names(words, all) {
   const more = all.length - NAMED_MAX;
-  const named = all.slice(0, NAMED_MAX).join(", ");
-  return more > 0 ? `${named} and ${count(more)} more` : named;
+  const named = words.list(all.slice(0, NAMED_MAX));
+  return more > 0 ? words.say("names-more", { names: named, n: more }) : named;
 }
 
 // Does it with each, and gives the thread back in between; what comes slowly is waited for.

@@ -1,19 +1,19 @@
 // What is shown of all files together, and what can be done with all of them at once.
-import { bytes, count, percent } from "./format.js";
 import { template } from "./longhaul-dom.js";
 import { pace } from "./longhaul-row.js";
+import { speak } from "./longhaul-words.js";
 
 const FRAME = template(`
-<section part="total" aria-label="All files" hidden>
+<section part="total" hidden>
   <div class="head"><strong part="total-files"></strong><span part="total-pace"></span></div>
-  <progress part="total-progress" aria-label="All files" max="1" value="0"></progress>
+  <progress part="total-progress" data-label="all" max="1" value="0"></progress>
   <div class="buttons">
-    <button type="button" part="pause-all">Pause all</button>
-    <button type="button" part="resume-all">Resume all</button>
-    <button type="button" part="retry-all">Try the failed again</button>
-    <button type="button" part="show-failed">Show what failed</button>
-    <button type="button" part="clear-all">Clear what is over</button>
-    <button type="button" part="cancel-all">Cancel all</button>
+    <button type="button" part="pause-all" data-say="pause-all"></button>
+    <button type="button" part="resume-all"></button>
+    <button type="button" part="retry-all" data-say="retry-all"></button>
+    <button type="button" part="show-failed" data-say="show-failed"></button>
+    <button type="button" part="clear-all" data-say="clear-all"></button>
+    <button type="button" part="cancel-all" data-say="cancel-all"></button>
   </div>
 </section>`);
 
@@ -21,6 +21,7 @@ const ACTIONS = ["pause-all", "resume-all", "retry-all", "show-failed", "clear-a
 
 export class TotalBar {
   #section = FRAME.content.cloneNode(true).firstElementChild;
+  #words;
 
   // Its buttons call `act(action)`.
   constructor(act) {
@@ -31,9 +32,15 @@ export class TotalBar {
     return this.#section;
   }
 
+  set words(words) {
+    this.#words = words;
+    speak(this.#section, words);
+    this.#section.setAttribute("aria-label", words.say("all"));
+  }
+
   // `total` is the detail of the last event, `listed` how many files are in the list, `over` how many of
-  // them are over.
-  show(total, listed, over) {
+  // them are over, `isBegun` whether any had its turn.
+  show(total, listed, over, isBegun) {
     this.#section.hidden = listed < 2;
     if (this.#section.hidden) return;
     const isOpen = over < listed;
@@ -51,8 +58,9 @@ export class TotalBar {
       this.#section.querySelector("button:not([hidden])")?.focus();
     }
     this.#section.dataset.state = total.held ? "paused" : isOpen ? "uploading" : "done";
-    this.#part("total-files").textContent = files(total);
-    this.#part("total-pace").textContent = amount(total);
+    this.#part("resume-all").textContent = this.#words.say(isBegun ? "resume-all" : "start-all");
+    this.#part("total-files").textContent = files(this.#words, total);
+    this.#part("total-pace").textContent = amount(this.#words, total);
     this.#part("total-progress").value = share(total);
   }
 
@@ -62,15 +70,15 @@ export class TotalBar {
 }
 
 // How many files of how many.
-export function files({ files, done, failed }) {
-  const all = `${count(done)} of ${count(files)} ${files === 1 ? "file" : "files"}`;
-  return failed ? `${all} · ${count(failed)} failed` : all;
+export function files(words, { files, done, failed }) {
+  const all = words.say("files-done", { done, n: files });
+  return failed ? words.say("files-failed", { files: all, failed }) : all;
 }
 
-function amount(total) {
-  const moved = total.acknowledged + total.inFlight;
-  const parts = [`${bytes(moved)} of ${bytes(total.total)}`, percent(share(total))];
-  return [...parts, ...(total.held ? ["Paused"] : pace(total))].join(" · ");
+function amount(words, total) {
+  const moved = words.bytes(total.acknowledged + total.inFlight);
+  const parts = [words.say("bytes-of", { moved, total: words.bytes(total.total) }), words.percent(share(total))];
+  return [...parts, ...(total.held ? [words.say("state-paused")] : pace(words, total))].join(" · ");
 }
 
 // By bytes; by files where those have none.

@@ -1,36 +1,38 @@
 // What an earlier visit to the page has not finished, and can be gone on with by one click each.
-import { bytes } from "./format.js";
 import { template } from "./longhaul-dom.js";
+import { fileOf, forget, keyOf } from "./longhaul-handles.js";
+import { speak } from "./longhaul-words.js";
 
 const FRAME = template(`
 <section part="unfinished" aria-labelledby="unfinished-title" hidden>
   <div class="head">
-    <strong id="unfinished-title">Not finished last time</strong>
-    <button type="button" part="resume-unfinished" hidden>Resume all</button>
+    <strong id="unfinished-title" data-say="unfinished"></strong>
+    <button type="button" part="resume-unfinished" data-say="resume-unfinished" hidden></button>
   </div>
   <ul role="list"></ul>
 </section>`);
 
 const ROW = template(`
 <li part="unfinished-row">
-  <span class="names"><span part="name"></span></span>
+  <span class="names"><bdi part="name"></bdi></span>
   <span part="size"></span>
   <span class="buttons">
-    <button type="button" part="resume">Resume</button>
-    <button type="button" part="forget">Forget</button>
+    <button type="button" part="resume" data-say="resume"></button>
+    <button type="button" part="forget" data-say="forget"></button>
   </span>
 </li>`);
 
-export class UnfinishedList {
+export class Unfinished {
   #section = FRAME.content.cloneNode(true).firstElementChild;
   // By the key of the file.
   #rows = new Map();
-  #act;
+  #page;
 
-  // Its buttons call `act(action, [kept])`, with `resume` or `forget`.
-  constructor(act) {
-    this.#act = act;
-    this.#all.addEventListener("click", () => act("resume", [...this.#rows.values()].map(({ kept }) => kept)));
+  // `page` has `endpoint()`; `words()`; `opened(file, handle)` and `take(files)` for what is gone on with; `choose()`,
+  // which asks for a file; and `notify(text)`.
+  constructor(page) {
+    this.#page = page;
+    this.#all.addEventListener("click", () => this.#resumeAll());
   }
 
   get element() {
@@ -41,11 +43,12 @@ export class UnfinishedList {
     return this.#section.querySelector("[part=resume-unfinished]");
   }
 
-  // These, and no others.
-  show(unfinished) {
+  // These, and nothing else.
+  show(all) {
     for (const { row } of this.#rows.values()) row.remove();
     this.#rows.clear();
-    for (const kept of unfinished) this.#add(kept);
+    speak(this.#section, this.#page.words());
+    for (const kept of all) this.#add(kept);
     this.#changed();
   }
 
@@ -63,13 +66,17 @@ export class UnfinishedList {
 
   #add(kept) {
     const row = ROW.content.cloneNode(true).firstElementChild;
+    const words = this.#page.words();
+    speak(row, words);
     const name = row.querySelector("[part=name]");
     name.textContent = name.title = kept.name;
-    row.querySelector("[part=size]").textContent = bytes(kept.size);
-    for (const action of ["resume", "forget"]) {
-      const button = row.querySelector(`[part=${action}]`);
-      button.setAttribute("aria-label", `${button.textContent}: ${kept.name}`);
-      button.addEventListener("click", () => this.#act(action, [kept]));
+    row.querySelector("[part=size]").textContent = words.bytes(kept.size);
+    const resume = row.querySelector("[part=resume]");
+    if (!kept.handle) resume.textContent = words.say("choose-again");
+    resume.addEventListener("click", () => this.#resume(kept));
+    row.querySelector("[part=forget]").addEventListener("click", () => this.#forget(kept));
+    for (const button of row.querySelectorAll("button")) {
+      button.setAttribute("aria-label", words.say("button-of", { button: button.textContent, name: kept.name }));
     }
     this.#rows.set(kept.key, { row, kept });
     this.#section.querySelector("ul").append(row);
@@ -77,6 +84,44 @@ export class UnfinishedList {
 
   #changed() {
     this.#section.hidden = !this.#rows.size;
-    this.#all.hidden = this.#rows.size < 2;
+    this.#all.hidden = this.#openable.length < 2;
+  }
+
+  get #openable() {
+    return [...this.#rows.values()].map(({ kept }) => kept).filter(({ handle }) => handle);
+  }
+
+  async #resumeAll() {
+    for (const kept of this.#openable) if (!await this.#resume(kept)) return;
+  }
+
+  async #forget({ key }) {
+    this.remove(key);
+    await forget(key);
+  }
+
+  // Whether it was allowed, or there is nothing left to allow.
+  async #resume(kept) {
+    const { name, handle } = kept;
+    if (!handle) return this.#page.choose();
+    try {
+      const file = await fileOf(kept);
+      if (!file) return this.#say("unfinished-denied", { name });
+      this.#page.opened(file, handle);
+      await this.#page.take([file]);
+      // It may be another by now, whose upload is another.
+      if (keyOf(this.#page.endpoint(), file) !== kept.key) await forget(kept.key);
+    } catch (error) {
+      if (error.name !== "NotFoundError") return this.#say("unfinished-unopened", { name, reason: error.message });
+      await forget(kept.key);
+      this.#say("unfinished-gone", { name });
+    }
+    this.remove(kept.key);
+    return true;
+  }
+
+  #say(name, values) {
+    this.#page.notify(this.#page.words().say(name, values));
+    return false;
   }
 }

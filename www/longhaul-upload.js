@@ -5,7 +5,14 @@
 //   endpoint        the server's address; the page's own server if left out. Counts until the first pick.
 //   multiple        more than one file may be picked, and folders dropped
 //   directory       there is a button to choose a folder too; implies `multiple`
-//   accept          as on <input type="file">
+//   accept          as on <input type="file">, of what is dropped and pasted too
+//   max-size        how large a file may be, bytes
+//   camera          there is a button to take a photo, where people point with a finger
+//   auto-start      `false`: nothing is sent before somebody presses Start, or the page calls `resumeAll()`
+//   name            what the form around calls it, which gets the ids of the files that are sealed
+//   required        that form is not sent without any
+//   disabled        nothing can be picked
+//   lang            the language it speaks, of those that there are words for; else that of what is around
 //   files-at-once   how many files move at once, from 1 to 5; 1 if left out. Of files of at most 256 KiB
 //                   five do, whatever it says. Changes while nothing is shown.
 //   rate-max        what all uploads of the page together may send, bytes a second, at least 65536; as
@@ -29,20 +36,24 @@
 //   pauseAll()  resumeAll()
 //
 // Events, all bubbling and composed; `detail` is described in longhaul.d.ts
+//   longhaul-accept  before a file is taken in: { file, path, reason }. Whoever prevents its default refuses the
+//                    file, and may write a reason into its detail, which is then shown
 //   longhaul-state  longhaul-progress  longhaul-complete  longhaul-error  longhaul-total
 //   longhaul-directory   an empty folder was dropped, which has nothing to upload: { path }
-import { count } from "./format.js";
 import { Uploader, load } from "./longhaul-client.js";
 import { Base, define, isPage, template } from "./longhaul-dom.js";
-import { Kept, canKeep, fileOf, forget, isLong, keyOf, unfinished } from "./longhaul-handles.js";
+import { FormPart } from "./longhaul-form.js";
+import { Kept, canKeep, isWorthKeeping, keyOf, unfinished } from "./longhaul-handles.js";
 import { List } from "./longhaul-list.js";
 import { Picker } from "./longhaul-pick.js";
 import { Polite } from "./longhaul-polite.js";
-import { Entry, makeRow, showRow } from "./longhaul-row.js";
+import { Entry, makeRow, share, showRow } from "./longhaul-row.js";
+import { Announcer } from "./longhaul-say.js";
+import { Settings } from "./longhaul-settings.js";
 import { STYLE } from "./longhaul-style.js";
-import { inSlices, leftOut } from "./longhaul-take.js";
+import { Taken, inSlices } from "./longhaul-take.js";
 import { TotalBar, files as filesDone } from "./longhaul-total.js";
-import { UnfinishedList } from "./longhaul-unfinished.js";
+import { speak, whenWords, wordsOf } from "./longhaul-words.js";
 
 // Begun when the script is loaded, not when a file is picked: the first chunk is to leave at once.
 const ready = isPage ? load() : new Promise(() => {});
@@ -54,32 +65,49 @@ const FRAME = template(`
   <strong id="prompt"></strong>
   <span id="hint"></span>
   <input type="file" aria-labelledby="prompt" aria-describedby="hint" title="">
-  <button type="button" part="choose-folder" hidden>Choose a folder</button>
+  <div class="buttons">
+    <button type="button" part="choose-folder" data-say="choose-folder" hidden></button>
+    <button type="button" part="take-photo" data-say="take-photo" hidden></button>
+  </div>
 </div>
 <input id="folder" type="file" webkitdirectory multiple hidden>
+<input id="photo" type="file" accept="image/*" capture="environment" hidden>
 <p part="notice" role="alert"></p>
-<div class="scroller" role="group" aria-label="Uploads" hidden><ul part="list" role="list"></ul></div>
+<div class="scroller" role="group" data-label="uploads" hidden><ul part="list" role="list"></ul></div>
 <div class="quiet" aria-live="polite"></div>`);
 
 const ABOUT_TO_PICK = ["pointerenter", "focusin", "click", "dragenter"];
-const LEVELS = ["silent", "error", "warn", "info", "debug"];
 const NOTHING = { files: 0, done: 0, failed: 0, moving: 0, held: false, total: 0, acknowledged: 0, inFlight: 0 };
 
 export class LonghaulUpload extends Base {
   static observedAttributes = [
-    "multiple", "directory", "accept", "endpoint", "files-at-once", "forget-files", "log-level", "rate-max", "verify-source",
+    "multiple", "directory", "accept", "camera", "endpoint", "files-at-once", "forget-files", "lang", "log-level", "name",
+    "rate-max", "required", "verify-source",
   ];
+  static formAssociated = true;
   #root = this.attachShadow({ mode: "open" });
+  #settings = new Settings(this);
   // By the upload's number.
   #entries = new Map();
   // Of these: those that are not over, and those that wait for their next try.
   #open = new Set();
+  // By the upload's number: the id of the file that it has become.
+  #sealed = new Map();
   #waiting = new Set();
   #total = NOTHING;
-  #polite = new Polite(() => !this.hasAttribute("leave-quietly"));
+  #polite = new Polite(() => !this.#settings.leavesQuietly);
   #list;
   #bar = new TotalBar((action) => this.#actOnAll(action));
-  #unfinished = new UnfinishedList((action, kept) => this.#actOnUnfinished(action, kept));
+  // Loaded when there is something to show.
+  #unfinished;
+  // What was kept here, which is not to be offered again.
+  #picked = new Set();
+  #form = new FormPart(this);
+  #say;
+  #words;
+  // Whether anything had its turn since the list was empty.
+  #isBegun = true;
+  #isDisabled = false;
   #picker;
   #uploader;
   #countdown;
@@ -90,16 +118,18 @@ export class LonghaulUpload extends Base {
     this.#root.adoptedStyleSheets = [STYLE];
     this.#root.append(FRAME.content.cloneNode(true));
     const scroller = this.#root.querySelector(".scroller");
-    scroller.before(this.#unfinished.element, this.#bar.element);
+    scroller.before(this.#bar.element);
     const act = (action, entry) => this.#act(action, entry);
     this.#list = new List(scroller, this.#part("list"), (entry) => makeRow(entry, act), showRow);
     const drop = this.#part("drop");
-    const parts = { input: this.#input, folder: this.#folder, button: this.#part("choose-folder"), drop };
-    this.#picker = new Picker(parts, {
-      many: () => this.#many,
-      keeps: () => this.#keeps,
+    const buttons = { chooseFolder: this.#part("choose-folder"), takePhoto: this.#part("take-photo") };
+    this.#picker = new Picker({ input: this.#input, folder: this.#folder, photo: this.#photo, drop, ...buttons }, {
+      many: () => this.#settings.many,
+      keeps: () => this.#settings.keeps,
+      rests: () => this.#isDisabled,
       take: (files, notice) => this.#take(files, notice),
     });
+    this.#say = new Announcer(this.#root.querySelector("[aria-live]"));
     // Somebody is about to pick, which takes longer than starting all the workers there can be.
     for (const type of ABOUT_TO_PICK) drop.addEventListener(type, () => this.#prepare(Infinity));
     // Given before this class was there, it hides the property of that name.
@@ -108,10 +138,12 @@ export class LonghaulUpload extends Base {
       delete this.token;
       this.token = token;
     }
-    this.attributeChangedCallback();
+    this.#speak();
   }
 
   disconnectedCallback() {
+    this.#silent();
+    document.removeEventListener("paste", this.#pasted);
     clearInterval(this.#countdown);
     this.#countdown = undefined;
     // Moving an element takes it out and puts it back in at once.
@@ -119,21 +151,63 @@ export class LonghaulUpload extends Base {
   }
 
   connectedCallback() {
+    this.#silent = whenWords(() => this.#speak());
+    document.addEventListener("paste", this.#pasted);
     this.#count();
-    this.#prepare();
+    this.#speak();
     this.#showUnfinished();
+    this.#prepare();
   }
 
   attributeChangedCallback(name) {
     if (["endpoint", "files-at-once", "log-level", "verify-source"].includes(name)) this.#startAnew();
-    if (this.isConnected && ["endpoint", "forget-files"].includes(name)) this.#showUnfinished();
-    if (name === "rate-max") this.#uploader?.setRateMax(this.#rateMax);
-    const many = this.#many;
+    if (["endpoint", "forget-files"].includes(name)) this.#showUnfinished();
+    if (name === "rate-max") this.#uploader?.setRateMax(this.#settings.rateMax);
+    if (["name", "required"].includes(name)) this.#showForm();
+    if (name === "lang") this.#speak();
+    else this.#showWays();
+  }
+
+  // The ways to pick.
+  #showWays() {
+    const { many, accept, folders, photos } = this.#settings;
     this.#input.multiple = many;
-    this.#input.accept = this.getAttribute("accept") ?? "";
-    this.#part("choose-folder").hidden = !(this.hasAttribute("directory") && "webkitdirectory" in this.#folder);
-    this.#root.getElementById("prompt").textContent = many ? "Choose files" : "Choose a file";
-    this.#root.getElementById("hint").textContent = many ? "or drop them here, folders too" : "or drop it here";
+    this.#input.accept = accept;
+    this.#part("choose-folder").hidden = !(folders && "webkitdirectory" in this.#folder);
+    this.#part("take-photo").hidden = !photos;
+    this.#root.getElementById("prompt").textContent = this.#words.say(many ? "choose-many" : "choose-one");
+    this.#root.getElementById("hint").textContent = this.#words.say(many ? "drop-many" : "drop-one");
+  }
+
+  // In the language of where it stands by now.
+  #speak() {
+    const words = wordsOf(this);
+    if (words === this.#words) return;
+    this.#words = words;
+    speak(this.#root, words);
+    this.#bar.words = words;
+    this.#list.allChanged();
+    this.#showWays();
+    this.#showTotal();
+    this.#showForm();
+    if (this.#unfinished) this.#showUnfinished();
+  }
+
+  #silent = () => {};
+
+  // A paste is this element's if the focus is in it, or nowhere.
+  #pasted = (event) => {
+    const isMeant = event.composedPath().includes(this) || document.activeElement === document.body;
+    if (!event.defaultPrevented && isMeant && this.#picker.pasted(event)) event.preventDefault();
+  };
+
+  formDisabledCallback(isDisabled) {
+    this.#isDisabled = isDisabled;
+    this.#part("drop").inert = isDisabled;
+  }
+
+  formResetCallback() {
+    this.#clear((entry) => entry.isOver);
   }
 
   get token() {
@@ -160,18 +234,14 @@ export class LonghaulUpload extends Base {
   }
 
   resumeAll() {
+    this.#begin();
     this.#uploader?.resumeAll();
   }
 
-  get #rateMax() {
-    const given = this.getAttribute("rate-max");
-    const rate = Number(given);
-    if (given && !(rate > 0)) console.error(`longhaul-upload: rate-max="${given}" is not a number of bytes a second; nothing is limited`);
-    return rate > 0 ? rate : undefined;
-  }
-
-  get #many() {
-    return this.hasAttribute("multiple") || this.hasAttribute("directory");
+  // Nothing waits for its start any more.
+  #begin() {
+    this.#isBegun = true;
+    this.#list.allChanged();
   }
 
   get #input() {
@@ -182,6 +252,10 @@ export class LonghaulUpload extends Base {
     return this.#root.getElementById("folder");
   }
 
+  get #photo() {
+    return this.#root.getElementById("photo");
+  }
+
   #part(name) {
     return this.#root.querySelector(`[part=${name}]`);
   }
@@ -189,34 +263,35 @@ export class LonghaulUpload extends Base {
   // Taking files in.
 
   async #take(files, notice) {
-    const taken = { files: 0, left: [], empty: [], unreadable: [] };
-    this.#notify(notice || "");
+    const taken = new Taken(this.#settings);
+    const words = this.#words;
+    this.#notify(notice ? words.say(notice) : "");
     try {
       await ready;
     } catch (error) {
-      return this.#notify(`The uploader could not be loaded (${error.message ?? error}). Reload the page; if that does not help, its files are incomplete on the server.`);
+      return this.#notify(words.say("unloaded", { reason: error.message ?? String(error) }));
     }
     try {
       this.#uploader ??= this.#start();
     } catch (error) {
-      return this.#notify(`The uploader could not be started: ${error.message ?? error}.`);
+      return this.#notify(words.say("unstarted", { reason: error.message ?? String(error) }));
     }
     await inSlices(files, (found) => this.#takeOne(found, taken));
-    const words = leftOut(taken);
-    // That a folder is empty is nothing gone wrong.
-    if (words) this.#notify(words, !taken.left.length && !taken.unreadable.length);
+    const said = taken.said(this.#words);
+    if (said) this.#notify(said, taken.isMild);
   }
 
   #takeOne(found, taken) {
     if (found.directory !== undefined) {
-      taken.empty.push(found.directory);
+      taken.empty(found.directory);
       return this.#tell("directory", { path: found.directory });
     }
-    if (found.unreadable !== undefined) return taken.unreadable.push(found.unreadable);
+    if (found.unreadable !== undefined) return taken.unreadable(found.unreadable);
     const { file, path } = found instanceof File ? { file: found } : found;
-    if (taken.files && !this.#many) return taken.left.push(file.name);
-    taken.files += 1;
-    taken.first ??= file.name;
+    if (!taken.takes(file)) return undefined;
+    const detail = { file, path, reason: "" };
+    if (!this.#tell("accept", detail, true)) return taken.refused(file, detail.reason);
+    taken.took(file);
     return this.#add(file, path);
   }
 
@@ -249,14 +324,7 @@ export class LonghaulUpload extends Base {
   }
 
   #start() {
-    const uploader = new Uploader({
-      endpoint: this.#endpoint,
-      token: this.#token,
-      filesAtOnce: Math.round(this.getAttribute("files-at-once")) || undefined,
-      rateMax: this.#rateMax,
-      verifySource: this.hasAttribute("verify-source"),
-      logLevel: LEVELS.find((level) => level === this.getAttribute("log-level")),
-    });
+    const uploader = new Uploader(this.#settings.forUploader(this.#token));
     const come = {
       state: (detail) => this.#cameState(detail),
       progress: (detail) => this.#cameProgress(detail),
@@ -270,77 +338,65 @@ export class LonghaulUpload extends Base {
         this.#tell(type, detail);
       });
     }
+    this.#uploader = uploader;
+    this.#hold();
     return uploader;
   }
 
-  #tell(type, detail) {
-    this.dispatchEvent(new CustomEvent(`longhaul-${type}`, { detail, bubbles: true, composed: true }));
+  // What comes next waits for its start, if it is to.
+  #hold() {
+    if (!this.#settings.isHeld || this.#open.size) return;
+    this.#isBegun = false;
+    this.#uploader?.pauseAll();
+  }
+
+  // Whether nobody has prevented its default.
+  #tell(type, detail, cancelable = false) {
+    return this.dispatchEvent(new CustomEvent(`longhaul-${type}`, { detail, bubbles: true, composed: true, cancelable }));
   }
 
   #add(file, path) {
     const entry = this.#entry({ id: this.#uploader.add(file, undefined, path), name: file.name });
-    const whole = path ?? file.webkitRelativePath ?? "";
-    entry.path = whole.slice(0, whole.lastIndexOf("/") + 1);
-    entry.size = file.size;
+    entry.is(file, path ?? file.webkitRelativePath ?? "");
     this.#list.changed(entry);
     this.#keep(entry, file);
   }
 
   // What an earlier visit has not finished, and this one may.
 
-  get #keeps() {
-    return canKeep && !this.hasAttribute("forget-files");
-  }
-
-  get #endpoint() {
-    return this.getAttribute("endpoint") ?? "";
-  }
-
   #keep(entry, file) {
-    if (!this.#keeps || !isLong(file)) return;
-    this.#unfinished.remove(keyOf(this.#endpoint, file));
+    if (!canKeep || !this.#settings.keeps || !isWorthKeeping(file)) return;
+    const { endpoint } = this.#settings;
+    const key = keyOf(endpoint, file);
+    this.#picked.add(key);
+    this.#unfinished?.remove(key);
     // It was picked before, and rested.
     entry.kept?.release();
-    entry.kept = new Kept(this.#endpoint, file, this.#picker.handleOf(file));
+    entry.kept = new Kept(endpoint, file, this.#picker.handleOf(file));
     if (entry.isOver) entry.kept.forget();
   }
 
   async #showUnfinished() {
-    const all = this.#keeps ? await unfinished(this.#endpoint) : [];
+    if (!this.isConnected) return;
+    const all = canKeep && this.#settings.keeps ? await unfinished(this.#settings.endpoint) : [];
+    if (all.length) await this.#loadUnfinished();
     // Some may have been picked meanwhile.
-    const open = new Set([...this.#open].map(({ kept }) => kept?.key));
-    this.#unfinished.show(all.filter(({ key }) => !open.has(key)));
+    this.#unfinished?.show(all.filter(({ key }) => !this.#picked.has(key)));
   }
 
-  async #actOnUnfinished(action, all) {
-    for (const kept of all) {
-      if (action === "resume" && !await this.#resumeUnfinished(kept)) return;
-      this.#unfinished.remove(kept.key);
-      if (action === "forget") await forget(kept.key);
-    }
-  }
-
-  // Whether it was allowed, or there is nothing left to allow.
-  async #resumeUnfinished(kept) {
-    try {
-      const file = await fileOf(kept);
-      if (!file) {
-        this.#notify(`The browser was not allowed to read ${kept.name}. Resume it again and allow it, or choose the file.`);
-        return false;
-      }
-      this.#picker.opened(file, kept.handle);
-      await this.#take([file]);
-      // It may be another by now, whose upload is another.
-      if (keyOf(this.#endpoint, file) !== kept.key) await forget(kept.key);
-    } catch (error) {
-      if (error.name !== "NotFoundError") {
-        this.#notify(`The browser could not open ${kept.name} (${error.message}). Choose the file, and what was uploaded is found.`);
-        return false;
-      }
-      await forget(kept.key);
-      this.#notify(`${kept.name} is no longer where it was. Choose it where it is now, and what was uploaded is found.`);
-    }
-    return true;
+  // Where its script does not come it is as if nothing had been kept.
+  async #loadUnfinished() {
+    const { Unfinished } = await import("./longhaul-unfinished.js").catch(() => ({}));
+    if (!Unfinished || this.#unfinished) return;
+    this.#unfinished = new Unfinished({
+      endpoint: () => this.#settings.endpoint,
+      words: () => this.#words,
+      opened: (file, handle) => this.#picker.opened(file, handle),
+      take: (files) => this.#take(files),
+      choose: () => this.#input.click(),
+      notify: (text) => this.#notify(text),
+    });
+    this.#bar.element.before(this.#unfinished.element);
   }
 
   #notify(text, isMild = false) {
@@ -356,7 +412,11 @@ export class LonghaulUpload extends Base {
   }
 
   #newEntry(id, name) {
-    const entry = new Entry(id, () => this.#total.held);
+    const entry = new Entry(id, {
+      isHeld: () => this.#total.held,
+      isBegun: () => this.#isBegun,
+      words: () => this.#words,
+    });
     entry.name = name;
     this.#entries.set(id, entry);
     this.#open.add(entry);
@@ -371,7 +431,10 @@ export class LonghaulUpload extends Base {
     if (entry.isOver) {
       this.#open.delete(entry);
       entry.kept?.forget();
-      queueMicrotask(() => this.#leave());
+      queueMicrotask(() => {
+        this.#hold();
+        this.#leave();
+      });
     } else {
       this.#open.add(entry);
     }
@@ -379,8 +442,13 @@ export class LonghaulUpload extends Base {
     else this.#waiting.delete(entry);
     this.#list.changed(entry);
     // Of many only what needs a person is said one by one.
-    if (this.#list.isWhole || detail.state === "failed") this.#say(`${entry.path}${entry.name}: ${entry.words}`);
+    if (this.#list.isWhole || detail.state === "failed") this.#announce(entry, entry.standing);
+    this.#showForm();
     this.#count();
+  }
+
+  #announce(entry, state) {
+    this.#say.say(entry, this.#words.say("state-of", { name: entry.path + entry.name, state }));
   }
 
   #cameProgress(detail) {
@@ -388,11 +456,19 @@ export class LonghaulUpload extends Base {
     entry.progress = detail;
     entry.size = detail.total;
     this.#list.changed(entry);
+    // A person who does not see the bar hears of each quarter.
+    const quarter = Math.floor(share(entry) * 4);
+    if (entry.state === "uploading" && quarter > (entry.quarter ?? 0) && this.#list.isWhole) {
+      this.#announce(entry, this.#words.percent(quarter / 4));
+    }
+    entry.quarter = quarter;
   }
 
   // A link cannot carry a token; where one is needed the page has to fetch.
   async #cameLink(detail) {
     const entry = this.#entry(detail);
+    this.#sealed.set(entry.id, detail.file.id);
+    this.#showForm();
     const authorization = this.#uploader?.authorization();
     // A page whose function has no token now had one when it uploaded.
     if (await authorization?.catch(() => true)) return;
@@ -411,13 +487,14 @@ export class LonghaulUpload extends Base {
     this.#total = total;
     this.#polite.moves = total.moving > 0;
     if (wasHeld !== total.held) this.#list.allChanged();
-    if (moved && !total.moving && !this.#list.isWhole) this.#say(filesDone(total));
+    if (moved && !total.moving && !this.#list.isWhole) this.#say.say(this, filesDone(this.#words, total));
     this.#showTotal();
   }
 
   // Doing something.
 
   #act(action, entry) {
+    if (action === "resume") this.#begin();
     if (action !== "clear") return this.#uploader[action](entry.id);
     this.#clear((other) => other === entry);
     return this.#input.focus();
@@ -437,7 +514,7 @@ export class LonghaulUpload extends Base {
 
   #cancelAll() {
     const open = [...this.#open].reverse();
-    if (!confirm(`Give up ${count(open.length)} files that are not finished?`)) return undefined;
+    if (!confirm(this.#words.say("sure-cancel", { n: open.length }))) return undefined;
     // Those that wait go first, so that none of them begins meanwhile.
     return inSlices(open, ({ id }) => this.#uploader.cancel(id));
   }
@@ -451,7 +528,11 @@ export class LonghaulUpload extends Base {
   #shownLast;
 
   #clear(which) {
-    for (const entry of this.#list.entries.filter(which)) this.#entries.delete(entry.id);
+    for (const entry of this.#list.entries.filter(which)) {
+      this.#entries.delete(entry.id);
+      this.#sealed.delete(entry.id);
+    }
+    this.#showForm();
     this.#list.keep((entry) => this.#entries.has(entry.id));
     this.#showTotal();
   }
@@ -463,12 +544,13 @@ export class LonghaulUpload extends Base {
   #showTotal() {
     this.#totalFrame ??= requestAnimationFrame(() => {
       this.#totalFrame = undefined;
-      this.#bar.show(this.#total, this.#entries.size, this.#entries.size - this.#open.size);
+      this.#bar.show(this.#total, this.#entries.size, this.#entries.size - this.#open.size, this.#isBegun);
     });
   }
 
-  #say(text) {
-    this.#root.querySelector("[aria-live]").textContent = text;
+  #showForm() {
+    const state = { sealed: this.#sealed, open: this.#open.size, words: this.#words, anchor: this.#input };
+    this.#form.show(this.#settings, state);
   }
 
   // The seconds until the next try run down by themselves.

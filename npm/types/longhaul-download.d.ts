@@ -25,6 +25,8 @@ export interface LonghaulDownloadAttributes {
   root?: string;
   /** Nobody is asked where to: it goes to the browser's own storage first and is saved from there. */
   "no-picker"?: boolean | "";
+  /** The language it speaks, of those that there are words for; else that of what is around. */
+  lang?: string;
 }
 
 /** `<longhaul-download>`: one file to be downloaded and verified. */

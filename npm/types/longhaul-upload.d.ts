@@ -23,8 +23,18 @@ export interface DirectoryDetail {
   path: string;
 }
 
+/** Detail of `longhaul-accept`, whose default is to take the file in. */
+export interface AcceptDetail {
+  file: File;
+  /** Where it lies in its folder, its name included. */
+  path?: string;
+  /** Why it is refused, by whoever prevents the default; shown if it is not empty. */
+  reason: string;
+}
+
 /** The events of `<longhaul-upload>`, by their type. All bubble and are composed. */
 export interface LonghaulUploadEventMap {
+  "longhaul-accept": CustomEvent<AcceptDetail>;
   "longhaul-state": CustomEvent<StateDetail>;
   "longhaul-progress": CustomEvent<ProgressDetail>;
   "longhaul-complete": CustomEvent<CompleteDetail>;
@@ -43,6 +53,20 @@ export interface LonghaulUploadAttributes {
   directory?: boolean | "";
   /** As on `<input type="file">`. */
   accept?: string;
+  /** How large a file may be, bytes. */
+  "max-size"?: number | string;
+  /** There is a button to take a photo, where people point with a finger. */
+  camera?: boolean | "";
+  /** `false`: nothing is sent before somebody presses Start, or the page calls `resumeAll()`. */
+  "auto-start"?: boolean | "true" | "false";
+  /** What the form around calls it, which gets the ids of the files that are sealed. */
+  name?: string;
+  /** The form around is not sent without any file. */
+  required?: boolean | "";
+  /** Nothing can be picked. */
+  disabled?: boolean | "";
+  /** The language it speaks, of those that there are words for; else that of what is around. */
+  lang?: string;
   /** How many files move at once, from 1 to 5; 1 if left out. Changes while nothing is shown. */
   "files-at-once"?: number | string;
   /** What all uploads of the page together may send, bytes a second, at least 65536. */

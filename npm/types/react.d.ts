@@ -16,6 +16,13 @@ export interface LonghaulUploadProps extends Html {
   multiple?: boolean;
   directory?: boolean;
   accept?: string;
+  maxSize?: number;
+  camera?: boolean;
+  /** `false`: nothing is sent before somebody presses Start, or the page calls `resumeAll()`. */
+  autoStart?: boolean;
+  name?: string;
+  required?: boolean;
+  disabled?: boolean;
   filesAtOnce?: number;
   rateMax?: number;
   verifySource?: boolean;
@@ -24,6 +31,8 @@ export interface LonghaulUploadProps extends Html {
   forgetFiles?: boolean;
   /** Who uploads. A function may be made anew at each rendering. */
   token?: Token;
+  /** Before a file is taken in; its default can be prevented. */
+  onAccept?(event: LonghaulUploadEventMap["longhaul-accept"]): void;
   onState?(event: LonghaulUploadEventMap["longhaul-state"]): void;
   onProgress?(event: LonghaulUploadEventMap["longhaul-progress"]): void;
   onComplete?(event: LonghaulUploadEventMap["longhaul-complete"]): void;

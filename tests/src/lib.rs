@@ -19,6 +19,7 @@ pub mod artefacts;
 pub mod authority;
 pub mod browser;
 pub mod files;
+pub mod imports;
 pub mod liar;
 pub mod log;
 pub mod memory;

@@ -38,6 +38,8 @@ pub(crate) struct StateDetail {
     about: About,
     /// In a word.
     state: &'static str,
+    /// For programs: why it waits or has failed, as an error's, or `network`, `local` or `elsewhere`; else empty.
+    code: String,
     /// What happened, where something did.
     message: String,
     /// When the next try comes by itself, since 1970.
@@ -76,7 +78,7 @@ pub(crate) struct ErrorDetail {
 
 json_object! { written About { "id": id, "name": name, } }
 json_object! { written StateDetail {
-    ..about, "state": state, "message": message, "retryAt": retry_at,
+    ..about, "state": state, "code": code, "message": message, "retryAt": retry_at,
 } }
 json_object! { written ProgressDetail { ..about, ..progress, } }
 json_object! { written CompleteDetail { ..about, "file": file, "url": url, } }
@@ -110,13 +112,13 @@ impl Event {
 
     /// Where an upload stands; `retry_at` is when the next try comes, if one is to come.
     pub(crate) fn state(about: About, standing: &Standing, retry_at: Option<Millis>) -> Self {
-        let message = match standing {
-            Standing::Moves(Phase::Waiting { why, .. }) => happened(why),
-            Standing::Moves(Phase::Ended(End::Failed(fault))) => fault.to_string(),
-            Standing::Elsewhere => ELSEWHERE.to_owned(),
-            Standing::Moves(_) | Standing::Queued => String::new(),
+        let (code, message) = match standing {
+            Standing::Moves(Phase::Waiting { why, .. }) => (failed(why), happened(why)),
+            Standing::Moves(Phase::Ended(End::Failed(fault))) => (code(fault), fault.to_string()),
+            Standing::Elsewhere => ("elsewhere".to_owned(), ELSEWHERE.to_owned()),
+            Standing::Moves(_) | Standing::Queued => Default::default(),
         };
-        Self::State(StateDetail { about, state: standing.word(), message, retry_at })
+        Self::State(StateDetail { about, state: standing.word(), code, message, retry_at })
     }
 
     /// How far it is.
@@ -203,6 +205,16 @@ fn parted(fault: &Fault) -> (String, String) {
     let text = fault.to_string();
     let (message, advice) = text.rsplit_once(';').unwrap_or((&text, ""));
     (message.to_owned(), advice.trim_start().to_owned())
+}
+
+/// In a word.
+pub(crate) fn failed(why: &Failure) -> String {
+    let code = match why {
+        Failure::Refused { problem, .. } => problem.code.as_str(),
+        Failure::Network(_) => "network",
+        Failure::Local(_) => "local",
+    };
+    code.to_owned()
 }
 
 /// In words.

@@ -41,6 +41,14 @@ pub(crate) enum Error {
         /// What was looked for in it.
         missing: String,
     },
+    /// A script of the site could not be made smaller.
+    #[error("{} is no script that can be minified: {reason}", path.display())]
+    Script {
+        /// Which.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
     /// The compiled client could not be bound to JavaScript.
     #[error("wasm-bindgen refused the compiled client: {reason}")]
     Bind {

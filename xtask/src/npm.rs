@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::error::Error;
 use crate::run::{heading, run};
-use crate::wasm::{self, at, cleared, copy};
+use crate::wasm::{self, at, cleared, copy, files, readable};
 use crate::workspace::{dist, root, target};
 
 /// The package's name, and its folder's.
@@ -17,7 +17,7 @@ const NAME: &str = "longhaul";
 /// What belongs to the demo page, and what is no page's business.
 const LEFT_OUT: [&str; 3] = ["demo.js", "longhaul-fetch.d.ts", "index.html"];
 /// What is as it is in the repository.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 11] = [
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "npm/README.md",
@@ -26,6 +26,8 @@ const SOURCES: [&str; 9] = [
     "npm/types/longhaul-client.d.ts",
     "npm/types/longhaul-download.d.ts",
     "npm/types/longhaul-upload.d.ts",
+    "npm/types/longhaul-words.d.ts",
+    "npm/types/longhaul-words-zh.d.ts",
     "npm/types/react.d.ts",
 ];
 /// The version in the package's own `package.json`, in whose place the workspace's comes.
@@ -53,10 +55,10 @@ pub(crate) fn pack() -> Result<(), Error> {
     let out = cleared(folder())?;
     let inline = out.join("inline");
     fs::create_dir_all(&inline).map_err(at(&inline))?;
-    for script in site()? {
-        copy(&script, &out)?;
-        if is_script(&script) {
-            copy(&script, &inline)?;
+    for file in site()? {
+        copy(&file, &out)?;
+        if is_script(&file) {
+            copy(&readable().join(file.file_name().unwrap_or_default()), &inline)?;
         }
     }
     SOURCES.iter().try_for_each(|source| copy(&root().join(source), &out))?;
@@ -71,10 +73,7 @@ pub(crate) fn pack() -> Result<(), Error> {
 
 /// What of the site is in the package.
 fn site() -> Result<Vec<PathBuf>, Error> {
-    let dist = dist();
-    let entries = fs::read_dir(&dist).map_err(at(&dist))?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(at(&dist)));
-    let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
+    let mut paths = files(&dist())?;
     paths.retain(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_wanted = ["js", "ts", "wasm"].iter().any(|end| has_end(path, end));

@@ -1,5 +1,6 @@
 //! `cargo xtask wasm`: the site, complete, in one folder.
 
+mod minified;
 mod smaller;
 mod unused;
 
@@ -89,12 +90,44 @@ pub(crate) fn build(options: &Options) -> Result<(), Error> {
         None => cleared(dist())?,
     };
     fs::create_dir_all(&out).map_err(at(&out))?;
-    for (feature, name) in PARTS {
-        bind(&compile(options, feature)?, &out, name, options.dev)?;
+    if options.dev {
+        lay(options, &out)?;
+    } else {
+        let readable = cleared(readable())?;
+        fs::create_dir_all(&readable).map_err(at(&readable))?;
+        lay(options, &readable)?;
+        files(&readable)?.iter().try_for_each(|file| serve(file, &out))?;
     }
-    copy_site(&out, options.dev)?;
     println!("The site is in {}", out.display());
     Ok(())
+}
+
+/// The site as it was before its scripts became what browsers load.
+pub(crate) fn readable() -> PathBuf {
+    target().join("site")
+}
+
+fn lay(options: &Options, out: &Path) -> Result<(), Error> {
+    for (feature, name) in PARTS {
+        bind(&compile(options, feature)?, out, name, options.dev)?;
+    }
+    files(&root().join("www"))?.iter().try_for_each(|file| copy(file, out))?;
+    SCRIPTS.iter().try_for_each(|script| copy(&root().join(script), out))
+}
+
+/// Puts a file of the site where browsers get it.
+fn serve(file: &Path, out: &Path) -> Result<(), Error> {
+    if file.extension().is_none_or(|end| end != "js") {
+        return copy(file, out);
+    }
+    let text = fs::read_to_string(file).map_err(at(file))?;
+    let to = out.join(file.file_name().unwrap_or_default());
+    fs::write(&to, smaller_script(&text, file)?).map_err(at(&to))
+}
+
+/// A script in as few bytes as it can be.
+pub(crate) fn smaller_script(text: &str, path: &Path) -> Result<String, Error> {
+    minified::minified(text).map_err(|reason| Error::Script { path: path.to_owned(), reason })
 }
 
 /// Whether the standard library's source is here; if need be, it is fetched.
@@ -147,12 +180,7 @@ fn bind(compiled: &Path, out: &Path, name: &str, dev: bool) -> Result<(), Error>
             output.emit(out)
         })
         .map_err(|error| Error::Bind { reason: format!("{error:#}") })?;
-    if !dev {
-        make_smaller(out, name)?;
-    }
-    let glue = out.join(format!("{name}.js"));
-    let text = fs::read_to_string(&glue).map_err(at(&glue))?;
-    fs::write(&glue, without_comments(&text)).map_err(at(&glue))
+    if dev { Ok(()) } else { make_smaller(out, name) }
 }
 
 /// In place of what the binder has written.
@@ -170,37 +198,10 @@ fn make_smaller(out: &Path, name: &str) -> Result<(), Error> {
     scripts.try_for_each(|(path, text)| fs::write(path, text).map_err(at(path)))
 }
 
-/// What is written there for programmers they find in `longhaul.d.ts` or in `www/`, and no browser loads that.
-fn without_comments(script: &str) -> String {
-    let mut is_doc = false;
-    let mut kept = String::with_capacity(script.len());
-    for line in script.lines() {
-        is_doc |= line.trim_start().starts_with("/**");
-        if !is_doc && !line.trim_start().starts_with("//") {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-        is_doc &= !line.trim_end().ends_with("*/");
-    }
-    kept
-}
-
-fn copy_site(out: &Path, dev: bool) -> Result<(), Error> {
-    let www = root().join("www");
-    for entry in fs::read_dir(&www).map_err(at(&www))? {
-        lay(&entry.map_err(at(&www))?.path(), out, dev)?;
-    }
-    SCRIPTS.iter().try_for_each(|script| lay(&root().join(script), out, dev))
-}
-
-/// What a script says to programmers is a quarter of what a browser would load of it.
-fn lay(path: &Path, folder: &Path, dev: bool) -> Result<(), Error> {
-    if dev || path.extension().is_none_or(|end| end != "js") {
-        return copy(path, folder);
-    }
-    let text = fs::read_to_string(path).map_err(at(path))?;
-    let to = folder.join(path.file_name().unwrap_or_default());
-    fs::write(&to, without_comments(&text)).map_err(at(&to))
+/// What lies in a folder.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(folder).map_err(at(folder))?;
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(at(folder))).collect()
 }
 
 pub(crate) fn copy(path: &Path, folder: &Path) -> Result<(), Error> {
@@ -222,16 +223,4 @@ pub(crate) fn cleared(folder: PathBuf) -> Result<PathBuf, Error> {
 pub(crate) fn at(path: &Path) -> impl Fn(std::io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::File { path: path.clone(), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_for_programmers_is_left_out_and_nothing_else() {
-        let script =
-            "/**\n * Uploads.\n */\nclass A {\n  /** One. */\n  // Two.\n  a() {} // here\n}\n";
-        assert_eq!(without_comments(script), "class A {\n  a() {} // here\n}\n");
-    }
 }

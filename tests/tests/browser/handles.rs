@@ -51,8 +51,9 @@ async fn unfinished(browser: &Browser) -> Vec<String> {
     const NAMES: &str = "
         const root = document.querySelector('longhaul-upload').shadowRoot;
         const list = root.querySelector('[part=unfinished]');
+        if (!list || list.hidden) return [];
         const names = list.querySelectorAll('[part=unfinished-row] [part=name]');
-        return list.hidden ? [] : [...names].map(name => name.textContent);";
+        return [...names].map(name => name.textContent);";
     serde_json::from_value(browser.run(NAMES, &[]).await).unwrap()
 }
 

@@ -28,6 +28,7 @@ mod links;
 mod many;
 mod memory;
 mod network;
+mod person;
 mod policies;
 mod polite;
 mod rate;

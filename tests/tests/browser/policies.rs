@@ -43,13 +43,14 @@ fn site(changes: &[(&str, &str)]) -> Folder {
     std::fs::write(site.path().join("watch.js"), WATCH).unwrap();
     let first = ("<link rel=\"icon\"", "<script src=\"watch.js\"></script><link rel=\"icon\"");
     for (name, changes) in [("index.html", &[first][..]), ("demo.js", changes)] {
-        let path = site.path().join(name);
-        let mut text = std::fs::read_to_string(&path).unwrap();
+        // As it is written, and not as it is served.
+        let source = artefacts::workspace().join("www").join(name);
+        let mut text = std::fs::read_to_string(source).unwrap();
         for (before, after) in changes {
             assert!(text.contains(before), "{name} is no longer as this test knows it");
             text = text.replace(before, after);
         }
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(site.path().join(name), text).unwrap();
     }
     site
 }
@@ -96,7 +97,7 @@ async fn from_a_cdn(browser: &Browser, worker_src: &str) -> Vec<String> {
     let there = |name: &str| format!("\"{from}/{name}\"");
     let page_folder = site(&[
         ("\"./longhaul-upload.js\"", &there("longhaul-upload.js")),
-        ("\"./format.js\"", &there("format.js")),
+        ("\"./longhaul-words.js\"", &there("longhaul-words.js")),
     ]);
     let policy = format!(
         "default-src 'none'; script-src 'self' {from} 'wasm-unsafe-eval'; worker-src {worker_src}; \

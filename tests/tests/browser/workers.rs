@@ -1,7 +1,6 @@
 //! Workers that end: the browser's doing, or a fault of ours.
 
 use std::fs;
-use std::path::Path;
 
 use longhaul_tests::artefacts;
 use longhaul_tests::browser::in_every_engine;
@@ -20,11 +19,13 @@ fn site_whose_workers_end(orders: u32) -> Folder {
             fs::copy(&file, site.path().join(file.file_name().unwrap())).unwrap();
         }
     }
-    end_at(&site.path().join("longhaul-lane.js"), orders);
+    fs::write(site.path().join("longhaul-lane.js"), script_that_ends_at(orders)).unwrap();
     site
 }
 
-fn end_at(script: &Path, orders: u32) {
+/// The worker's script as it is written, and not as it is served, with that fault.
+fn script_that_ends_at(orders: u32) -> String {
+    let script = artefacts::workspace().join("wasm-client/longhaul-lane.js");
     let whole = fs::read_to_string(script).unwrap();
     let handle = "(await lane).handle(order)";
     let mortal = format!(
@@ -34,7 +35,7 @@ fn end_at(script: &Path, orders: u32) {
     );
     let changed = whole.replace(handle, &mortal);
     assert_ne!(changed, whole, "the script is no longer as this test knows it");
-    fs::write(script, changed).unwrap();
+    changed
 }
 
 #[tokio::test(flavor = "multi_thread")]

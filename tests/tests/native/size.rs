@@ -3,6 +3,7 @@
 use std::fs;
 
 use longhaul_tests::artefacts;
+use longhaul_tests::imports::imports;
 
 /// The wasm, its glue, the worker's script and what starts that, bytes, as a server sends them that compresses with
 /// brotli. A page loads them before the first file can be picked.
@@ -56,11 +57,8 @@ fn imported(first: &str) -> Vec<String> {
     while let Some(name) = names.get(at) {
         let text = fs::read_to_string(artefacts::dist().join(name)).unwrap();
         let new =
-            text.lines().filter_map(|line| line.split_once("from \"./")?.1.strip_suffix("\";"));
-        let new: Vec<_> = new
-            .filter(|name| !names.iter().any(|known| known == name))
-            .map(str::to_owned)
-            .collect();
+            imports(&text).into_iter().filter(|name| !names.iter().any(|known| known == name));
+        let new: Vec<_> = new.map(str::to_owned).collect();
         names.extend(new);
         at += 1;
     }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use longhaul_tests::artefacts;
 use longhaul_tests::files::Folder;
+use longhaul_tests::imports::imports;
 use serde_json::Value;
 
 use crate::projects::Project;
@@ -58,9 +59,7 @@ fn follow(path: &Path, seen: &mut BTreeSet<std::path::PathBuf>, entry: &str) {
     }
     let text = fs::read_to_string(&path).unwrap();
     let is_types = path.to_string_lossy().ends_with(".d.ts");
-    for line in text.lines() {
-        let named = line.split_once("from \"./").or_else(|| line.split_once("import \"./"));
-        let Some((name, _)) = named.and_then(|(_, rest)| rest.split_once("\";")) else { continue };
+    for name in imports(&text) {
         let name = if is_types { name.replace(".js", ".d.ts") } else { name.to_owned() };
         follow(&path.with_file_name(name), seen, entry);
     }

@@ -15,3 +15,4 @@ mod inlined;
 mod pages;
 mod projects;
 mod stage;
+mod words;

@@ -7,7 +7,7 @@ use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::json::ToJson;
 use longhaul_protocol::{Millis, Problem, json_object};
 
-use crate::event::{advised, happened, said};
+use crate::event::{advised, failed, happened, said};
 
 /// One thing to tell.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(super) enum Event {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct StateDetail {
     state: String,
+    /// For programs: why it waits or has failed, as an error's, or `network` or `local`; else empty.
+    code: String,
     message: String,
     /// When the next try comes by itself, since 1970.
     retry_at: Option<Millis>,
@@ -55,7 +57,7 @@ pub(super) struct ErrorDetail {
     problem: Option<Box<Problem>>,
 }
 
-json_object! { written StateDetail { "state": state, "message": message, "retryAt": retry_at, } }
+json_object! { written StateDetail { "state": state, "code": code, "message": message, "retryAt": retry_at, } }
 json_object! { written RenewDetail { "ticket": ticket, } }
 json_object! { written ErrorDetail {
     "code": code, "message": message, "advice": advice, "problem": problem,
@@ -97,12 +99,12 @@ impl ToJson for Event {
 impl StateDetail {
     /// Of that phase; `retry_at` is when the next try comes, if one is to come.
     pub(super) fn new(phase: &Phase, retry_at: Option<Millis>) -> Self {
-        let message = match phase {
-            Phase::Waiting { why, .. } => happened(why),
-            Phase::Ended(End::Failed(fault)) => fault.to_string(),
-            _ => String::new(),
+        let (code, message) = match phase {
+            Phase::Waiting { why, .. } => (failed(why), happened(why)),
+            Phase::Ended(End::Failed(fault)) => (code(fault), fault.to_string()),
+            _ => Default::default(),
         };
-        Self { state: word(phase).to_owned(), message, retry_at }
+        Self { state: word(phase).to_owned(), code, message, retry_at }
     }
 }
 

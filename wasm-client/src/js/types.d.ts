@@ -45,6 +45,8 @@ export interface UploadDetail {
 /** Detail of `state`. */
 export interface StateDetail extends UploadDetail {
   state: UploadState;
+  /** For programs: why it waits or has failed, as an error's or `network`, `local` or `elsewhere`; else empty. */
+  code: string;
   /** What happened, where something did; else empty. */
   message: string;
   /** While `waiting`: when the next try comes by itself, milliseconds since 1970. */
