@@ -459,9 +459,9 @@ export class LonghaulUpload extends Base {
     // A person who does not see the bar hears of each quarter.
     const quarter = Math.floor(share(entry) * 4);
     if (entry.state === "uploading" && quarter > (entry.quarter ?? 0) && this.#list.isWhole) {
+      entry.quarter = quarter;
       this.#announce(entry, this.#words.percent(quarter / 4));
     }
-    entry.quarter = quarter;
   }
 
   // A link cannot carry a token; where one is needed the page has to fetch.

@@ -9,6 +9,7 @@
     reason = "a test's panic is its report"
 )]
 
+mod accessible;
 mod bundlers;
 mod contents;
 mod inlined;
