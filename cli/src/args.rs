@@ -51,7 +51,8 @@ pub enum Command {
     /// Prints where it is.
     /// Every chunk is compared with the file's manifest; what is damaged or breaks off is fetched again.
     /// Until all of it is here it is called NAME.part, with NAME.part.json beside it: after a kill the same
-    /// command fetches only what is missing.
+    /// command fetches only what is missing. What has these names and is not of an unfinished fetch of yours stays as it
+    /// is, and so does one of another file, unless --force gives it up.
     #[command(after_help = ENDINGS)]
     Fetch(FetchArgs),
 }
@@ -68,7 +69,7 @@ pub struct FetchArgs {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Replace what has that name.
+    /// Replace what has that name, and give up an unfinished fetch of another file to it.
     #[arg(long, short)]
     pub force: bool,
 
@@ -143,10 +144,10 @@ pub struct CommonArgs {
     pub patience: Duration,
 
     /// Tell what happens as JSON, one object a line on standard output.
-    #[arg(long, conflicts_with = "quiet")]
+    #[arg(long)]
     pub json: bool,
 
-    /// Tell nothing but results and what is wrong.
+    /// Tell nothing but results and what is wrong, also as JSON.
     #[arg(long, short)]
     pub quiet: bool,
 }

@@ -29,7 +29,7 @@ const NAME_BYTES_KEPT: usize = 200;
 /// Hexadecimal digits of it: two names that begin alike are still told apart.
 const DIGEST_DIGITS: usize = 16;
 
-/// The longest suffix of all, bytes: that of a record of a fetch while it is written.
+/// The longest suffix of all, bytes: that of the note of a part while it is written.
 const SUFFIX_BYTES_MAX: usize = ".part.json.new".len();
 
 /// What lies beside a file under its name and that suffix. For a name that is too long to be followed by one, a
@@ -70,11 +70,19 @@ pub(crate) fn lock(file: &File, path: &Path) -> io::Result<()> {
         Errno::WOULDBLOCK => io::ErrorKind::WouldBlock.into(),
         other => io::Error::from(other),
     })?;
+    if is_same(file, path) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+}
+
+/// Whether an open file has that name.
+pub(crate) fn is_same(file: &File, path: &Path) -> bool {
     let identity = |found: Metadata| (found.dev(), found.ino());
-    let is_still = path
-        .symlink_metadata()
-        .is_ok_and(|found| file.metadata().is_ok_and(|locked| identity(locked) == identity(found)));
-    if is_still { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    let there = path.symlink_metadata();
+    there.is_ok_and(|there| file.metadata().is_ok_and(|open| identity(open) == identity(there)))
+}
+
+/// Whether it is this user's, and others may do none of that with it.
+pub(crate) fn is_own(found: &Metadata, others: u32) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw() && found.mode() & others == 0
 }
 
 /// The folder that a file is in.

@@ -103,7 +103,13 @@ impl Trouble {
             upload::Fault::Source(error @ SourceError::Silent { .. }) => {
                 Self::new(Ending::Local, format!("{path}: {error}"))
             }
-            upload::Fault::Damaged { .. } | upload::Fault::Nonsense(_) => {
+            upload::Fault::Nonsense(what) => Self::new(
+                Ending::Untrusted,
+                format!(
+                    "{path}: the server's answer makes no sense: {what}; update longhaul, or the server"
+                ),
+            ),
+            upload::Fault::Damaged { .. } => {
                 Self::new(Ending::Untrusted, format!("{path}: {fault}"))
             }
         }
@@ -113,6 +119,11 @@ impl Trouble {
     #[must_use]
     pub fn of_fetch(path: &str, fault: &download::Fault) -> Self {
         match fault {
+            download::Fault::Refused(problem) if problem.status == 404 => {
+                // What the error table advises is for uploads.
+                let advice = "Look at the address, and whether LONGHAUL_TOKEN is of who may read it; the file may have been deleted.".to_owned();
+                Self::of_problem(path, &Problem { advice, ..(**problem).clone() })
+            }
             download::Fault::Refused(problem) => Self::of_problem(path, problem),
             download::Fault::Target(error) => Self::new(Ending::Local, format!("{path}: {error}")),
             _ => Self::new(Ending::Untrusted, format!("{path}: {fault}")),

@@ -1,4 +1,9 @@
 //! The `longhaul` program: from what it is told on the command line (`args`) to an exit code.
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "they panic where nothing can be written"
+)]
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 use longhaul_cli::ending::{Ending, Trouble};
 use longhaul_cli::http::Client;
-use longhaul_cli::report::{Event, Printed, Report, Style};
+use longhaul_cli::report::{Event, Printed, Report, Style, say};
 use longhaul_cli::{fetch, send};
 use longhaul_protocol::Millis;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,7 +42,7 @@ fn main() -> ExitCode {
             ended
         }
         Err(error) => {
-            eprintln!("longhaul: the system gives no threads: {error}");
+            complain(&format!("the system gives no threads: {error}"));
             Err(Ending::Local)
         }
     };
@@ -51,7 +56,7 @@ async fn run(command: Command) -> Result<(), Ending> {
     let stop = match stop_signal() {
         Ok(stop) => stop,
         Err(error) => {
-            eprintln!("longhaul: the system gives no signals: {error}");
+            complain(&format!("the system gives no signals: {error}"));
             return Err(Ending::Local);
         }
     };
@@ -103,12 +108,18 @@ async fn run_fetch(args: FetchArgs, stop: watch::Receiver<Option<Ending>>) -> Re
 /// A script that has not got its results has to know.
 fn written(report: &Report, ended: Result<(), Ending>) -> Result<(), Ending> {
     let Some(error) = report.unwritten() else { return ended };
-    eprintln!("longhaul: results could not be written to standard output: {error}");
+    complain(&format!("results could not be written to standard output: {error}"));
     ended.and(Err(Ending::Local))
 }
 
+fn complain(what: &str) {
+    // Where nobody can be told, the exit code says it.
+    drop(say(&format!("longhaul: {what}")));
+}
+
 fn style(common: &CommonArgs, result: Printed) -> Style {
-    if common.json { Style::Json } else { Style::Person { quiet: common.quiet, result } }
+    let quiet = common.quiet;
+    if common.json { Style::Json { quiet } } else { Style::Person { quiet, result } }
 }
 
 fn patience(common: &CommonArgs) -> Millis {

@@ -12,6 +12,8 @@ use longhaul_protocol::wire::FileInfo;
 
 use crate::ending::Trouble;
 
+pub use output::say;
+
 /// How often progress is told: as often as an eye follows.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -38,11 +40,6 @@ pub enum Event<'a> {
     },
     /// Something that a person should know, and that does not keep it from going on.
     Note(&'a str),
-    /// The server made a guest of who has no token: with this one they get at what they sent.
-    Guest {
-        /// It.
-        token: &'a str,
-    },
     /// One file is through.
     Done {
         /// Its name here.
@@ -72,7 +69,10 @@ pub enum Style {
         result: Printed,
     },
     /// A JSON object a line on standard output.
-    Json,
+    Json {
+        /// Whether only what is wrong is told, and results.
+        quiet: bool,
+    },
 }
 
 /// What is printed on standard output of a file that is through.
@@ -100,7 +100,7 @@ impl Report {
     #[must_use]
     pub fn new(style: Style) -> Self {
         match style {
-            Style::Json => Self::Json(json::Lines::default()),
+            Style::Json { quiet } => Self::Json(json::Lines::new(quiet)),
             Style::Person { quiet, result } => {
                 let bar = !quiet && std::io::stderr().is_terminal();
                 Self::Terminal(terminal::Terminal::new(bar, quiet, result))
@@ -113,6 +113,16 @@ impl Report {
         match self {
             Self::Terminal(terminal) => terminal.tell(event),
             Self::Json(lines) => lines.tell(event),
+        }
+    }
+
+    /// Tells the token of whom the server made a guest, and whether that could be told: without it nobody gets at what was
+    /// sent. It is as good as a result.
+    #[must_use]
+    pub fn tell_guest(&self, token: &str) -> bool {
+        match self {
+            Self::Terminal(terminal) => terminal.tell_guest(token),
+            Self::Json(lines) => lines.tell_guest(token),
         }
     }
 

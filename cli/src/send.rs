@@ -128,22 +128,24 @@ pub async fn send(
     send_all(&shared, &lists, &mut worst).await;
     let left = shared.is_stopped();
     let is_through = worst.is_none() && left.is_none();
-    lists.iter().filter(|list| is_through || list.journal.is_empty()).for_each(|list| {
-        list.journal.remove();
-    });
+    let is_told = shared.client.guests_token().is_none_or(|token| shared.report.tell_guest(&token));
+    // Where it could not be told, the journal has it.
+    lists.iter().filter(|list| is_told && (is_through || list.journal.is_empty())).for_each(
+        |list| {
+            list.journal.remove();
+        },
+    );
     shared.report.tell(Event::Progress(&shared.board().sum()));
     match taken {
         Some(taken) if is_through => taken.done(),
         Some(taken) => shared.report.tell(Event::Note(&taken.kept(shared.client.endpoint()))),
         None => {}
     }
-    if let Some(token) = shared.client.guests_token() {
-        shared.report.tell(Event::Guest { token: &token });
-    }
-    if left.is_some() {
+    // A pipe cannot be read again.
+    if left.is_some() && shared.order.stdin_as.is_none() {
         shared.report.tell(Event::Note("stopped; the same command goes on"));
     }
-    match left.or(worst) {
+    match left.or(worst).or((!is_told).then_some(Ending::Local)) {
         Some(ending) => Err(ending),
         None => Ok(()),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use longhaul_protocol::download::{
-    Action, Config, Download, End, FetchError, Input, Phase, TargetError,
+    Action, Config, Download, End, Fault, FetchError, Input, Phase, TargetError,
 };
 use longhaul_protocol::name::clean;
 use longhaul_protocol::patience::Patience;
@@ -72,11 +72,9 @@ impl Driver {
         report: Arc<Report>,
         stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
-        let place = order
-            .output
-            .clone()
-            .filter(|path| !path.is_dir())
-            .map(|path| Place::new(path, order.force));
+        let place = order.output.clone().filter(|path| !path.is_dir()).map(|path| {
+            Place::new(path, order.remote.endpoint.file(order.remote.file), order.force)
+        });
         let machine = Download::new(Config {
             file: order.remote.file,
             root: order.root,
@@ -172,17 +170,12 @@ impl Driver {
             End::Done(file) => return Ok(Some((file, whole))),
             // Nothing of use came of it.
             _ if is_empty && self.place.as_ref().is_some_and(|place| place.record().is_none()) => {
-                if let (Some(place), Some(_)) = (&self.place, self.target.take()) {
-                    place.discard();
-                }
+                self.target.take().iter().for_each(|target| target.discard());
             }
             _ => {}
         }
         match end {
-            End::Failed(fault) => {
-                let url = self.order.remote.endpoint.file(self.order.remote.file);
-                Err(Trouble::of_fetch(&url, &fault))
-            }
+            End::Failed(fault) => Err(Trouble::of_fetch(&self.url(), &fault)),
             End::Done(_) | End::Cancelled => Ok(None),
         }
     }
@@ -212,8 +205,7 @@ impl Driver {
         }
         self.is_patient()?;
         let (next_ms, why) = (until.since(clock::now()).0, ending::words(&why));
-        let path = self.order.remote.endpoint.file(self.order.remote.file);
-        self.report.tell(Event::Waits { path: &path, why: &why, next_ms });
+        self.report.tell(Event::Waits { path: &self.url(), why: &why, next_ms });
         self.told = Some(until);
         Ok(())
     }
@@ -275,20 +267,25 @@ impl Driver {
                     Input::Finished { ticket, result }
                 });
             }
-            Action::Discard => self.place.iter().for_each(Place::discard),
+            Action::Discard => self.target.iter().for_each(|target| target.discard()),
             // The environment has one token, and no other.
             Action::Renew { ticket, .. } => {
                 tell(&self.happens, Input::Renewed { ticket, is_fresh: false });
             }
             Action::Save(record) => {
-                let Some(place) = self.place.clone() else { return Ok(()) };
-                let saved = tokio::task::spawn_blocking(move || place.save(&record)).await;
-                // On a full disk the next session finds out by itself what is here, or fetches it again.
-                drop(saved);
+                let Some(target) = self.target.clone() else { return Ok(()) };
+                let saved = tokio::task::spawn_blocking(move || target.save(&record)).await;
+                if let Ok(Err(error)) = saved {
+                    return Err(Trouble::of_fetch(&self.url(), &Fault::Target(error)));
+                }
             }
-            Action::Forget => self.place.iter().for_each(Place::forget),
+            Action::Forget => self.target.iter().for_each(|target| target.forget()),
         }
         Ok(())
+    }
+
+    fn url(&self) -> String {
+        self.order.remote.endpoint.file(self.order.remote.file)
     }
 
     /// Where no name was given it gets the one that it has there.
@@ -298,14 +295,15 @@ impl Driver {
             None => {
                 let name = self.machine.file().map(|file| self.named(&file.meta.name));
                 let folder = self.order.output.clone().unwrap_or_default();
-                Place::new(folder.join(name.unwrap_or_default()), self.order.force)
+                Place::new(folder.join(name.unwrap_or_default()), self.url(), self.order.force)
             }
         };
         self.place = Some(named.clone());
         self.is_free()?;
+        let Some(root) = self.machine.file().map(|file| file.root) else { return Ok(()) };
         let happens = self.happens.clone();
         tokio::task::spawn_blocking(move || {
-            let result = named.prepare(plan.len(), keep);
+            let result = named.prepare(root, plan.len(), keep);
             // Fails when nobody waits any more.
             drop(happens.send(Happened::Prepared(ticket, result)));
         });

@@ -1,31 +1,24 @@
 //! What is fetched, on this machine's disk: `NAME.part` with all the room it needs, beside it what is
-//! known of it, and in the end one rename.
-//!
-//! ```text
-//! NAME             the whole file, verified and synced; nothing before that
-//! NAME.part        its bytes at their final offsets; whoever writes it has it locked
-//! NAME.part.json   which chunks of which file lie there: a hint of where to look
-//! ```
+//! known of it (`part.rs`), and in the end one rename to `NAME`, which is the whole file, verified and synced.
 
 use std::fs::{File, FileTimes};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, UNIX_EPOCH};
 
+use indicatif::HumanBytes;
 use longhaul_protocol::Digest;
 use longhaul_protocol::digest::Hasher;
 use longhaul_protocol::download::{Record, TargetError};
 use longhaul_protocol::wire::FileInfo;
-use rustix::fs::{FallocateFlags, RenameFlags, fallocate, renameat_with};
+use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use crate::disk::{NAME_BYTES_MAX, PART, READ_BYTES, beside, folder_of, lock, own, said};
-
-/// The longest record that is read, bytes: every second chunk of the largest file.
-const RECORD_BYTES_MAX: u64 = 16 * 1024 * 1024;
+use crate::disk::{NAME_BYTES_MAX, READ_BYTES, folder_of, said};
+use crate::part::{Part, Places, Refused, Unnamed};
 
 /// Given to the system at once, bytes: of more, Linux 6.18 takes several times as long for each to put it where
 /// room was kept.
@@ -36,26 +29,16 @@ const PWRITE_BYTES: usize = 256 * 1024;
 pub(super) struct Place {
     /// Its name once it is whole.
     pub(super) whole: PathBuf,
-    part: PathBuf,
-    record: PathBuf,
+    /// The address that it comes from.
+    from: String,
     force: bool,
-}
-
-/// What lies where a record would.
-enum Noted {
-    Nothing,
-    /// An unfinished fetch has begun, and come to nothing yet.
-    Mark,
-    Record(Box<Record>),
-    /// Somebody else's.
-    Foreign,
 }
 
 /// An open `NAME.part`.
 #[derive(Debug)]
 pub(super) struct Target {
     place: Place,
-    file: File,
+    part: Part,
     /// Whose turn it is to write: the system lets one at a time write to a file, and the others would burn a
     /// processor waiting.
     turn: Mutex<()>,
@@ -63,9 +46,8 @@ pub(super) struct Target {
 
 impl Place {
     /// The places of a file of that name.
-    pub(super) fn new(whole: PathBuf, force: bool) -> Self {
-        let (part, record) = (beside(&whole, PART), beside(&whole, ".part.json"));
-        Self { part, record, whole, force }
+    pub(super) fn new(whole: PathBuf, from: String, force: bool) -> Self {
+        Self { whole, from, force }
     }
 
     /// Why nothing can be put there, as far as it can be seen before there is anything.
@@ -98,112 +80,81 @@ impl Place {
 
     /// What an earlier session left; `None` for whatever cannot be read.
     pub(super) fn record(&self) -> Option<Record> {
-        match self.noted() {
-            Noted::Record(record) if self.part.is_file() => Some(*record),
-            _ => None,
+        Places::beside(&self.whole).noted()?.record
+    }
+
+    /// Makes the target of a file of that root, with room for so many bytes.
+    pub(super) fn prepare(
+        &self,
+        root: Digest,
+        len: u64,
+        keep: bool,
+    ) -> Result<Target, TargetError> {
+        let (part, note) =
+            Part::open(&self.whole, Some(&self.from)).map_err(|refused| self.refused(refused))?;
+        let record = note.as_ref().and_then(|note| note.record.as_ref());
+        let other = record.filter(|record| record.root != root && !record.held.is_empty());
+        if let Some(other) = other.filter(|_| !self.force) {
+            let from = note.as_ref().and_then(|note| note.from.as_deref()).unwrap_or_default();
+            return Err(unfinished(part.path(), other, from));
         }
+        let target = Target { place: self.clone(), part, turn: Mutex::default() };
+        let reserved = target.reserve(len, keep);
+        reserved.map(|()| target)
     }
 
-    /// What lies where a record would.
-    fn noted(&self) -> Noted {
-        let Ok(found) = self.record.symlink_metadata() else { return Noted::Nothing };
-        // Nobody writes to a pipe that has this name.
-        if !found.is_file() || found.len() > RECORD_BYTES_MAX {
-            return Noted::Foreign;
-        }
-        match std::fs::read(&self.record) {
-            Ok(text) if text.is_empty() => Noted::Mark,
-            Ok(text) => serde_json::from_slice(&text).map_or(Noted::Foreign, Noted::Record),
-            Err(_) => Noted::Foreign,
-        }
-    }
-
-    /// Makes the target, with room for so many bytes.
-    pub(super) fn prepare(&self, len: u64, keep: bool) -> Result<Target, TargetError> {
-        let is_known = match self.noted() {
-            Noted::Foreign => return Err(foreign(&self.record)),
-            Noted::Nothing if self.new_record().symlink_metadata().is_ok() => {
-                return Err(foreign(&self.new_record()));
-            }
-            Noted::Nothing => false,
-            Noted::Mark | Noted::Record(_) => true,
-        };
-        let file =
-            own().read(true).write(true).create(is_known).create_new(!is_known).open(&self.part);
-        let file = file.map_err(|error| self.trouble(&error))?;
-        lock(&file, &self.part).map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock => TargetError::Busy(self.whole.display().to_string()),
-            _ => self.trouble(&error),
-        })?;
-        let reserved = reserve(&file, len, keep).map_err(|error| self.trouble(&error));
-        if reserved.is_err() && !keep {
-            // Nothing of use is in it.
-            drop(std::fs::remove_file(&self.part));
-        }
-        reserved
-            .map(|()| Target { place: self.clone(), file, turn: Mutex::default() })
-            .inspect(|_| self.mark(is_known))
-    }
-
-    /// What has nothing noted beside it is none of ours. Where nothing can be noted, nothing goes on either.
-    fn mark(&self, is_known: bool) {
-        drop((!is_known).then(|| own().write(true).create_new(true).open(&self.record)));
-    }
-
-    fn new_record(&self) -> PathBuf {
-        self.record.with_extension("json.new")
-    }
-
-    /// Writes the record so that there is always a whole one.
-    pub(super) fn save(&self, record: &Record) -> io::Result<()> {
-        let new = self.new_record();
-        // What a kill has left of it, or somebody else has put there.
-        drop(std::fs::remove_file(&new));
-        let mut file = own().write(true).create_new(true).open(&new)?;
-        file.write_all(&serde_json::to_vec(record)?)?;
-        file.sync_all()?;
-        std::fs::rename(&new, &self.record)
-    }
-
-    /// The record is of no use any more.
-    pub(super) fn forget(&self) {
-        // It may never have been there.
-        drop(std::fs::remove_file(&self.record));
-    }
-
-    /// Nor are the bytes.
-    pub(super) fn discard(&self) {
-        drop(std::fs::remove_file(&self.part));
-        self.forget();
-    }
-
-    fn trouble(&self, error: &io::Error) -> TargetError {
-        let path = self.part.display();
-        match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                TargetError::Full(path.to_string())
-            }
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                TargetError::Denied(format!("{path} may not be written here"))
-            }
-            ErrorKind::AlreadyExists => foreign(&self.part),
-            _ => TargetError::Failed(format!("{path}: {}", said(error))),
+    /// Where somebody else has something under a name that is needed.
+    fn refused(&self, refused: Refused) -> TargetError {
+        match refused {
+            Refused::Busy => TargetError::Busy(self.whole.display().to_string()),
+            Refused::Foreign(path) => TargetError::Failed(format!(
+                "{} is there already, and not from an unfinished fetch of yours; move it away, or name another file with -o",
+                path.display()
+            )),
+            Refused::OfAnother => TargetError::Failed(format!(
+                "{} is what a `longhaul send -` that was stopped has left; remove it, or name another file with -o",
+                Places::beside(&self.whole).part.display()
+            )),
+            Refused::Failed(path, error) if is_full(&error) => no_room(&path),
+            Refused::Failed(path, error) => trouble(&path, &error),
         }
     }
 }
 
-fn foreign(path: &Path) -> TargetError {
+fn trouble(path: &Path, error: &io::Error) -> TargetError {
+    let shown = path.display();
+    match error.kind() {
+        _ if is_full(error) => TargetError::Full(shown.to_string()),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            TargetError::Denied(format!("{shown} may not be written here"))
+        }
+        _ => TargetError::Failed(format!("{shown}: {}", said(error))),
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// Where nothing is here that could be kept.
+fn no_room(path: &Path) -> TargetError {
+    let path = path.display();
+    TargetError::Failed(format!("there is no room for {path}; make some and begin again"))
+}
+
+/// To give up what took hours is for a person to say.
+fn unfinished(part: &Path, record: &Record, from: &str) -> TargetError {
+    let has = longhaul_protocol::Plan::new(record.size, record.chunk_size)
+        .map(|plan| record.held.bytes(plan));
     TargetError::Failed(format!(
-        "{} is there already, and not from an unfinished fetch; move it away, or name another file with -o",
-        path.display()
+        "{} has {} of {} of another file, {from}, whose fetch is not finished; finish that, name another file with -o, or give it up with --force",
+        part.display(),
+        HumanBytes(has.unwrap_or_default()),
+        HumanBytes(record.size)
     ))
 }
 
-/// Room is had before the first byte comes, so that a disk that is too small says so at once.
-fn reserve(file: &File, len: u64, keep: bool) -> io::Result<()> {
-    if !keep {
-        file.set_len(0)?;
-    }
+fn reserve(file: &File, len: u64) -> io::Result<()> {
     file.set_len(len)?;
     match len {
         0 => Ok(()),
@@ -216,6 +167,51 @@ fn reserve(file: &File, len: u64, keep: bool) -> io::Result<()> {
 }
 
 impl Target {
+    /// Room is had before the first byte comes, so that a disk that is too small says so at once.
+    fn reserve(&self, len: u64, keep: bool) -> Result<(), TargetError> {
+        if keep {
+            return reserve(self.part.file(), len).map_err(|error| self.trouble(&error));
+        }
+        // What was noted is of bytes that go now.
+        let emptied = self.part.note(None, false).and_then(|()| self.part.file().set_len(0));
+        emptied.and_then(|()| reserve(self.part.file(), len)).map_err(|error| {
+            // Nothing of use is in it.
+            self.part.discard();
+            if is_full(&error) { no_room(self.part.path()) } else { self.trouble(&error) }
+        })
+    }
+
+    /// Notes which of its bytes are there. On a full disk the next session finds out by itself what is here, or
+    /// fetches it again.
+    pub(super) fn save(&self, record: &Record) -> Result<(), TargetError> {
+        if !self.part.is_still_there() {
+            return Err(self.gone());
+        }
+        drop(self.part.note(Some(record), true));
+        Ok(())
+    }
+
+    /// What is noted is of no use any more.
+    pub(super) fn forget(&self) {
+        self.part.forget();
+    }
+
+    /// Nor are the bytes.
+    pub(super) fn discard(&self) {
+        self.part.discard();
+    }
+
+    fn trouble(&self, error: &io::Error) -> TargetError {
+        trouble(self.part.path(), error)
+    }
+
+    fn gone(&self) -> TargetError {
+        TargetError::Failed(format!(
+            "{} was removed while it was written, or replaced by what is none of this run's; nothing of that is touched, and nothing is kept: begin again",
+            self.part.path().display()
+        ))
+    }
+
     /// The digest of some of its bytes.
     pub(super) fn check(&self, range: &std::ops::Range<u64>) -> Result<Digest, TargetError> {
         let (mut hasher, mut at) = (Hasher::default(), range.start);
@@ -223,8 +219,8 @@ impl Target {
         while at < range.end {
             let left = usize::try_from(range.end - at).unwrap_or(usize::MAX);
             let piece = buffer.get_mut(..left.min(READ_BYTES)).unwrap_or_default();
-            let read = self.file.read_exact_at(piece, at);
-            read.map_err(|error| self.place.trouble(&error))?;
+            let read = self.part.file().read_exact_at(piece, at);
+            read.map_err(|error| self.trouble(&error))?;
             hasher.update(piece);
             at = at.saturating_add(piece.len() as u64);
         }
@@ -236,7 +232,7 @@ impl Target {
         let _turn = self.turn.lock();
         let mut at = at;
         for piece in bytes.chunks(PWRITE_BYTES) {
-            self.file.write_all_at(piece, at).map_err(|error| self.place.trouble(&error))?;
+            self.part.file().write_all_at(piece, at).map_err(|error| self.trouble(&error))?;
             at = at.saturating_add(piece.len() as u64);
         }
         Ok(())
@@ -245,32 +241,19 @@ impl Target {
     /// Everything in it lasts, then it gets its name, then the name lasts.
     pub(super) fn finish(&self, file: &FileInfo) -> Result<(), TargetError> {
         self.date(file);
-        self.file.sync_all().map_err(|error| self.place.trouble(&error))?;
-        self.name()?;
-        self.place.forget();
-        let synced = File::open(folder_of(&self.place.whole)).and_then(|dir| dir.sync_all());
-        synced.map_err(|error| self.place.trouble(&error))
-    }
-
-    /// A name that somebody else has taken meanwhile is not taken from them.
-    fn name(&self) -> Result<(), TargetError> {
-        let Place { part, whole, force, .. } = &self.place;
-        let flags = if *force { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-        let here = rustix::fs::CWD;
-        match renameat_with(here, part, here, whole, flags) {
-            Err(Errno::EXIST) => Err(TargetError::Failed(taken(whole))),
-            // Some file systems cannot promise it.
-            Err(Errno::INVAL | Errno::NOSYS) if !self.place.is_taken() => {
-                std::fs::rename(part, whole).map_err(|error| self.place.trouble(&error))
-            }
-            other => other.map_err(|error| self.place.trouble(&error.into())),
-        }
+        self.part.file().sync_all().map_err(|error| self.trouble(&error))?;
+        let Place { whole, force, .. } = &self.place;
+        self.part.becomes(whole, *force).map_err(|unnamed| match unnamed {
+            Unnamed::Gone => self.gone(),
+            Unnamed::Taken => TargetError::Failed(taken(whole)),
+            Unnamed::Failed(error) => trouble(whole, &error),
+        })
     }
 
     /// The date that it has at its source. A file system that keeps none loses it.
     fn date(&self, file: &FileInfo) {
         let modified = file.meta.last_modified.map(|at| UNIX_EPOCH + Duration::from_millis(at.0));
-        drop(modified.map(|at| self.file.set_times(FileTimes::new().set_modified(at))));
+        drop(modified.map(|at| self.part.file().set_times(FileTimes::new().set_modified(at))));
     }
 }
 

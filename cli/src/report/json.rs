@@ -13,8 +13,9 @@ use super::output::Output;
 pub(super) const JSON_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lines {
+    quiet: bool,
     pub(super) output: Output,
 }
 
@@ -31,19 +32,33 @@ enum Line<'a> {
 }
 
 impl Lines {
+    pub(super) fn new(quiet: bool) -> Self {
+        Self { quiet, output: Output::default() }
+    }
+
     pub(super) fn tell(&self, event: Event<'_>) {
         let line = match event {
-            Event::Begins { files, bytes } => Line::Begins { files, bytes },
-            Event::Progress(progress) => Line::Progress(progress),
-            Event::Waits { path, why, next_ms } => Line::Waits { path, why, next_ms },
-            Event::Note(message) => Line::Note { message },
-            Event::Guest { token } => Line::Guest { token },
             Event::Done { path, url, file } => Line::Done { path, url, file },
             Event::Failed { path, trouble } => {
                 Line::Failed { path, message: &trouble.message, exit_code: trouble.ending.code() }
             }
+            _ if self.quiet => return,
+            Event::Begins { files, bytes } => Line::Begins { files, bytes },
+            Event::Progress(progress) => Line::Progress(progress),
+            Event::Waits { path, why, next_ms } => Line::Waits { path, why, next_ms },
+            Event::Note(message) => Line::Note { message },
         };
-        let Ok(mut text) = serde_json::to_string(&line) else { return };
+        self.write(&line);
+    }
+
+    /// Whether it could be told.
+    pub(super) fn tell_guest(&self, token: &str) -> bool {
+        self.write(&Line::Guest { token });
+        self.output.is_good()
+    }
+
+    fn write(&self, line: &Line<'_>) {
+        let Ok(mut text) = serde_json::to_string(line) else { return };
         text.push('\n');
         self.output.write(&text);
     }

@@ -1,9 +1,9 @@
-//! Standard output: lines for whoever asked for results.
+//! Standard output: lines for whoever asked for results. Standard error: what is said beside them.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::sync::{Mutex, PoisonError};
 
-/// It, whole lines at a time.
+/// Standard output, whole lines at a time.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     /// What became of it; held while a line is written, so that none is torn by another.
@@ -21,9 +21,24 @@ impl Output {
         }
     }
 
+    /// Whether all of it was written so far, whoever is to blame.
+    pub(super) fn is_good(&self) -> bool {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     /// Why something was not written that somebody wanted to have.
     pub(super) fn unwritten(&self) -> Option<io::Error> {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.take().filter(|error| error.kind() != ErrorKind::BrokenPipe)
     }
+}
+
+/// Says a line on standard error. The one place that writes there: a terminal that is gone or a log that is full must
+/// not end what moves meanwhile, as `eprintln!` would.
+///
+/// # Errors
+/// What the system says; for who has something to say that must not be lost.
+pub fn say(line: &str) -> io::Result<()> {
+    // In one piece: a log has lines of other programs too.
+    io::stderr().lock().write_all(format!("{line}\n").as_bytes())
 }

@@ -1,9 +1,11 @@
 //! For a person: a bar, and lines above it.
 
+use std::io;
+
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longhaul_protocol::progress::Progress;
 
-use super::output::Output;
+use super::output::{Output, say};
 use super::{Event, Printed};
 
 /// Drawn over the whole line.
@@ -38,15 +40,9 @@ impl Terminal {
                 self.say(&format!("longhaul: {path}: {why}; trying again in {seconds} s"));
             }
             Event::Note(note) => self.say(&format!("longhaul: {note}")),
-            // Without it nobody gets at what was sent: as good as a result.
-            Event::Guest { token } => {
-                let told = format!(
-                    "longhaul: you are a guest there; this gets at what you sent: LONGHAUL_TOKEN={token}"
-                );
-                self.bar.suspend(|| eprintln!("{}", shown(&told)));
-            }
             Event::Failed { trouble, .. } => {
-                self.bar.suspend(|| eprintln!("longhaul: {}", shown(&trouble.message)));
+                // The exit code says it where this cannot.
+                drop(self.write(&format!("longhaul: {}", trouble.message)));
             }
             Event::Done { path, url, .. } => match self.result {
                 Printed::Path => self.print(&shown(path)),
@@ -56,6 +52,14 @@ impl Terminal {
         }
     }
 
+    /// Whether it could be told.
+    pub(super) fn tell_guest(&self, token: &str) -> bool {
+        let told = format!(
+            "longhaul: you are a guest there; this gets at what you sent: LONGHAUL_TOKEN={token}"
+        );
+        self.write(&told).is_ok()
+    }
+
     fn show(&self, progress: &Progress) {
         self.bar.set_prefix(words(progress));
         self.bar.set_position(progress.acknowledged.saturating_add(progress.in_flight));
@@ -63,8 +67,13 @@ impl Terminal {
 
     fn say(&self, line: &str) {
         if !self.quiet {
-            self.bar.suspend(|| eprintln!("{}", shown(line)));
+            // Nobody hears it, and nothing depends on it.
+            drop(self.write(line));
         }
+    }
+
+    fn write(&self, line: &str) -> io::Result<()> {
+        self.bar.suspend(|| say(&shown(line)))
     }
 
     fn print(&self, line: &str) {

@@ -2,7 +2,7 @@
 //!
 //! A pipe can be read once, and nobody knows how long it is before its end; the server promises room for
 //! a length before the first byte, and a lost connection is gone on from by reading again. So it is taken
-//! down first, as `NAME.part` and, once it is whole, as `NAME`, which is sent like any other file: after a
+//! down first, as `NAME.part` (`part.rs`) and, once it is whole, as `NAME`, which is sent like any other file: after a
 //! kill it is there, and sending it goes on. Memory holds one piece of it at a time.
 
 use std::fs::{self, File};
@@ -10,17 +10,19 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
-use rustix::fs::{CWD, FileType, RenameFlags, fstat, renameat_with, stat};
-use rustix::io::Errno;
+use rustix::fs::{FileType, fstat, stat};
 use tokio::sync::watch;
 
-use crate::disk::{PART, beside, folder_of, lock, own, said};
+use crate::disk::{beside, is_same, said};
 use crate::driving::stopped;
 use crate::ending::{Ending, Trouble};
 use crate::endpoint::Endpoint;
+use crate::part::{Part, Places, Refused, Unnamed};
 
-use super::journal::Journal;
+use super::journal::{Journal, SUFFIX, is_journal};
 
 /// Standard input, as an argument.
 pub const STDIN: &str = "-";
@@ -31,11 +33,23 @@ const NOTHING: &str =
 const TAKEN: &str = "it is there already; what comes through the pipe needs a name of its own";
 const FETCHED: &str =
     "a fetch of that name is not finished; finish it, or give what comes another name";
+const GONE: &str = "it was removed while what comes was taken down, or replaced by what is none of this run's; nothing of that is touched, and what came is gone: begin both ends of the pipe again";
+const STOPPED: &str = "stopped before the pipe's end, so nothing of it is kept or sent: a pipe cannot be read again, begin both its ends anew";
 
 /// What came, in a file of ours.
 #[derive(Debug)]
 pub(super) struct Taken {
     file: PathBuf,
+    part: Arc<Part>,
+    was: Version,
+}
+
+/// How long it is and when it was written to.
+type Version = Option<(u64, SystemTime)>;
+
+fn version(file: &File) -> Version {
+    let found = file.metadata().ok()?;
+    Some((found.len(), found.modified().ok()?))
 }
 
 impl Taken {
@@ -46,7 +60,15 @@ impl Taken {
         mut stop: watch::Receiver<Option<Ending>>,
     ) -> Result<Self, Trouble> {
         if file.symlink_metadata().is_ok() {
-            return Err(Trouble::at(file, TAKEN));
+            let left = format!(
+                "it is there already, from a run that was stopped; {}",
+                goes_on(file, endpoint)
+            );
+            return Err(if was_left(file) {
+                Trouble::at(file, left)
+            } else {
+                Trouble::at(file, TAKEN)
+            });
         }
         if file.as_os_str().as_bytes().ends_with(b"/") {
             return Err(Trouble::at(
@@ -58,13 +80,15 @@ impl Taken {
             return Err(Trouble::new(Ending::Local, NOTHING));
         }
         let (journal, _) = Journal::beside(file, endpoint)?;
-        let part = Part::open(file, journal.was_there()).inspect_err(|_| {
+        let part = Part::open(file, None).map_err(|why| {
             if !journal.was_there() {
                 journal.remove();
             }
+            refused(file, why)
         })?;
-        let path = part.path.clone();
-        let taking = tokio::task::spawn_blocking(move || part.take_down());
+        let part = Arc::new(part.0);
+        let filled = Arc::clone(&part);
+        let taking = tokio::task::spawn_blocking(move || take_down(&filled));
         let taken = tokio::select! {
             taken = taking => {
                 taken.unwrap_or_else(|error| Err(Trouble::new(Ending::Local, error.to_string())))
@@ -72,17 +96,17 @@ impl Taken {
             // It goes on reading, from a pipe that nobody can read again, until the program is gone.
             () = stopped(&mut stop) => {
                 let ending = (*stop.borrow()).unwrap_or(Ending::Interrupted);
-                Err(Trouble::new(ending, "stopped before the pipe's end"))
+                Err(Trouble::new(ending, STOPPED))
             }
         };
         match taken {
-            Ok(part) => {
-                part.becomes(file)?;
-                Ok(Self { file: file.to_owned() })
+            Ok(()) => {
+                becomes(&part, file)?;
+                Ok(Self { file: file.to_owned(), was: version(part.file()), part })
             }
             Err(trouble) => {
                 // Half of what nobody can read again.
-                drop(fs::remove_file(&path));
+                part.discard();
                 journal.remove();
                 Err(trouble)
             }
@@ -94,16 +118,21 @@ impl Taken {
         &self.file
     }
 
-    /// All of it is on the server.
+    /// All of it is on the server. What somebody has put in its place meanwhile, or written to it, is not, and stays.
     pub(super) fn done(self) {
-        drop(fs::remove_file(&self.file));
+        if is_same(self.part.file(), &self.file) && self.was == version(self.part.file()) {
+            drop(fs::remove_file(&self.file));
+        }
     }
 
     /// How to go on with it.
     pub(super) fn kept(&self, endpoint: &Endpoint) -> String {
-        let (file, to) = (self.file.display(), endpoint.as_str());
-        format!("all that came is in {file}: `longhaul send {file} --to {to}` goes on")
+        format!("all that came is in {}: {}", self.file.display(), goes_on(&self.file, endpoint))
     }
+}
+
+fn goes_on(file: &Path, endpoint: &Endpoint) -> String {
+    format!("`longhaul send {} --to {}` goes on", file.display(), endpoint.as_str())
 }
 
 /// Whether there is no standard input: a program that is begun without one is given `/dev/null`.
@@ -118,67 +147,50 @@ fn is_nothing() -> bool {
     null.is_some() && device(fstat(io::stdin())) == null
 }
 
-/// `NAME.part`, which nobody else writes: one of `fetch` has the same name and the same lock.
-struct Part {
-    path: PathBuf,
-    out: File,
+fn refused(file: &Path, refused: Refused) -> Trouble {
+    let part = || Places::beside(file).part;
+    match refused {
+        Refused::Busy | Refused::OfAnother => Trouble::at(&part(), FETCHED),
+        Refused::Foreign(path) => Trouble::at(&path, FOREIGN),
+        Refused::Failed(path, error) => Trouble::at(&path, said(&error)),
+    }
 }
 
-impl Part {
-    /// Where an earlier run `was_here`, what it left of it may go: half of what nobody can read again.
-    fn open(file: &Path, was_here: bool) -> Result<Self, Trouble> {
-        let path = beside(file, PART);
-        if beside(file, ".part.json").exists() {
-            return Err(Trouble::at(&path, FETCHED));
-        }
-        let out = own().write(true).create(was_here).create_new(!was_here).open(&path);
-        let out = out.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Trouble::at(&path, FOREIGN),
-            _ => Trouble::at(&path, said(&error)),
-        })?;
-        lock(&out, &path).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Trouble::at(&path, FETCHED),
-            _ => Trouble::at(&path, said(&error)),
-        })?;
-        Ok(Self { path, out })
-    }
+/// Half of what nobody can read again goes, and all of what comes is put there.
+fn take_down(part: &Part) -> Result<(), Trouble> {
+    let mut out = part.file();
+    let taken = out.set_len(0).and_then(|()| {
+        // Read past the standard library, which takes one that is closed for one that has ended.
+        let mut pipe = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        io::copy(&mut pipe, &mut out)?;
+        out.sync_all()
+    });
+    taken.map_err(|error| Trouble::at(part.path(), said(&error)))
+}
 
-    fn take_down(mut self) -> Result<Self, Trouble> {
-        let taken = self.out.set_len(0).and_then(|()| {
-            // Read past the standard library, which takes one that is closed for one that has ended.
-            let mut pipe = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-            io::copy(&mut pipe, &mut self.out)?;
-            self.out.sync_all()
-        });
-        match taken {
-            Ok(()) => Ok(self),
-            Err(error) => Err(Trouble::at(&self.path, said(&error))),
-        }
-    }
-
-    /// It is whole, and has its name from now on; where that fails, what came stays.
-    fn becomes(self, file: &Path) -> Result<(), Trouble> {
-        let renamed = renameat_with(CWD, &self.path, CWD, file, RenameFlags::NOREPLACE);
-        let renamed = match renamed.map_err(io::Error::from) {
-            // Not every file system can refuse to replace.
-            Err(error) if !can_refuse(&error) && file.symlink_metadata().is_err() => {
-                fs::rename(&self.path, file)
-            }
-            other => other,
+/// It is whole, and has its name from now on; where that fails, what came stays.
+fn becomes(part: &Part, file: &Path) -> Result<(), Trouble> {
+    let whole = file.display();
+    part.becomes(file, false).map_err(|unnamed| {
+        let why = match unnamed {
+            Unnamed::Gone => return Trouble::at(part.path(), GONE),
+            Unnamed::Taken => "something has that name".to_owned(),
+            Unnamed::Failed(error) => said(&error),
         };
-        let synced = renamed.and_then(|()| File::open(folder_of(file))?.sync_all());
-        synced.map_err(|error| {
-            let path = if self.path.exists() { &self.path } else { file };
-            let said = said(&error);
-            let text = format!(
-                "all that came is in it, but it could not be made {}: {said}",
-                file.display()
-            );
-            Trouble::at(path, text)
-        })
-    }
+        let path = if part.is_still_there() { part.path() } else { file };
+        Trouble::at(
+            path,
+            format!("all that came is in it, but it could not be made {whole}: {why}"),
+        )
+    })
 }
 
-fn can_refuse(error: &io::Error) -> bool {
-    !matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
+/// Whether what has that name is what a run was about to send.
+fn was_left(file: &Path) -> bool {
+    let journal = beside(file, &format!(".{SUFFIX}"));
+    let is_file = journal.symlink_metadata().is_ok_and(|found| found.is_file());
+    is_file
+        && File::open(journal)
+            .and_then(|journal| Ok(journal.metadata()?.len() > 0 && is_journal(&journal)?))
+            .unwrap_or(false)
 }

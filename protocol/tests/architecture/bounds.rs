@@ -7,7 +7,7 @@ use super::{page, rows};
 
 /// Constants that bound nothing: formats, versions, permissions, the calendar, what the system gives, and
 /// what a map begins with.
-const NO_BOUNDS: [&str; 20] = [
+const NO_BOUNDS: [&str; 21] = [
     "CENTURY_AHEAD",
     "CHECKSUM_LEN",
     "CYCLE_DAYS",
@@ -18,6 +18,7 @@ const NO_BOUNDS: [&str; 20] = [
     "FILE_MODE",
     "HEADERS",
     "JOURNAL_VERSION",
+    "NOTE_VERSION",
     "LAST_TIME",
     "LONGEST",
     "MODE_REFUSED",

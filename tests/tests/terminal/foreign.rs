@@ -1,7 +1,7 @@
 //! What has a name that longhaul would use, and is somebody else's: it is told and stays as it is.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use longhaul_tests::files::Folder;
@@ -138,9 +138,7 @@ async fn what_comes_through_a_pipe_is_not_written_over_what_no_pipe_has_left_nor
     }
     is_as_it_was(&folder, ["song.mp3.part", "film.mp4.part"]);
     // Nor where one leads that was put there after a run that was killed.
-    let journal = folder.path().join("film.mp4.longhaul");
-    fs::write(&journal, b"{\"longhaul\":1,\"to\":\"http://").unwrap();
-    fs::set_permissions(&journal, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(folder.path().join("film.mp4.part.json"), "").unwrap();
     let target = folder.path().join("film.mp4");
     let said = piped(&target, &server.origin()).await;
     assert!(said.code == Some(3) && said.err.contains("it is a link"), "{said:?}");

@@ -7,7 +7,7 @@ use std::path::Path;
 use longhaul_tests::files::{Folder, random_bytes};
 use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
-use longhaul_tests::terminal::{Said, longhaul, run, start};
+use longhaul_tests::terminal::{Said, longhaul, run, start, start_as};
 use longhaul_tests::wait::until;
 
 use super::{CHUNK, PATIENCE};
@@ -122,4 +122,22 @@ async fn guests_are_told_the_token_that_gets_at_what_they_sent() {
         .unwrap();
     assert!(again.status.success(), "{again:?}");
     assert_eq!(server.api().bearing(token).files().await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_could_be_told_nowhere_stays_in_the_journal() {
+    let (server, folder) = (open_server().await, Folder::new());
+    let file = folder.random("x", 5, 1);
+    let args = ["send", file.to_str().unwrap(), "--to", &server.origin()].map(str::to_owned);
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut silent = longhaul(&args);
+    let said = start_as(silent.stderr(full())).ends().await;
+    assert!(said.code == Some(3) && said.out.contains("/v1/files/"), "{said:?}");
+    let mut silent = longhaul(&args);
+    let said = start_as(silent.arg("--json").stdout(full())).ends().await;
+    assert_eq!(said.code, Some(3), "{said:?}");
+    let said = run([&args[..], &["--json".to_owned()]].concat()).await;
+    said.good();
+    assert_eq!(server.api().bearing(&token(&said)).files().await.len(), 1, "it is still theirs");
+    assert!(!folder.path().join("x.longhaul").exists());
 }

@@ -16,6 +16,7 @@ mod liars;
 mod limits;
 mod links;
 mod output;
+mod parts;
 mod rate;
 mod refusals;
 mod send;

@@ -1,6 +1,7 @@
 //! What is printed, for a person and for a script, whatever the names are and wherever it goes.
 
 use std::fs::{self, OpenOptions};
+use std::process::Stdio;
 
 use longhaul_tests::files::Folder;
 use longhaul_tests::terminal::{longhaul, run, start_as};
@@ -113,4 +114,38 @@ async fn a_folder_that_is_not_there_is_told_before_the_first_byte() {
         assert_eq!(server.requests().len(), before, "{output}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standard_error_that_takes_nothing_ends_no_run() {
+    let (server, folder) = (server().await, Folder::new());
+    let (file, empty) = (folder.random("x", 5, 1), folder.path().join("empty"));
+    fs::create_dir(&empty).unwrap();
+    let (file, empty) = (file.to_str().unwrap(), empty.to_str().unwrap());
+    let full = || Stdio::from(OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let unread = || Stdio::from(std::io::pipe().unwrap().1);
+    for mute in [full, unread] {
+        let to = ["--to".to_owned(), server.origin()];
+        // There is something to say of the empty folder, and of what is missing.
+        let said = start_as(longhaul(["send", file, empty]).args(&to).stderr(mute())).ends().await;
+        assert_eq!(said.good().lines().count(), 1, "{said:?}");
+        let mut command = longhaul(["send", file, "/missing"]);
+        let said = start_as(command.args(&to).stderr(mute())).ends().await;
+        assert!(said.code == Some(3) && said.out.contains("/v1/files/"), "{said:?}");
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = longhaul(["send", file]);
+        let said = start_as(command.args(&to).stdout(full).stderr(mute())).ends().await;
+        assert_eq!(said.code, Some(3), "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_may_be_told_results_only() {
+    let (server, folder) = (server().await, Folder::new());
+    let file = folder.random("x", 5, 1);
+    let args =
+        ["send", file.to_str().unwrap(), "/missing", "--to", &server.origin(), "-q", "--json"];
+    let said = run(args).await;
+    assert_eq!((said.code, said.out.lines().count()), (Some(3), 2), "{said:?}");
+    assert!(!said.events("done").is_empty() && !said.events("failed").is_empty(), "{said:?}");
 }

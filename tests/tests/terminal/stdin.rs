@@ -65,6 +65,9 @@ async fn after_a_kill_what_has_come_is_there_and_sending_it_goes_on() {
     running.kill().await;
     assert_eq!(names(&folder), ["film.mp4", "film.mp4.longhaul"]);
     assert_eq!(sha256(&path), Digest::of(&bytes));
+    let said = piped(&path, &proxy.origin()).0.ends().await;
+    let next = format!("`longhaul send {} --to", path.display());
+    assert!(said.code == Some(3) && said.err.contains(&next), "{said:?}");
 
     proxy.release_when_left().await;
     run(["send", path.to_str().unwrap(), "--to", &proxy.origin()]).await.good();
@@ -85,7 +88,10 @@ async fn who_is_stopped_before_the_end_of_the_pipe_sends_no_half_of_it() {
         if is_killed {
             running.kill().await;
         } else {
-            assert_eq!(running.interrupt().await.code, Some(130));
+            let said = running.interrupt().await;
+            assert_eq!(said.code, Some(130), "{said:?}");
+            assert!(!said.err.contains("same command"), "{said:?}");
+            assert!(said.err.contains("nothing of it is kept"), "{said:?}");
             assert_eq!(names(&folder), [""; 0], "half of what nobody can read again");
         }
     }
