@@ -23,6 +23,7 @@ Exit codes:
 
 Environment:
   LONGHAUL_TOKEN  the token that the server's owner gave you; never on the command line, where others see it
+  XDG_STATE_HOME  where what is under way is noted if it cannot be beside what is sent; ~/.local/state without it
   SSL_CERT_FILE   certificates to trust instead of the system's";
 
 /// Sends files and folders to a Longhaul server and fetches them back, verified, and goes on where it
@@ -41,8 +42,9 @@ pub enum Command {
     /// Send files and folders.
     ///
     /// Prints the address of each file that is through. Beside what is sent lies NAME.longhaul while it is
-    /// under way: after a kill the same command sends only what is missing. A file that was changed
-    /// since is noticed, and never mixed with what it was.
+    /// under way (in $XDG_STATE_HOME/longhaul, or ~/.local/state/longhaul, where nothing can lie beside it): after a
+    /// kill the same command sends only what is missing. A file that was changed since is noticed, and never mixed
+    /// with what it was.
     #[command(after_help = ENDINGS)]
     Send(SendArgs),
 

@@ -111,6 +111,12 @@ impl Client {
         is_nobody && !self.shared.was_let_in.load(Ordering::Relaxed)
     }
 
+    /// Whether requests carry a token of the user's own.
+    #[must_use]
+    pub fn is_users(&self) -> bool {
+        matches!(*self.token(), Token::Users(_))
+    }
+
     /// What is done with a guest's token as soon as it is there. The first one who says counts.
     pub fn when_guest(&self, does: impl Fn(&str) + Send + Sync + 'static) {
         let _ = self.shared.when_guest.set(Box::new(does));
@@ -157,7 +163,14 @@ impl Client {
             Call::Seal(..) => raw.json().map(Answer::File),
             Call::Cancel(_) => raw.nothing().map(|()| Answer::Gone),
         };
-        self.hears(answer)
+        match answer {
+            // Who asks for a list is made nobody's guest, and is none yet.
+            Ok(answer @ Answer::Uploads(_)) => {
+                self.shared.was_heard.store(true, Ordering::Relaxed);
+                Ok(answer)
+            }
+            answer => self.hears(answer),
+        }
     }
 
     fn request_of(&self, call: &Call) -> Result<Request<Body>, Failure> {

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{PART, beside, folder_of, is_own, is_same, lock, own};
 
 /// The longest note that is read, bytes: every second chunk of the largest file.
-const NOTE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub(crate) const NOTE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// What a note says it is.
 const NOTE_VERSION: u32 = 1;
 /// How one begins.

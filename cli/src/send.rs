@@ -11,11 +11,13 @@ mod stdin;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use longhaul_protocol::Millis;
 use longhaul_protocol::plan::RATE_MIN;
 use longhaul_protocol::progress::Progress;
-use longhaul_protocol::upload::ONE_REQUEST_MAX;
+use longhaul_protocol::upload::{CALL_TIMEOUT, ONE_REQUEST_MAX};
+use longhaul_protocol::wire::FileInfo;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -27,7 +29,11 @@ use driver::Driver;
 use given::Given;
 use journal::Journal;
 use list::{Item, List};
+use source::Source;
 pub use stdin::STDIN;
+
+/// How long the server may take to say whether it has a file: as long as for any other question.
+const ASKED_FOR: Duration = Duration::from_millis(CALL_TIMEOUT.0);
 
 /// What to send, and how.
 #[derive(Clone, Debug)]
@@ -116,8 +122,7 @@ pub async fn send(
     stop: watch::Receiver<Option<Ending>>,
 ) -> Result<(), Ending> {
     let mut worst = None;
-    let Given { lists, taken } =
-        Given::of(&order, client.endpoint(), &report, &stop, &mut worst).await;
+    let Given { lists, taken } = Given::of(&order, &client, &report, &stop, &mut worst).await;
     begin(&lists, &client, &report);
     for (path, trouble) in lists.iter().flat_map(|list| &list.troubles) {
         fails(&report, path, trouble, &mut worst);
@@ -128,14 +133,8 @@ pub async fn send(
     send_all(&shared, &lists, &mut worst).await;
     let left = shared.is_stopped();
     let is_through = worst.is_none() && left.is_none();
-    let is_told = shared.client.guests_token().is_none_or(|token| shared.report.tell_guest(&token));
-    // Where it could not be told, the journal has it.
-    lists.iter().filter(|list| is_told && (is_through || list.journal.is_empty())).for_each(
-        |list| {
-            list.journal.remove();
-        },
-    );
     shared.report.tell(Event::Progress(&shared.board().sum()));
+    let is_told = shared.client.guests_token().is_none_or(|token| shared.report.tell_guest(&token));
     match taken {
         Some(taken) if is_through => taken.done(),
         Some(taken) => shared.report.tell(Event::Note(&taken.kept(shared.client.endpoint()))),
@@ -145,6 +144,12 @@ pub async fn send(
     if left.is_some() && shared.order.stdin_as.is_none() {
         shared.report.tell(Event::Note("stopped; the same command goes on"));
     }
+    // Only now: what was not told would be known to nobody any more.
+    lists.iter().filter(|list| is_told && (is_through || list.journal.is_empty())).for_each(
+        |list| {
+            list.journal.remove();
+        },
+    );
     match left.or(worst).or((!is_told).then_some(Ending::Local)) {
         Some(ending) => Err(ending),
         None => Ok(()),
@@ -160,6 +165,9 @@ fn begin(lists: &[List], client: &Client, report: &Report) {
     for list in lists {
         list.notes.iter().for_each(|note| report.tell(Event::Note(note)));
         list.journal.token().into_iter().for_each(|token| client.is_guest(token));
+        if client.is_users() {
+            list.journal.bears();
+        }
     }
     let files = lists.iter().map(|list| list.items.len() as u64).sum();
     let bytes = lists.iter().map(|list| list.bytes()).sum();
@@ -187,6 +195,7 @@ async fn send_all(shared: &Arc<Shared>, lists: &[List], worst: &mut Option<Endin
     let (at_once, share) = shares(&shared.order, files);
     let small = Arc::new(Semaphore::new(at_once as usize));
     let items = lists.iter().flat_map(|list| list.items.iter().map(move |item| (list, item)));
+    let mut is_there = true;
     for (index, (list, item)) in items.enumerate() {
         // Who has no token may be made a guest by the first answer, and not by five.
         let is_small = item.size <= ONE_REQUEST_MAX && !shared.client.may_become_guest();
@@ -195,9 +204,9 @@ async fn send_all(shared: &Arc<Shared>, lists: &[List], worst: &mut Option<Endin
         let rate_max = if is_small { share } else { shared.order.rate_max };
         let Ok(lane) = Arc::clone(&lanes).acquire_many_owned(wanted).await else { break };
         while let Some(ended) = sending.try_join_next() {
-            note(shared, ended, worst);
+            note(shared, ended, worst, &mut is_there);
         }
-        if shared.is_stopped().is_some() {
+        if shared.is_stopped().is_some() || !is_there {
             break;
         }
         let (shared, journal, item) = (Arc::clone(shared), Arc::clone(&list.journal), item.clone());
@@ -208,16 +217,27 @@ async fn send_all(shared: &Arc<Shared>, lists: &[List], worst: &mut Option<Endin
         });
     }
     while let Some(ended) = sending.join_next().await {
-        note(shared, ended, worst);
+        note(shared, ended, worst, &mut is_there);
+        if !is_there {
+            sending.abort_all();
+        }
     }
 }
 
 type Ended = Result<Result<(), (String, Trouble)>, tokio::task::JoinError>;
 
-fn note(shared: &Shared, ended: Ended, worst: &mut Option<Ending>) {
+/// What has never answered at all is no more there for the next file: one waits for it, and one is told of it.
+fn note(shared: &Shared, ended: Ended, worst: &mut Option<Ending>, is_there: &mut bool) {
     match ended {
         Ok(Ok(())) => {}
-        Ok(Err((path, trouble))) => fails(&shared.report, &path, &trouble, worst),
+        Ok(Err((path, trouble))) => {
+            let was_there = *is_there;
+            *is_there &= trouble.ending != Ending::Unreachable || shared.client.was_heard();
+            if was_there || *is_there {
+                fails(&shared.report, &path, &trouble, worst);
+            }
+        }
+        Err(ended) if ended.is_cancelled() => {}
         Err(panicked) => {
             fails(&shared.report, "", &Trouble::new(Ending::Local, panicked.to_string()), worst);
         }
@@ -232,10 +252,16 @@ async fn one(
     item: &Item,
     rate_max: Option<u64>,
 ) -> Result<(), Trouble> {
-    let known = journal.file(item);
+    let known = match journal.file(item) {
+        Some(known) if known.is_touched => same(item, known.of).await,
+        known => known.map(|known| known.of),
+    };
     // It may be gone from there, or be somebody else's. Where nothing answers, sending finds out.
     let is_there = match &known {
-        Some(file) => shared.client.has(file).await.unwrap_or(false),
+        Some(file) => {
+            let asked = tokio::time::timeout(ASKED_FOR, shared.client.has(file));
+            asked.await.is_ok_and(|there| there.unwrap_or(false))
+        }
         None => false,
     };
     if let Some(file) = known.filter(|_| is_there) {
@@ -260,6 +286,14 @@ async fn one(
     let url = shared.client.endpoint().file(file.id);
     shared.report.tell(Event::Done { path: &item.path, url: &url, file: &file });
     Ok(())
+}
+
+/// What an earlier run made of a file that something was done to since, if it has the same bytes still.
+async fn same(item: &Item, file: Box<FileInfo>) -> Option<Box<FileInfo>> {
+    let (path, stamp, chunk_len) = (item.source.clone(), item.stamp, file.chunk_size);
+    let root = move || Source::open(&path, stamp)?.root(chunk_len);
+    let read = tokio::task::spawn_blocking(root).await.ok()?;
+    read.is_ok_and(|root| root == file.root).then_some(file)
 }
 
 #[cfg(test)]

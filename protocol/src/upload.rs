@@ -14,7 +14,9 @@
 //! | | another rate, or a chunk that was left alone for long enough | `Opening` |
 //! | `Opening`, `Moving` | an upload that is gone, or another file's | `Opening`, anew |
 //! | | the answer to the seal | `Ended(Done)` |
-//! | `Opening` | an answer that it is sealed already, with the file's own root | `Ended(Done)` |
+//! | `Opening` | an answer that it is sealed already | `Moving`, in which the file is only read |
+//! | `Moving` of what is sealed already | all of it was read, and the root is the file's own | `Ended(Done)` |
+//! | | another root | `Opening`, anew |
 //! | | the answer to the one request of a small file | `Ended(Done)` |
 //! | any of these two | `Pause` | `Paused` |
 //! | `Opening` after `Look` | `Pause`: what was found is looked for again | `Paused` |
@@ -81,8 +83,8 @@ use crate::plan::{ChunkIndex, Plan};
 use crate::problem::{Problem, ProblemCode};
 use crate::progress::{Meter, Progress};
 use crate::time::Millis;
-use crate::wire::FileMeta;
 use crate::wire::ids::UploadId;
+use crate::wire::{FileInfo, FileMeta};
 
 use ahead::Ahead;
 use buffers::Buffers;
@@ -181,6 +183,8 @@ pub struct Upload {
     unheard: bool,
     /// The root of a small file that was sent in one request.
     stored: Option<Digest>,
+    /// The file that the upload has become, until it is known whether it is the one at hand.
+    sealed: Option<Box<FileInfo>>,
     ledger: Ledger,
     buffers: Buffers,
     seek: Seek,
@@ -234,6 +238,7 @@ impl Upload {
             begun: 0,
             unheard: false,
             stored: None,
+            sealed: None,
             ledger: Ledger::new(plan.clone().unwrap_or(Plan::EMPTY)),
             buffers: Buffers::new(plan.as_ref().map_or(0, |plan| plan.buffers())),
             seek: if config.seeks { Seek::Open } else { Seek::Over },
@@ -321,6 +326,10 @@ impl Upload {
                 self.looks = false;
                 self.link.try_now();
             }
+            (_, Input::Verify) => {
+                self.config.verify_source = true;
+                self.ledger.check_again();
+            }
             (_, Input::Online) => self.link.came_online(),
             (State::Ended(End::Done(_) | End::Cancelled), Input::Cancel) => {}
             (State::Closing { tries }, Input::Cancel) => self.cancel_again(*tries),
@@ -354,7 +363,7 @@ impl Upload {
 
     fn begin_anew(&mut self) {
         self.stop(State::Opening);
-        self.id = None;
+        (self.id, self.sealed) = (None, None);
         self.save_at = None;
         self.begun += 1;
         self.unheard = false;

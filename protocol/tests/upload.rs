@@ -344,13 +344,47 @@ fn a_chunk_that_could_not_be_filled_is_sent_unoffered_but_not_if_it_came_to_be_h
     }
 }
 
+/// A sender that goes on with an upload of three chunks and hears that it is a file of this root; and what it reads
+/// then.
+fn sealed_before_a_reload(root: Digest) -> (Bench, Vec<Action>) {
+    let mut bench = Bench::with(3, Some(ID));
+    let (ticket, _) = call(&bench.actions());
+    let reading = bench.sealed(ticket, root);
+    assert_eq!((reads(&reading), calls(&reading).len()), (3, 0), "{reading:?}");
+    assert_eq!(bench.upload.phase(), Phase::Verifying);
+    (bench, reading)
+}
+
+#[test]
+fn a_file_whose_seal_was_answered_after_the_reload_is_read_and_taken_and_not_begun_a_second_time() {
+    let (mut bench, reading) = sealed_before_a_reload(digest::root([Digest::of(b"chunk"); 3]));
+    bench.read_all(&reading);
+    assert_eq!(calls(&bench.actions()), []);
+    assert!(matches!(bench.upload.phase(), Phase::Ended(End::Done(_))));
+}
+
 #[test]
 fn a_file_that_was_sealed_before_a_reload_is_not_taken_for_the_one_picked_now() {
-    let mut bench = Bench::with(1, Some(ID));
-    let (ticket, _) = call(&bench.actions());
-    let reading = bench.sealed(ticket, digest::root([Digest::of(b"what the file was then")]));
+    let then = digest::root([Digest::of(b"what the file was then"); 3]);
+    let (mut bench, reading) = sealed_before_a_reload(then);
+    bench.read_all(&reading);
+    let reading = bench.actions();
     bench.read_all(&reading);
     assert!(matches!(call(&bench.actions()).1, Call::Create { .. }));
+    assert_eq!(bench.upload.id(), None);
+}
+
+#[test]
+fn what_is_sealed_already_is_asked_about_again_after_a_pause() {
+    let (mut bench, _) = sealed_before_a_reload(digest::root([Digest::of(b"chunk"); 3]));
+    bench.tell(Input::Pause);
+    let (ticket, asked) = call(&bench.tell(Input::Resume));
+    assert_eq!(asked, Call::Status(ID));
+    bench.answer(ticket, held("0"));
+    let actions = bench.actions();
+    assert_eq!(bench.upload.phase(), Phase::Uploading, "it never was: {actions:?}");
+    bench.read_all(&actions);
+    assert!(matches!(call(&bench.actions()).1, Call::Offer(..)));
 }
 
 #[test]

@@ -154,7 +154,9 @@ impl Journal {
                 })
             }
             Input::Online => Some((Level::Info, "the network is back".to_owned())),
-            Input::Moved { .. } | Input::Sharing { .. } | Input::RateMax { .. } => None,
+            Input::Moved { .. } | Input::Sharing { .. } | Input::RateMax { .. } | Input::Verify => {
+                None
+            }
             Input::Pause => Some((Level::Debug, "told to pause".to_owned())),
             Input::Picked => Some((Level::Info, "the file was picked again".to_owned())),
             Input::Look => Some((Level::Debug, "told to look".to_owned())),

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use longhaul_protocol::patience::Patience;
 use longhaul_protocol::upload::{
-    Action, BufferId, Call, Config, End, Input, Phase, Ticket, Upload,
+    Action, BufferId, Call, Config, End, Failure, Fault, Input, ONE_REQUEST_MAX, Phase,
+    SourceError, Ticket, Upload,
 };
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::header::{CHUNK_TRY, ChunkHeaders, write_rate_max};
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::path;
-use longhaul_protocol::{Digest, Millis};
+use longhaul_protocol::{Digest, Millis, ProblemCode};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
@@ -20,7 +21,7 @@ use super::Shared;
 use super::buffers::Buffers;
 use super::journal::Journal;
 use super::list::Item;
-use super::source::Source;
+use super::source::{Source, Stamp};
 use crate::clock;
 use crate::driving::{sleep_until_due, stopped};
 use crate::ending::{self, Trouble};
@@ -32,7 +33,7 @@ use crate::report::Event;
 enum Happened {
     Input(Input),
     /// A read has ended.
-    Read(BufferId, Ticket, BytesMut, Result<Digest, longhaul_protocol::upload::SourceError>),
+    Read(BufferId, Ticket, BytesMut, Result<(Digest, Stamp), SourceError>),
 }
 
 /// What drives one file.
@@ -44,6 +45,10 @@ pub(super) struct Driver {
     key: String,
     /// The upload of what the file was before, until it is known whether it is of use.
     stale: Option<UploadId>,
+    /// Whether something was done to it since it was begun, of which nobody knows yet what.
+    is_touched: bool,
+    /// What its stamp was when it was read last.
+    seen: Stamp,
     source: Arc<Source>,
     machine: Upload,
     buffers: Buffers,
@@ -66,22 +71,23 @@ impl Driver {
         item: &Item,
         rate_max: Option<u64>,
     ) -> Result<Self, Trouble> {
-        let fault = longhaul_protocol::upload::Fault::Source;
-        let source = Source::open(&item.source, item.stamp)
-            .map_err(|error| Trouble::of_send(&item.path, &fault(error)))?;
+        let fault = |error| Trouble::of_send(&item.path, &Fault::Source(error));
+        let source = Source::open(&item.source, item.stamp).map_err(fault)?;
+        let seen = source.stamp().map_err(fault)?;
         let key = journal.key(item);
         let stale = journal.stale(item).map(|record| record.id);
         if stale.is_some() {
-            shared.report.tell(Event::Note(&format!(
-                "{} was changed since it was begun; it is sent as it is now, and none of what it was stays in it",
-                item.path
-            )));
+            tell_changed(&shared, item);
         }
+        let begun = journal.upload(item);
+        let is_touched = begun.as_ref().is_some_and(|begun| begun.is_touched);
+        // A guest who is none yet has begun nothing.
+        let seeks = item.size > ONE_REQUEST_MAX || !shared.client.may_become_guest();
         let machine = Upload::new(Config {
             meta: item.meta.clone(),
             size: item.size,
-            resume: journal.upload(item).map(|record| record.id),
-            seeks: true,
+            resume: begun.map(|begun| begun.of.id),
+            seeks,
             verify_source: false,
             lanes: Some(u64::from(shared.order.jobs)),
             key: key.clone(),
@@ -96,6 +102,8 @@ impl Driver {
             item: item.clone(),
             key,
             stale,
+            is_touched,
+            seen,
             source: Arc::new(source),
             machine,
             buffers: Buffers::default(),
@@ -135,15 +143,25 @@ impl Driver {
     fn take_in(&mut self, happened: Option<Happened>) {
         let mut next = happened;
         while let Some(happened) = next {
-            let input = match happened {
-                Happened::Input(input) => input,
+            match happened {
+                Happened::Input(input) => self.machine.handle(clock::now(), input),
                 Happened::Read(buffer, ticket, memory, result) => {
                     self.buffers.filled(buffer, ticket, memory);
-                    Input::Read { ticket, result }
+                    self.was_read(ticket, result);
                 }
-            };
-            self.machine.handle(clock::now(), input);
+            }
             next = self.happened.try_recv().ok();
+        }
+    }
+
+    /// Where something was done to the file since another piece was read, the pieces may be of two versions: all are
+    /// read once more before they are made one file.
+    fn was_read(&mut self, ticket: Ticket, result: Result<(Digest, Stamp), SourceError>) {
+        let stamp = result.as_ref().map_or(self.seen, |(_, stamp)| *stamp);
+        let result = result.map(|(digest, _)| digest);
+        self.machine.handle(clock::now(), Input::Read { ticket, result });
+        if std::mem::replace(&mut self.seen, stamp) != stamp {
+            self.machine.handle(clock::now(), Input::Verify);
         }
     }
 
@@ -211,8 +229,19 @@ impl Driver {
             }
             Action::Read { ticket, buffer, range } => self.read(ticket, buffer, range),
             Action::Send { ticket, buffer, upload, headers, rate_max } => {
+                if headers.replace.is_some() && std::mem::take(&mut self.is_touched) {
+                    tell_changed(&self.shared, &self.item);
+                }
                 let path = path::chunks(upload);
                 self.send(ticket, buffer, path, headers, rate_max);
+            }
+            // Where the answer to a whole file is lost, that file is of a guest whom nobody knows, and stays. What was
+            // only begun is swept.
+            Action::Store { ticket, .. } if self.shared.client.may_become_guest() => {
+                let problem = ProblemCode::TooLarge.problem("a guest's first file is begun first");
+                let result =
+                    Err(Failure::Refused { problem: Box::new(problem), retry_after: None });
+                tell(&self.happens, Input::Stored { ticket, result });
             }
             Action::Store { ticket, buffer, headers } => {
                 let body = self.body(ticket, buffer, 0);
@@ -306,6 +335,13 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.calls.values().for_each(AbortHandle::abort);
     }
+}
+
+fn tell_changed(shared: &Shared, item: &Item) {
+    shared.report.tell(Event::Note(&format!(
+        "{} was changed since it was begun; it is sent as it is now, and none of what it was stays in it",
+        item.path
+    )));
 }
 
 /// What a file was before is of no use, and takes its owner's room. It goes before the new one begins, which

@@ -1,5 +1,6 @@
 //! What all arguments come to.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
@@ -8,7 +9,7 @@ use super::list::List;
 use super::stdin::{STDIN, Taken};
 use super::{Order, fails};
 use crate::ending::{Ending, Trouble};
-use crate::endpoint::Endpoint;
+use crate::http::Client;
 use crate::report::{Event, Report};
 
 /// What there is to send.
@@ -23,7 +24,7 @@ impl Given {
     /// All that can be had of it; of the rest it is told why not, and that is the `worst` that happened.
     pub(super) async fn of(
         order: &Order,
-        endpoint: &Endpoint,
+        client: &Client,
         report: &Report,
         stop: &watch::Receiver<Option<Ending>>,
         worst: &mut Option<Ending>,
@@ -32,8 +33,8 @@ impl Given {
         for path in &order.paths {
             let piped = order.stdin_as.as_ref().filter(|_| path.as_os_str() == STDIN);
             let added = match piped {
-                Some(file) => given.take_down(file, endpoint, report, stop).await,
-                None => given.add(path.clone(), endpoint, report).await,
+                Some(file) => given.take_down(file, client, report, stop).await,
+                None => given.add(path.clone(), client, report).await,
             };
             if let Err(trouble) = added {
                 fails(report, &path.to_string_lossy(), &trouble, worst);
@@ -45,32 +46,62 @@ impl Given {
     async fn take_down(
         &mut self,
         file: &Path,
-        endpoint: &Endpoint,
+        client: &Client,
         report: &Report,
         stop: &watch::Receiver<Option<Ending>>,
     ) -> Result<(), Trouble> {
-        let taken = Taken::down(file, endpoint, stop.clone()).await?;
+        let taken = Taken::down(file, client.endpoint(), stop.clone()).await?;
         let path = self.taken.insert(taken).file().to_owned();
-        self.add(path, endpoint, report).await
+        self.add(path, client, report).await
     }
 
     async fn add(
         &mut self,
         path: PathBuf,
-        endpoint: &Endpoint,
+        client: &Client,
         report: &Report,
     ) -> Result<(), Trouble> {
         let whole = path.canonicalize().ok();
-        if let Some(list) = self.lists.iter().find(|list| Some(&list.whole) == whole.as_ref()) {
-            let twice = format!("{} is given twice, and sent once", list.whole.display());
-            report.tell(Event::Note(&twice));
+        let is_listed = |list: &List| Some(&list.whole) == whole.as_ref();
+        let has_it =
+            |list: &List| list.items.iter().any(|item| Some(&item.source) == whole.as_ref());
+        if self.lists.iter().any(|list| is_listed(list) || has_it(list)) {
+            tell_twice(report, &path);
             return Ok(());
         }
-        let endpoint = endpoint.clone();
+        let endpoint = client.endpoint().clone();
         let listed = tokio::task::spawn_blocking(move || List::of(&path, &endpoint)).await;
         let listed = listed
             .unwrap_or_else(|panicked| Err(Trouble::new(Ending::Local, panicked.to_string())));
-        self.lists.push(listed?);
+        let mut list = listed?;
+        if list.journal.is_users() && !client.is_users() {
+            return Err(without_token(&list));
+        }
+        let others = self.lists.iter().flat_map(|list| &list.items);
+        let others: BTreeSet<_> = others.map(|item| &item.source).collect();
+        list.items.retain(|item| {
+            let is_new = !others.contains(&item.source);
+            if !is_new {
+                tell_twice(report, &item.source);
+            }
+            is_new
+        });
+        self.lists.push(list);
         Ok(())
     }
+}
+
+fn tell_twice(report: &Report, path: &Path) {
+    report.tell(Event::Note(&format!("{} is given twice, and sent once", path.display())));
+}
+
+/// Who goes on without the token would be somebody else, and send all of it again.
+fn without_token(list: &List) -> Trouble {
+    let text = format!(
+        "{} was begun with a token, and there is none in LONGHAUL_TOKEN; put it there, or remove {} to send all of it \
+         anew without one",
+        list.whole.display(),
+        list.journal.path().display()
+    );
+    Trouble::new(Ending::Usage, text)
 }

@@ -1,76 +1,62 @@
-//! What a run leaves for the next one, beside what is sent: `NAME.longhaul`.
+//! What a run leaves for the next one, beside what is sent: `NAME.longhaul`; where nothing can be made there, in the
+//! user's folder for such things.
 //!
-//! One JSON object a line: first which server it is about, then what became of each file. Lines are
+//! One JSON object a line: which server it is about, then what became of each file there. Lines are
 //! added, so that ten thousand files cost ten thousand lines; one that a kill has torn is passed over.
+//! What is not finished at one server stays while the same is sent to another: it may be all that gets at it.
 //! What it says of a file counts only while that file is what it was. It can never make two versions of a
 //! file one: what the server holds is compared with the file by digests all the same.
 
-use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+mod lines;
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use longhaul_protocol::Digest;
 use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
-use serde::{Deserialize, Serialize};
 
 use super::list::Item;
 use super::source::Stamp;
-use crate::disk::{beside, lock, own, said};
+use crate::disk::{beside, folder_of, is_own, lock, own, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
 
+pub(super) use lines::is_journal;
+use lines::{Line, Read, Section};
+
 /// What its name ends with.
 pub(super) const SUFFIX: &str = "longhaul";
-/// What its first line says it is.
-const JOURNAL_VERSION: u32 = 1;
-/// How its first line begins.
-const BEGINS: &[u8] = b"{\"longhaul\":1,\"to\":\"";
-
-/// The first line.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Head {
-    longhaul: u32,
-    /// The server.
-    to: String,
-    /// The journal's own: a copy, and one that came out of somebody's archive, is no journal of this run's.
-    inode: u64,
-    /// Random: what the keys of requests are made of, so that a request of the next run is known as the
-    /// same.
-    key: String,
-}
-
-/// Any other line.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Line {
-    Upload {
-        path: String,
-        stamp: Stamp,
-        record: Record,
-    },
-    File {
-        path: String,
-        stamp: Stamp,
-        file: Box<FileInfo>,
-    },
-    /// Of the guest whose uploads these are.
-    Token(String),
-}
+/// Nobody else may read or write it: it says where files go, and whose they are there.
+const OTHERS: u32 = 0o077;
+/// Hexadecimal digits of a path's digest that name its journal in the user's folder.
+const NAME_DIGITS: usize = 32;
 
 #[derive(Debug, Default)]
 struct State {
     /// `None` where it cannot be written.
     file: Option<File>,
-    uploads: BTreeMap<String, (Stamp, Record)>,
-    files: BTreeMap<String, (Stamp, Box<FileInfo>)>,
-    token: Option<String>,
-    is_empty: bool,
+    /// What it says of the server at hand.
+    section: Section,
+    /// Other servers at which something is not finished.
+    others: Vec<String>,
     /// Whether an earlier run has left it.
     was_there: bool,
+    /// Whether this run has a token of the user's.
+    bears: bool,
+}
+
+/// What an earlier run knew of a file.
+#[derive(Debug)]
+pub(super) struct Known<T> {
+    pub(super) of: T,
+    /// Nothing about the file shows a change but that something was done to it: it may have got another name or
+    /// mode, or other bytes and its date back.
+    pub(super) is_touched: bool,
 }
 
 /// The journal of one argument.
@@ -88,74 +74,122 @@ impl Journal {
         endpoint: &Endpoint,
     ) -> Result<(Self, Option<String>), Trouble> {
         let path = beside(source, &format!(".{SUFFIX}"));
-        match Self::open(&path, endpoint) {
-            Ok(journal) => Ok((journal, None)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(Trouble::at(source, "another program is sending it; let that end first"))
+        let elsewhere = elsewhere(source);
+        let is_elsewhere = !path.exists() && elsewhere.as_ref().is_some_and(|path| path.exists());
+        let opened = if is_elsewhere { None } else { Some(Self::open(&path, endpoint)) };
+        let why = match opened {
+            Some(Ok(journal)) => return Ok(journal.with_note(None)),
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(is_sent(source));
             }
-            Err(error) => {
+            Some(Err(error)) => Some(format!("{}: {}", path.display(), said(&error))),
+            None => None,
+        };
+        let opened = elsewhere.map(|path| Self::open_elsewhere(&path, endpoint));
+        match (opened, why) {
+            (Some(Err(error)), _) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(is_sent(source))
+            }
+            (Some(Ok(journal)), why) => {
+                let at = journal.path.display();
+                let note = why.map(|why| {
+                    format!("{why}; nothing can be noted there, so how far it is is noted in {at}")
+                });
+                Ok(journal.with_note(note))
+            }
+            (_, why) => {
+                let why = why.unwrap_or_else(|| path.display().to_string());
                 let note = format!(
-                    "{}: {}; nothing can be noted there, so after a kill the server is asked what it has",
-                    path.display(),
-                    said(&error)
+                    "{why}; nothing can be noted there, nor in $XDG_STATE_HOME: after a kill the same command goes \
+                     on with what it finds begun on the server, and sends again what was through"
                 );
-                let journal = Self { path, key: random_key(), state: Mutex::default() };
-                Ok((journal, Some(note)))
+                let key = random_key();
+                Ok((Self { path, key, state: Mutex::default() }, Some(note)))
             }
         }
+    }
+
+    fn with_note(self, note: Option<String>) -> (Self, Option<String>) {
+        let others = self.state().others.join(" and ");
+        let left = (!others.is_empty()).then(|| {
+            format!(
+                "{} notes what is not finished at {others}; the same command with that `--to` goes on there",
+                self.path.display()
+            )
+        });
+        let notes: Vec<_> = note.into_iter().chain(left).collect();
+        (self, (!notes.is_empty()).then(|| notes.join("; ")))
+    }
+
+    fn open_elsewhere(path: &Path, endpoint: &Endpoint) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder_of(path))?;
+        Self::open(path, endpoint)
     }
 
     fn open(path: &Path, endpoint: &Endpoint) -> io::Result<Self> {
-        // It may hold a guest's token.
-        let file = own().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let (file, is_new) = made(path)?;
         lock(&file, path)?;
         let found = file.metadata()?;
-        if !is_journal(&file)? || !is_own(&found) {
-            return Err(io::Error::other("it is there already and none of longhaul's"));
-        }
-        let mut lines = BufReader::new(&file).split(b'\n').map_while(Result::ok);
-        let head = lines.next().and_then(|line| serde_json::from_slice::<Head>(&line).ok());
-        let is_ours = |head: &Head| {
-            (head.longhaul, head.to.as_str(), head.inode)
-                == (JOURNAL_VERSION, endpoint.as_str(), found.ino())
-        };
-        let head = head.filter(is_ours);
-        let was_there = found.len() > 0;
-        let mut state = State { is_empty: true, was_there, ..State::default() };
-        if head.is_some() {
-            lines.for_each(|line| state.read(&line));
-        }
-        let key = match head {
-            Some(head) => head.key,
-            None => begin(&file, found.ino(), endpoint).inspect_err(|_| {
-                // Nothing of use is in it.
+        if !is_journal(&file)? || !is_own(&found, OTHERS) {
+            let why = if is_new {
                 drop(std::fs::remove_file(path));
-            })?,
+                "this file system shows it to others"
+            } else {
+                "it is there already and none of longhaul's"
+            };
+            return Err(io::Error::other(why));
+        }
+        lines::mend(&file, found.len())?;
+        let mut read = Read::of(&file, found.ino());
+        let to = endpoint.as_str();
+        let ours = read.sections.remove(to);
+        let is_last = read.last.as_deref() == Some(to) && ours.is_some();
+        let section = ours.unwrap_or_else(|| Section { key: random_key(), ..Section::default() });
+        if !is_last {
+            let is_of_use = !read.sections.is_empty();
+            lines::begin(&file, found.ino(), to, &section.key, is_of_use).inspect_err(|_| {
+                if is_new {
+                    drop(std::fs::remove_file(path));
+                }
+            })?;
+        }
+        let others = read.sections.into_iter().filter(|(_, section)| !section.is_empty());
+        let state = State {
+            file: Some(file),
+            others: others.map(|(to, _)| to).collect(),
+            was_there: found.len() > 0,
+            section,
+            bears: false,
         };
-        state.file = Some(file);
+        let key = state.section.key.clone();
         Ok(Self { path: path.to_owned(), key, state: Mutex::new(state) })
     }
 
-    /// What an earlier run made of the file as it is now.
-    pub(super) fn file(&self, item: &Item) -> Option<Box<FileInfo>> {
-        let state = self.state();
-        let (stamp, file) = state.files.get(&item.path)?;
-        (*stamp == item.stamp).then(|| file.clone())
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// The upload that an earlier run began for the file as it is now.
-    pub(super) fn upload(&self, item: &Item) -> Option<Record> {
+    /// What an earlier run made of the file.
+    pub(super) fn file(&self, item: &Item) -> Option<Known<Box<FileInfo>>> {
         let state = self.state();
-        let (stamp, record) = state.uploads.get(&item.path)?;
-        (*stamp == item.stamp).then(|| record.clone())
+        let (stamp, file) = state.section.files.get(&item.path)?;
+        stamp.is_like(&item.stamp).then(|| known(file, stamp, item))
+    }
+
+    /// The upload that an earlier run began for the file.
+    pub(super) fn upload(&self, item: &Item) -> Option<Known<Record>> {
+        let state = self.state();
+        let (stamp, record) = state.section.uploads.get(&item.path)?;
+        stamp.is_like(&item.stamp).then(|| known(record, stamp, item))
     }
 
     /// The upload that an earlier run began for the file when it was another.
     pub(super) fn stale(&self, item: &Item) -> Option<Record> {
         let state = self.state();
-        let (stamp, record) = state.uploads.get(&item.path)?;
-        let is_file = state.files.get(&item.path).is_some_and(|(of, _)| of == stamp);
-        (*stamp != item.stamp && !is_file).then(|| record.clone())
+        let (stamp, record) = state.section.uploads.get(&item.path)?;
+        let is_file = state.section.files.get(&item.path).is_some_and(|(of, _)| of == stamp);
+        (!stamp.is_like(&item.stamp) && !is_file).then(|| record.clone())
     }
 
     /// Whether an earlier run has left it: so what lies beside it may be that run's too.
@@ -165,7 +199,17 @@ impl Journal {
 
     /// The token of the guest who began.
     pub(super) fn token(&self) -> Option<String> {
-        self.state().token.clone()
+        self.state().section.token.clone()
+    }
+
+    /// Whether what is in it was begun with a token of the user's.
+    pub(super) fn is_users(&self) -> bool {
+        self.state().section.is_users
+    }
+
+    /// This run has a token of the user's.
+    pub(super) fn bears(&self) {
+        self.state().bears = true;
     }
 
     /// What the keys of the file's requests are made of: the same in each run, and another for another
@@ -191,13 +235,17 @@ impl Journal {
     pub(super) fn knows(&self, token: &str) {
         if self.token().as_deref() != Some(token) {
             self.add(&Line::Token(token.to_owned()));
-            self.state().token = Some(token.to_owned());
+            self.state().section.token = Some(token.to_owned());
         }
     }
 
     /// Everything is through.
     pub(super) fn remove(&self) {
-        if self.state().file.take().is_some() {
+        let is_others = !self.state().others.is_empty();
+        if is_others && !self.is_empty() {
+            self.add(&Line::Through);
+        }
+        if self.state().file.take().is_some() && !is_others {
             // What stays behind does no harm.
             drop(std::fs::remove_file(&self.path));
         }
@@ -205,17 +253,19 @@ impl Journal {
 
     /// Whether the next run would find nothing in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.state().is_empty
+        self.state().section.is_empty()
     }
 
     fn add(&self, line: &Line) {
-        let Ok(mut text) = serde_json::to_string(line) else { return };
-        text.push('\n');
         let mut state = self.state();
-        state.is_empty = false;
+        let is_first = state.bears && !state.section.is_users;
+        let users = is_first.then_some(&Line::Users);
+        state.section.is_users |= state.bears;
+        state.section.is_used = true;
+        let lines = users.into_iter().chain([line]).map(lines::written).collect::<String>();
         if let Some(file) = state.file.as_mut() {
             // A disk that is full costs the next run some questions, and no bytes.
-            drop(file.write_all(text.as_bytes()));
+            drop(file.write_all(lines.as_bytes()));
         }
     }
 
@@ -224,44 +274,35 @@ impl Journal {
     }
 }
 
-impl State {
-    fn read(&mut self, line: &[u8]) {
-        self.is_empty = false;
-        match serde_json::from_slice(line) {
-            Ok(Line::Upload { path, stamp, record }) => {
-                self.uploads.insert(path, (stamp, record));
-            }
-            Ok(Line::File { path, stamp, file }) => {
-                self.files.insert(path, (stamp, file));
-            }
-            Ok(Line::Token(token)) => self.token = Some(token),
-            // The last of a run that was killed.
-            Err(_) => {}
+fn known<T: Clone>(of: &T, stamp: &Stamp, item: &Item) -> Known<T> {
+    Known { of: of.clone(), is_touched: *stamp != item.stamp }
+}
+
+fn is_sent(source: &Path) -> Trouble {
+    Trouble::at(source, "another program is sending it; let that end first")
+}
+
+/// The file, and whether it was made just now. It may hold a guest's token.
+fn made(path: &Path) -> io::Result<(File, bool)> {
+    let mut options = own();
+    options.read(true).append(true).mode(0o600);
+    match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Ok((options.open(path)?, false))
         }
+        made => Ok((made?, true)),
     }
 }
 
-/// Whether it begins as one does, as far as it goes: a kill may have torn its first line.
-pub(super) fn is_journal(file: &File) -> io::Result<bool> {
-    let mut begins = [0; BEGINS.len()];
-    let read = file.read_at(&mut begins, 0)?;
-    Ok(BEGINS.starts_with(begins.get(..read).unwrap_or_default()))
-}
-
-/// Whether it is this user's, and nobody else may read or write it: it says where files go, and whose they are there.
-fn is_own(found: &Metadata) -> bool {
-    found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0
-}
-
-fn begin(mut file: &File, inode: u64, endpoint: &Endpoint) -> io::Result<String> {
-    file.set_len(0)?;
-    let key = random_key();
-    let to = endpoint.as_str().to_owned();
-    let head = Head { longhaul: JOURNAL_VERSION, to, inode, key: key.clone() };
-    let mut text = serde_json::to_string(&head)?;
-    text.push('\n');
-    file.write_all(text.as_bytes())?;
-    Ok(key)
+/// Where the journal of a path lies if none can lie beside it, as the XDG Base Directory Specification has it.
+fn elsewhere(source: &Path) -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
+    let state = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    let whole = folder_of(source).canonicalize().ok()?.join(source.file_name()?);
+    let digest = Digest::of(whole.as_os_str().as_bytes()).to_string();
+    let name: String = digest.chars().take(NAME_DIGITS).collect();
+    Some(state.join("longhaul").join(format!("{name}.{SUFFIX}")))
 }
 
 fn random_key() -> String {

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,9 +14,13 @@ use walkdir::WalkDir;
 use super::journal::{Journal, SUFFIX, is_journal};
 use super::source::Stamp;
 use crate::clock;
-use crate::disk::said;
+use crate::disk::{PART, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
+use crate::part::{NOTE_BYTES_MAX, Note};
+
+/// What follows the name of a part in the names of what is noted of it.
+const NOTE_ENDS: [&[u8]; 2] = [b".json", b".json.new"];
 
 /// What one argument comes to.
 #[derive(Debug)]
@@ -106,6 +111,13 @@ fn below(
             ));
             continue;
         }
+        if is_of_part(entry.path()) {
+            notes.push(format!(
+                "passed over, because a run is not through with what comes there: {}",
+                entry.path().display()
+            ));
+            continue;
+        }
         let relative = entry.path().strip_prefix(above).unwrap_or(entry.path());
         match Item::new(entry.path().to_owned(), Some(relative)) {
             Ok(item) => items.push(item),
@@ -123,6 +135,25 @@ fn has_suffix(name: &OsStr) -> bool {
 fn is_ours(path: &Path) -> bool {
     let is_ours = |file: File| Ok(file.metadata()?.len() > 0 && is_journal(&file)?);
     File::open(path).and_then(is_ours).unwrap_or(false)
+}
+
+/// Whether it is what a fetch or a pipe has there that is not finished: part of a file, and what is noted of that.
+fn is_of_part(path: &Path) -> bool {
+    let name = path.as_os_str().as_bytes();
+    let name = NOTE_ENDS.iter().find_map(|end| name.strip_suffix(*end)).unwrap_or(name);
+    if !name.ends_with(PART.as_bytes()) {
+        return false;
+    }
+    let part = Path::new(OsStr::from_bytes(name));
+    let note = PathBuf::from(OsStr::from_bytes(&[name, b".json"].concat()));
+    let is_file = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_file());
+    let is_empty = part.metadata().is_ok_and(|found| found.len() == 0);
+    let is_note = |text: Vec<u8>| match text.is_empty() {
+        true => is_empty,
+        false => serde_json::from_slice::<Note>(&text).is_ok(),
+    };
+    let is_short = |path: &Path| path.metadata().is_ok_and(|found| found.len() <= NOTE_BYTES_MAX);
+    is_file(part) && is_file(&note) && is_short(&note) && std::fs::read(&note).is_ok_and(is_note)
 }
 
 impl Item {

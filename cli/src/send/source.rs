@@ -7,36 +7,44 @@ use std::path::Path;
 
 use bytes::BytesMut;
 use longhaul_protocol::Digest;
-use longhaul_protocol::digest::Hasher;
+use longhaul_protocol::digest::{Hasher, root};
 use longhaul_protocol::upload::SourceError;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{READ_BYTES, said};
 
-/// What tells one version of a file from another, without reading it.
+/// How often a piece is read at most until nothing was done to the file meanwhile.
+const STILL_TRIES: u32 = 8;
+
+/// What tells one version of a file from another, without reading it. Not the number of its device: that is another
+/// after the machine or its disk was away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Stamp {
     size: u64,
     /// Seconds and nanoseconds since 1970.
     modified: (i64, i64),
-    /// The same, of anything about it: nobody puts this one back.
+    /// The same, of anything about it, also of its names and modes: nobody puts this one back.
     changed: (i64, i64),
     inode: u64,
-    device: u64,
 }
 
 impl Stamp {
     pub(super) fn of(found: &Metadata) -> Self {
         let modified = (found.mtime(), found.mtime_nsec());
         let changed = (found.ctime(), found.ctime_nsec());
-        Self { size: found.len(), modified, changed, inode: found.ino(), device: found.dev() }
+        Self { size: found.len(), modified, changed, inode: found.ino() }
+    }
+
+    /// Whether the bytes may still be the same: whether they are, only reading them tells.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        *self == Self { changed: self.changed, ..*other }
     }
 
     /// For the key of a request.
     pub(super) fn to_text(self) -> String {
-        let Self { size, modified, changed, inode, device } = self;
-        format!("{size} {modified:?} {changed:?} {inode} {device}")
+        let Self { size, modified, changed, inode } = self;
+        format!("{size} {modified:?} {changed:?} {inode}")
     }
 }
 
@@ -44,22 +52,39 @@ impl Stamp {
 #[derive(Debug)]
 pub(super) struct Source {
     file: File,
-    stamp: Stamp,
+    listed: Stamp,
 }
 
 impl Source {
     /// Opens it, if it is still what was listed.
     pub(super) fn open(path: &Path, listed: Stamp) -> Result<Self, SourceError> {
         let file = File::open(path).map_err(|error| unreadable(&error))?;
-        let source = Self { file, stamp: listed };
-        source.is_unchanged()?;
+        let source = Self { file, listed };
+        source.stamp()?;
         Ok(source)
     }
 
-    /// Fills the buffer from an offset on, and hashes it. A file that was written to meanwhile is found
-    /// out by its length or its time; one that hides both, by the server's and the seal's digests, which
-    /// are of what was read here.
-    pub(super) fn read(&self, at: u64, buffer: &mut BytesMut) -> Result<Digest, SourceError> {
+    /// Fills the buffer from an offset on, and hashes it; and what the file's stamp was all the while. A file that
+    /// was written to meanwhile is found out by its length or its time, and one that hides both by the stamp: what
+    /// was read under another one has to be read again before it counts.
+    pub(super) fn read(
+        &self,
+        at: u64,
+        buffer: &mut BytesMut,
+    ) -> Result<(Digest, Stamp), SourceError> {
+        let mut before = self.stamp()?;
+        for _ in 0..STILL_TRIES {
+            let digest = self.read_once(at, buffer)?;
+            let after = self.stamp()?;
+            if after == before {
+                return Ok((digest, after));
+            }
+            before = after;
+        }
+        Err(SourceError::Changed)
+    }
+
+    fn read_once(&self, at: u64, buffer: &mut BytesMut) -> Result<Digest, SourceError> {
         let (mut hasher, mut at) = (Hasher::default(), at);
         for piece in buffer.chunks_mut(READ_BYTES) {
             match self.file.read_exact_at(piece, at) {
@@ -72,13 +97,27 @@ impl Source {
             hasher.update(piece);
             at = at.saturating_add(piece.len() as u64);
         }
-        self.is_unchanged()?;
         Ok(hasher.finish())
     }
 
-    fn is_unchanged(&self) -> Result<(), SourceError> {
+    /// The root of all of it in chunks of that length, if nothing is done to it meanwhile.
+    pub(super) fn root(&self, chunk_len: u64) -> Result<Digest, SourceError> {
+        let before = self.stamp()?;
+        let (mut digests, mut at, mut buffer) = (Vec::new(), 0, BytesMut::new());
+        while at < before.size {
+            let len = chunk_len.clamp(1, before.size - at);
+            buffer.resize(usize::try_from(len).unwrap_or_default(), 0);
+            digests.push(self.read_once(at, &mut buffer)?);
+            at = at.saturating_add(len);
+        }
+        if self.stamp()? == before { Ok(root(digests)) } else { Err(SourceError::Changed) }
+    }
+
+    /// What it is now, if its bytes may still be what was listed.
+    pub(super) fn stamp(&self) -> Result<Stamp, SourceError> {
         let found = self.file.metadata().map_err(|error| unreadable(&error))?;
-        if Stamp::of(&found) == self.stamp { Ok(()) } else { Err(SourceError::Changed) }
+        let now = Stamp::of(&found);
+        if now.is_like(&self.listed) { Ok(now) } else { Err(SourceError::Changed) }
     }
 }
 

@@ -217,6 +217,9 @@ pub enum Input {
     /// The user picked the file again while it rests: what there is of it is compared with it before it
     /// counts as the same. Goes before [`Input::Resume`].
     Picked,
+    /// Something was done to the file, and perhaps to its bytes: every chunk is read and hashed once more before the
+    /// seal, as with [`super::Config::verify_source`].
+    Verify,
     /// The user gives up.
     Cancel,
     /// The user gives up what another sender of this device goes on with: nothing is deleted.

@@ -8,11 +8,13 @@ use super::{
     Action, Answer, BufferId, CallKind, End, FILL_POLL, Failure, Fault, SourceError, State, Ticket,
     Upload,
 };
+use crate::chunk_set::ChunkSet;
 use crate::digest::Digest;
 use crate::plan::{ChunkIndex, Plan};
 use crate::time::Millis;
+use crate::wire::ids::UploadId;
 use crate::wire::proof::Challenge;
-use crate::wire::{DifferingChunk, DigestsAnswer, FileInfo, UploadStatus};
+use crate::wire::{DifferingChunk, DigestsAnswer, FileInfo, Holding, UploadStatus};
 
 impl Upload {
     pub(super) fn on_answer(
@@ -64,8 +66,9 @@ impl Upload {
     }
 
     fn on_status(&mut self, now: Millis, status: UploadStatus) {
+        self.sealed = None;
         if let Some(file) = status.file {
-            return self.on_sealed_already(file);
+            return self.on_sealed_already(status.id, file);
         }
         let plan = match status.plan() {
             Ok(plan) if plan.len() == self.config.size => plan,
@@ -91,13 +94,29 @@ impl Upload {
         self.on_offered(now, answer);
     }
 
-    /// The answer to our seal was lost, or somebody else sealed. Only the first is known to be this
-    /// file as it is now; a new upload finds out about the other without sending what is the same.
-    fn on_sealed_already(&mut self, file: FileInfo) {
-        if self.ledger.root() == Some(file.root) {
-            self.end(End::Done(Box::new(file)));
-        } else {
-            self.begin_anew();
+    /// The answer to our seal was lost, perhaps to a run before this one, or somebody else sealed. Whether that is
+    /// this file as it is now its root tells, once all of the file was read.
+    fn on_sealed_already(&mut self, id: UploadId, file: FileInfo) {
+        let plan = match Plan::new(file.size, file.chunk_size) {
+            Ok(plan) if plan.len() == self.config.size => plan,
+            _ => return self.begin_anew(),
+        };
+        self.free_all();
+        if plan != self.ledger.plan() {
+            self.start_over(plan);
+        }
+        let held = Holding { held: ChunkSet::all(plan), ..Holding::default() };
+        self.ledger.reconcile(held, &ChunkSet::new());
+        (self.id, self.sealed, self.state) = (Some(id), Some(Box::new(file)), State::Moving);
+        self.compare_sealed();
+    }
+
+    /// It is taken for what it is, or another is begun, which sends nothing of what is the same.
+    fn compare_sealed(&mut self) {
+        let Some(root) = self.ledger.root() else { return };
+        match self.sealed.take().filter(|file| file.root == root) {
+            Some(file) => self.end(End::Done(file)),
+            None => self.begin_anew(),
         }
     }
 
@@ -157,6 +176,11 @@ impl Upload {
                 }
                 if let Some(is_same) = self.ledger.check(chunk, digest) {
                     return self.on_checked(id, is_same);
+                }
+                if self.sealed.is_some() {
+                    self.ledger.confirm(chunk, digest);
+                    self.free(id);
+                    return self.compare_sealed();
                 }
                 let offer = self.ledger.may_fill(chunk) || self.ledger.has(chunk);
                 let stage = if offer { Stage::Hashed } else { Stage::Cleared { replace: None } };

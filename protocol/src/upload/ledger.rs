@@ -126,6 +126,11 @@ impl Ledger {
     /// Every chunk has to be compared with the file again.
     pub(super) fn doubt_all(&mut self) {
         self.confirmed = ChunkSet::new();
+        self.check_again();
+    }
+
+    /// Every chunk has to be read once more again.
+    pub(super) fn check_again(&mut self) {
         self.checked = ChunkSet::new();
     }
 

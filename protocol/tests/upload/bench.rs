@@ -49,10 +49,15 @@ impl Bench {
 
     /// One that reads every chunk once more before the seal, and whose chunks have all arrived.
     pub fn verifying(chunks: u64) -> Self {
+        Self::arrived(chunks, true)
+    }
+
+    /// One whose chunks have all arrived.
+    pub fn arrived(chunks: u64, verify_source: bool) -> Self {
         let mut bench = Self::with(chunks, Some(ID));
         let Self { plan, .. } = bench;
         let config =
-            Config { size: plan.len(), resume: Some(ID), verify_source: true, ..Config::default() };
+            Config { size: plan.len(), resume: Some(ID), verify_source, ..Config::default() };
         bench.upload = Upload::new(config);
         let (status, _) = call(&bench.actions());
         let held = Holding { held: ChunkSet::all(plan), ..Holding::default() };

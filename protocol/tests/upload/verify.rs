@@ -33,6 +33,17 @@ fn a_chunk_that_is_another_by_then_ends_the_upload_unsealed() {
 }
 
 #[test]
+fn every_chunk_is_read_once_more_after_each_time_that_something_was_done_to_the_file() {
+    let mut bench = Bench::arrived(3, false);
+    for _ in 0..2 {
+        let reading = bench.tell(Input::Verify);
+        assert_eq!((reads(&reading), calls(&reading).len()), (3, 0));
+        bench.read_all(&reading);
+    }
+    assert!(matches!(call(&bench.actions()).1, Call::Seal(..)));
+}
+
+#[test]
 fn what_was_read_once_more_is_not_read_a_third_time_after_an_outage() {
     let mut bench = Bench::verifying(3);
     let reading = bench.actions();

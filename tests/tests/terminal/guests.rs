@@ -12,18 +12,18 @@ use longhaul_tests::wait::until;
 
 use super::{CHUNK, PATIENCE};
 
-async fn open_server() -> Server {
+pub(super) async fn open_server() -> Server {
     let more = vec!["--allow-anonymous".to_owned()];
     Server::start(Options { more, ..Options::default() }).await
 }
 
-fn token(said: &Said) -> String {
+pub(super) fn token(said: &Said) -> String {
     let guests = said.events("guest");
     assert_eq!(guests.len(), 1, "{said:?}");
     guests[0]["token"].as_str().unwrap().to_owned()
 }
 
-fn put(folder: &Path, count: u64) {
+pub(super) fn put(folder: &Path, count: u64) {
     fs::create_dir(folder).unwrap();
     for at in 0..count {
         fs::write(folder.join(format!("{at:02}")), random_bytes(1000 + at, at)).unwrap();

@@ -41,7 +41,9 @@ async fn a_folder_gets_through_to_a_server_that_answers_twenty_times_a_second() 
     said.good();
     assert!(refused(&server) > 0, "it was never refused");
     // What looks asks as often as it likes only where it may.
-    let sent = server.requests().iter().filter(|request| request.status == Some(201)).count();
-    assert_eq!(sent, 60);
+    // The first is begun first: its sender has no token, and may be made a guest.
+    let begun = |path: &str| path == "/v1/uploads";
+    let sent = server.requests().into_iter().filter(|request| request.status == Some(201));
+    assert_eq!(sent.filter(|request| !begun(&request.path)).count(), 60);
     server.assert_no_fault();
 }

@@ -12,6 +12,7 @@ mod fetch;
 mod folders;
 mod foreign;
 mod guests;
+mod journals;
 mod liars;
 mod limits;
 mod links;
@@ -22,6 +23,7 @@ mod refusals;
 mod send;
 mod stdin;
 mod tls;
+mod twice;
 
 use std::time::Duration;
 

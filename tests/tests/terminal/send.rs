@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use longhaul_protocol::ChunkSet;
+use longhaul_protocol::{ChunkIndex, ChunkSet};
 use longhaul_tests::files::{Folder, append, change_unnoticed, random_bytes, sha256};
 use longhaul_tests::log::sent_again;
 use longhaul_tests::proxy::{Hold, Proxy};
@@ -17,18 +17,18 @@ const PASS: usize = 3;
 const CHUNKS: u64 = 28;
 
 /// What is said of a file that is not what it was when an earlier run began it.
-const CHANGED: &str = "film.mp4 was changed since it was begun";
+pub(super) const CHANGED: &str = "film.mp4 was changed since it was begun";
 
 /// Where a file is sent from, and a proxy before the server that holds chunks up.
-struct Stage {
-    server: Server,
-    proxy: Proxy,
+pub(super) struct Stage {
+    pub(super) server: Server,
+    pub(super) proxy: Proxy,
     _folder: Folder,
-    file: PathBuf,
+    pub(super) file: PathBuf,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::before(server().await).await
     }
 
@@ -39,17 +39,17 @@ impl Stage {
         Self { server, proxy, _folder: folder, file }
     }
 
-    fn args(&self) -> [String; 4] {
+    pub(super) fn args(&self) -> [String; 4] {
         let file = self.file.to_str().unwrap().to_owned();
         ["send".to_owned(), file, "--to".to_owned(), self.proxy.origin()]
     }
 
-    fn journal(&self) -> PathBuf {
+    pub(super) fn journal(&self) -> PathBuf {
         self.file.with_file_name("film.mp4.longhaul")
     }
 
     /// One that has sent as much as is let through; and what is held by then.
-    async fn halfway(&self) -> (Running, ChunkSet) {
+    pub(super) async fn halfway(&self) -> (Running, ChunkSet) {
         let running = start(self.args());
         let held = until("the first chunks held", PATIENCE, async || {
             let uploads = self.server.api().uploads().await;
@@ -61,7 +61,7 @@ impl Stage {
     }
 
     /// Sends it again, and checks that it is there as it is now, and nothing else.
-    async fn goes_on(&self) {
+    pub(super) async fn goes_on(&self) {
         self.proxy.release_when_left().await;
         let said = run(self.args()).await;
         let (file, read) = only_file(&self.server).await;
@@ -146,20 +146,25 @@ async fn a_journal_that_is_rubbish_is_begun_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_was_changed_between_two_runs_is_sent_as_it_is_now() {
-    type Change = fn(&Path);
+    type Change = fn(&Path, u64);
     let changes: [(&str, Change); 4] = [
-        ("a chunk, and its date was put back", |path| change_unnoticed(path, CHUNK + 5, 10, 99)),
-        ("all of it, and its date was put back", |path| change_unnoticed(path, 0, 27 * CHUNK, 98)),
-        ("it has grown", |path| append(path, CHUNK, 97)),
-        ("it is another of the same length", |path| {
+        ("a chunk that is there, and its date was put back", |path, chunk| {
+            change_unnoticed(path, chunk * CHUNK + 5, 10, 99);
+        }),
+        ("all of it, and its date was put back", |path, _| {
+            change_unnoticed(path, 0, 27 * CHUNK, 98);
+        }),
+        ("it has grown", |path, _| append(path, CHUNK, 97)),
+        ("it is another of the same length", |path, _| {
             std::fs::write(path, random_bytes(path.metadata().unwrap().len(), 96)).unwrap();
         }),
     ];
     for (what, change) in changes {
         let stage = Stage::new().await;
-        let (running, _) = stage.halfway().await;
+        let (running, held) = stage.halfway().await;
         running.kill().await;
-        change(&stage.file);
+        let one = (0..CHUNKS).find(|chunk| held.contains(ChunkIndex(*chunk))).unwrap();
+        change(&stage.file, one);
         stage.proxy.release_when_left().await;
         let said = run(stage.args()).await;
         said.good();

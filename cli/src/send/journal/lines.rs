@@ -1,0 +1,161 @@
+//! What stands in a journal.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::FileExt as _;
+
+use longhaul_protocol::upload::Record;
+use longhaul_protocol::wire::FileInfo;
+use serde::{Deserialize, Serialize};
+
+use super::super::source::Stamp;
+
+/// What its first line says it is.
+const JOURNAL_VERSION: u32 = 1;
+/// How its first line begins.
+const BEGINS: &[u8] = b"{\"longhaul\":1,\"to\":\"";
+
+/// The first line, and one wherever another server's lines begin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Head {
+    longhaul: u32,
+    /// The server.
+    to: String,
+    /// The journal's own: a copy, and one that came out of somebody's archive, is no journal of this run's.
+    inode: u64,
+    /// Random: what the keys of requests are made of, so that a request of the next run is known as the
+    /// same.
+    key: String,
+}
+
+/// Any other line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Line {
+    Upload {
+        path: String,
+        stamp: Stamp,
+        record: Record,
+    },
+    File {
+        path: String,
+        stamp: Stamp,
+        file: Box<FileInfo>,
+    },
+    /// Of the guest whose uploads these are.
+    Token(String),
+    /// They are of who has a token, which is not noted.
+    Users,
+    /// All of it is at that server.
+    Through,
+}
+
+/// What is known of one server.
+#[derive(Debug, Default)]
+pub(super) struct Section {
+    pub(super) key: String,
+    pub(super) uploads: BTreeMap<String, (Stamp, Record)>,
+    pub(super) files: BTreeMap<String, (Stamp, Box<FileInfo>)>,
+    pub(super) token: Option<String>,
+    pub(super) is_users: bool,
+    /// Whether there is anything in it.
+    pub(super) is_used: bool,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// By server.
+    pub(super) sections: BTreeMap<String, Section>,
+    /// The one whose lines are the last.
+    pub(super) last: Option<String>,
+}
+
+impl Section {
+    pub(super) fn is_empty(&self) -> bool {
+        !self.is_used
+    }
+
+    fn take_in(&mut self, line: Line) {
+        self.is_used = true;
+        match line {
+            Line::Upload { path, stamp, record } => {
+                self.uploads.insert(path, (stamp, record));
+            }
+            Line::File { path, stamp, file } => {
+                self.files.insert(path, (stamp, file));
+            }
+            Line::Token(token) => self.token = Some(token),
+            Line::Users => self.is_users = true,
+            Line::Through => {}
+        }
+    }
+}
+
+impl Read {
+    /// All of it that is of the journal with that inode.
+    pub(super) fn of(file: &File, inode: u64) -> Self {
+        let mut read = Self::default();
+        for text in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+            if let Ok(line) = serde_json::from_slice(&text) {
+                read.take_in(line);
+            } else if let Ok(head) = serde_json::from_slice::<Head>(&text) {
+                let is_ours = (head.longhaul, head.inode) == (JOURNAL_VERSION, inode);
+                read.last = is_ours.then_some(head.to);
+                if let Some(to) = &read.last {
+                    read.sections.entry(to.clone()).or_default().key = head.key;
+                }
+            }
+            // Else it is the last of a run that was killed.
+        }
+        read
+    }
+
+    fn take_in(&mut self, line: Line) {
+        let Some(to) = &self.last else { return };
+        if matches!(line, Line::Through) {
+            self.sections.remove(to);
+        } else if let Some(section) = self.sections.get_mut(to) {
+            section.take_in(line);
+        }
+    }
+}
+
+/// Whether it begins as one does, as far as it goes: a kill may have torn its first line.
+pub(in super::super) fn is_journal(file: &File) -> io::Result<bool> {
+    let mut begins = [0; BEGINS.len()];
+    let read = file.read_at(&mut begins, 0)?;
+    Ok(BEGINS.starts_with(begins.get(..read).unwrap_or_default()))
+}
+
+/// Has a server's lines begin, after others' or, where what there is `is_of_use` to nobody, instead of it.
+pub(super) fn begin(
+    mut file: &File,
+    inode: u64,
+    to: &str,
+    key: &str,
+    is_of_use: bool,
+) -> io::Result<()> {
+    if !is_of_use {
+        file.set_len(0)?;
+    }
+    let head = Head { longhaul: JOURNAL_VERSION, to: to.to_owned(), inode, key: key.to_owned() };
+    let mut text = serde_json::to_string(&head)?;
+    text.push('\n');
+    file.write_all(text.as_bytes())
+}
+
+/// Ends a line that a kill has torn: what is added would be lost with it.
+pub(super) fn mend(mut file: &File, len: u64) -> io::Result<()> {
+    let mut last = [b'\n'];
+    if let Some(at) = len.checked_sub(1) {
+        file.read_exact_at(&mut last, at)?;
+    }
+    if last == [b'\n'] { Ok(()) } else { file.write_all(b"\n") }
+}
+
+/// A line as it is written.
+pub(super) fn written(line: &Line) -> String {
+    serde_json::to_string(line).map(|text| text + "\n").unwrap_or_default()
+}
