@@ -40,7 +40,7 @@ const FRAME = template(`
 <div part="row">
   <progress part="progress" max="1" value="0" hidden></progress>
   <div class="foot">
-    <span part="status"></span>
+    <span class="standing"><bdi part="status"></bdi></span>
     <span class="buttons">
       <button type="button" part="start"></button>
       <button type="button" part="pause" data-say="pause" hidden></button>
@@ -50,15 +50,15 @@ const FRAME = template(`
       <button type="button" part="clear" data-say="clear" hidden></button>
     </span>
   </div>
-  <p part="error" role="alert"></p>
+  <p part="error" role="alert" dir="auto"></p>
   <div class="quiet" aria-live="polite"></div>
 </div>`);
 
 const OWN = sheet(`
 :host([data-rests]) { display: inline-block; }
 [part=row] { border: 0; padding: 0; }
-[part=status]:empty { display: none; }
-:host([data-rests]) [part=status] { min-height: 0; }
+.standing:has(:empty) { display: none; }
+:host([data-rests]) .standing { min-height: 0; }
 `);
 
 // Which buttons a state offers.

@@ -7,11 +7,11 @@ const ROW = template(`
   <div class="head">
     <canvas part="thumbnail" aria-hidden="true" hidden></canvas>
     <span class="names"><bdi part="path"></bdi><bdi part="name"></bdi></span>
-    <span part="size"></span>
+    <bdi part="size"></bdi>
   </div>
   <progress part="progress" max="1" value="0"></progress>
   <div class="foot">
-    <span part="status"></span>
+    <span class="standing"><bdi part="status"></bdi></span>
     <span class="buttons">
       <a part="link" data-say="link" download hidden></a>
       <button type="button" part="pause" data-say="pause"></button>
@@ -20,7 +20,7 @@ const ROW = template(`
       <button type="button" part="clear" data-say="clear" hidden></button>
     </span>
   </div>
-  <p part="error"></p>
+  <p part="error" dir="auto"></p>
 </li>`);
 
 // Which buttons a state offers.

@@ -64,7 +64,8 @@ ul { list-style: none; margin: 0; padding: 0; display: grid; gap: .75rem; }
 /* The name is read first: of both too long the folders give way. */
 [part=path] { flex: 0 1 auto; overflow: hidden; text-overflow: ellipsis; white-space: pre; }
 [part=size] { flex: none; font-size: .9rem; font-variant-numeric: tabular-nums; }
-[part=status] { font-size: .92rem; font-variant-numeric: tabular-nums; min-height: 1.9em; display: flex; align-items: center; flex: 1 1 16rem; }
+.standing { min-height: 1.9em; display: flex; align-items: center; flex: 1 1 16rem; }
+[part=status] { font-size: .92rem; font-variant-numeric: tabular-nums; }
 [part=error] { margin: 0; color: var(--bad); font-size: .92rem; }
 progress {
   appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; overflow: hidden;
@@ -99,7 +100,8 @@ button:focus-visible, a:focus-visible { outline: 3px solid color-mix(in srgb, va
 .many [part=row] > .head { grid-area: 1 / 1; }
 .many [part=row] > .foot { grid-area: 1 / 2; flex-wrap: nowrap; align-items: center; }
 .many [part=row] > [part=error] { grid-column: 1 / 3; }
-.many [part=status] { flex: 0 1 auto; min-height: 0; font-size: .88rem; text-align: end; }
+.many .standing { flex: 0 1 auto; min-height: 0; text-align: end; }
+.many [part=status] { font-size: .88rem; }
 @media (max-width: 40rem) {
   .many [part=row] > .foot { grid-area: 3 / 1 / 4 / 3; justify-content: space-between; }
   .many [part=row] > .head { grid-area: 1 / 1 / 2 / 3; }

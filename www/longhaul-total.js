@@ -5,7 +5,7 @@ import { speak } from "./longhaul-words.js";
 
 const FRAME = template(`
 <section part="total" hidden>
-  <div class="head"><strong part="total-files"></strong><span part="total-pace"></span></div>
+  <div class="head"><strong part="total-files" dir="auto"></strong><bdi part="total-pace"></bdi></div>
   <progress part="total-progress" data-label="all" max="1" value="0"></progress>
   <div class="buttons">
     <button type="button" part="pause-all" data-say="pause-all"></button>

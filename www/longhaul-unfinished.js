@@ -15,7 +15,7 @@ const FRAME = template(`
 const ROW = template(`
 <li part="unfinished-row">
   <span class="names"><bdi part="name"></bdi></span>
-  <span part="size"></span>
+  <bdi part="size"></bdi>
   <span class="buttons">
     <button type="button" part="resume" data-say="resume"></button>
     <button type="button" part="forget" data-say="forget"></button>

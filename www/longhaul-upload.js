@@ -72,7 +72,7 @@ const FRAME = template(`
 </div>
 <input id="folder" type="file" webkitdirectory multiple hidden>
 <input id="photo" type="file" accept="image/*" capture="environment" hidden>
-<p part="notice" role="alert"></p>
+<p part="notice" role="alert" dir="auto"></p>
 <div class="scroller" role="group" data-label="uploads" hidden><ul part="list" role="list"></ul></div>
 <div class="quiet" aria-live="polite"></div>`);
 

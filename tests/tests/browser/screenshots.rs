@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longhaul_protocol::ProblemCode;
-use longhaul_tests::browser::in_every_engine;
+use longhaul_tests::browser::{Engine, in_every_engine};
 use longhaul_tests::files::{Folder, MIB};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
 use longhaul_tests::proxy::{Early, Hold, Proxy};
@@ -81,6 +81,44 @@ async fn a_folder_and_ten_thousand_files_for_the_eye() {
         shot("10-many-paused").await;
         browser.client().set_window_size(420, 1400).await.unwrap();
         shot("11-many-narrow").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_in_chinese_in_the_dark_and_from_right_to_left_for_the_eye() {
+    const CHINESE: &str = r#"
+        document.documentElement.lang = 'zh';
+        const script = Object.assign(document.createElement('script'), { type: 'module', src: '/longhaul-words-zh.js' });
+        document.head.append(script);
+    "#;
+    const DRAG: &str = r#"
+        const drop = document.querySelector('longhaul-upload').shadowRoot.querySelector('[part=drop]');
+        drop.dispatchEvent(new DragEvent('dragover', { cancelable: true }));
+    "#;
+    in_every_engine(async |browser| {
+        browser.client().set_window_size(1100, 1300).await.unwrap();
+        let shot = async |name: &str| {
+            sleep(Duration::from_millis(600)).await;
+            browser.screenshot(&format!("{:?}-{name}", browser.engine()).to_lowercase()).await;
+        };
+        let folder = Folder::new();
+        let server = Server::start(Options::demo()).await;
+        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(9)).await;
+        let page = Page::open(browser, &proxy.origin()).await;
+        page.pick(&folder.random("山间漫步.mov", 160 * MIB, 26)).await;
+        holds(&server, 9, HELD).await;
+        browser.run(CHINESE, &[]).await;
+        shot("12-chinese").await;
+        if browser.engine() == Engine::Chromium {
+            let features =
+                json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] });
+            browser.devtools("Emulation.setEmulatedMedia", features).await;
+        }
+        browser.run(DRAG, &[]).await;
+        shot("13-dark-and-dragging").await;
+        browser.run("document.documentElement.dir = 'rtl'", &[]).await;
+        shot("14-right-to-left").await;
     })
     .await;
 }
