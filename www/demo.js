@@ -1,6 +1,7 @@
 // The demo page around <longhaul-upload>: lists what the server has sealed.
 import "./longhaul-upload.js";
 import "./longhaul-download.js";
+import "./longhaul-map.js";
 import { wordsOf } from "./longhaul-words.js";
 
 const uploader = document.querySelector("longhaul-upload");

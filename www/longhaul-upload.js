@@ -34,6 +34,7 @@
 //                   { file, path }, with `path` where it lies in its folder, its name included. A promise
 //                   that all are in the list.
 //   pauseAll()  resumeAll()
+//   chunks(id)  where each chunk of an upload is, see longhaul.d.ts
 //
 // Events, all bubbling and composed; `detail` is described in longhaul.d.ts
 //   longhaul-accept  before a file is taken in: { file, path, reason }. Whoever prevents its default refuses the
@@ -227,6 +228,10 @@ export class LonghaulUpload extends Base {
 
   addFiles(files) {
     return this.#take(files);
+  }
+
+  chunks(id) {
+    return this.#uploader?.chunks(id);
   }
 
   pauseAll() {

@@ -75,6 +75,15 @@ export const CHINESE = {
   unable: "未经校验：此浏览器或此页面不能为网站保存文件。",
   "no-token-in-link": "普通链接无法携带令牌。",
 
+  map: "共 {n} 个分块，{held} 个已在服务器上，{moving} 个正在传输",
+  "map-rest": "没有正在传输的文件",
+  "map-missing": "待上传",
+  "map-moving": "传输中",
+  "map-held": "已在服务器上",
+  "map-reused": "服务器上原已有",
+  "map-retried": "重新上传",
+  "map-rate": "当前 {rate}，最近一分钟最高 {most}",
+
   unloaded: "无法加载上传程序（{reason}）。请刷新页面；如果仍然不行，说明服务器上的文件不完整。",
   unstarted: "无法启动上传程序：{reason}。",
   "only-one": "此处只能上传一个文件，已选取 {name}。",

@@ -90,6 +90,9 @@ export class LonghaulUpload extends HTMLElement {
   authorization(): Promise<string | undefined>;
   /** Takes in files from elsewhere. A promise that all are in the list. */
   addFiles(files: Iterable<File | FileAtPath> | AsyncIterable<File | FileAtPath>): Promise<void>;
+  /** Where each chunk of an upload is, one number for each: 0 to be sent, 1 on its way, 2 on the server, 3 there without
+   * its being sent, 4 there after more than one try. `undefined` once the upload is over. */
+  chunks(id: number): Uint8Array | undefined;
   /** Lets everything rest until `resumeAll`. */
   pauseAll(): void;
   /** Goes on where `pauseAll` stopped. */

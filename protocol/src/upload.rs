@@ -56,6 +56,7 @@ pub(crate) mod failed;
 mod happened;
 mod ledger;
 pub(crate) mod link;
+mod map;
 mod next;
 pub(crate) mod pace;
 mod proof;
@@ -68,6 +69,7 @@ mod timeouts;
 mod tuner;
 mod unasked;
 
+pub use map::Whereabouts;
 pub use store::ONE_REQUEST_MAX;
 
 pub use action::{

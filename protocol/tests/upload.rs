@@ -22,6 +22,7 @@ mod upload {
     mod lanes;
     mod liars;
     mod look;
+    mod map;
     mod rate;
     mod sharing;
     mod store;

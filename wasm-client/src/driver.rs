@@ -202,6 +202,11 @@ impl Driver {
         self.machine.borrow().phase()
     }
 
+    /// Where each of its chunks is.
+    pub(crate) fn chunks(&self) -> Vec<u8> {
+        self.machine.borrow().chunks()
+    }
+
     /// How far it is, if that is news.
     pub(crate) fn new_progress(&self) -> Option<Progress> {
         let progress = self.machine.borrow().progress(clock::now());

@@ -125,6 +125,12 @@ impl Uploader {
         Ok(self.uploader.add(file, read_metadata(metadata)?, relative_path))
     }
 
+    /// Where each chunk of an upload is, one number for each: 0 to be sent, 1 on its way, 2 on the server, 3 there
+    /// without its being sent, 4 there after more than one try. `undefined` once the upload is over.
+    pub fn chunks(&self, id: u32) -> Option<Vec<u8>> {
+        self.uploader.chunks(id)
+    }
+
     /// Lets an upload rest until `resume`.
     pub fn pause(&self, id: u32) {
         self.uploader.pause(id);

@@ -143,6 +143,11 @@ impl Uploader {
         uploads.filter_map(|upload| Some((*upload, self.driver(*upload)?))).collect()
     }
 
+    /// Where each chunk of an upload is, while it is not over.
+    pub(crate) fn chunks(&self, upload: u32) -> Option<Vec<u8>> {
+        self.driver(upload).map(|driver| driver.chunks())
+    }
+
     /// Lets an upload rest.
     pub(crate) fn pause(&self, upload: u32) {
         self.leave_line(upload);

@@ -17,7 +17,7 @@ const NAME: &str = "longhaul";
 /// What belongs to the demo page, and what is no page's business.
 const LEFT_OUT: [&str; 3] = ["demo.js", "longhaul-fetch.d.ts", "index.html"];
 /// What is as it is in the repository.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "npm/README.md",
@@ -25,6 +25,7 @@ const SOURCES: [&str; 11] = [
     "npm/react.js",
     "npm/types/longhaul-client.d.ts",
     "npm/types/longhaul-download.d.ts",
+    "npm/types/longhaul-map.d.ts",
     "npm/types/longhaul-upload.d.ts",
     "npm/types/longhaul-words.d.ts",
     "npm/types/longhaul-words-zh.d.ts",

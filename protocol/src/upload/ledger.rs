@@ -35,6 +35,9 @@ pub(super) struct Ledger {
     misled: ChunkSet,
     /// Chunks of which that was found more than once: they are sent whole.
     whole_only: ChunkSet,
+    /// Chunks that this sender has begun to send, and of these those that it has begun more than once.
+    pub(super) tried: ChunkSet,
+    pub(super) retried: ChunkSet,
     /// Bytes that were sent by this sender and received.
     sent_bytes: u64,
 }
@@ -54,6 +57,8 @@ impl Ledger {
             partial: LiteMap::new(),
             misled: ChunkSet::new(),
             whole_only: ChunkSet::new(),
+            tried: ChunkSet::new(),
+            retried: ChunkSet::new(),
             sent_bytes: 0,
         }
     }
@@ -83,6 +88,13 @@ impl Ledger {
         let lost = self.confirmed.without(&self.known());
         self.confirmed = self.confirmed.without(&lost);
         self.checked = self.checked.without(&lost);
+    }
+
+    /// A chunk begins to be sent.
+    pub(super) fn chunk_begins(&mut self, chunk: ChunkIndex) {
+        if !self.tried.insert(chunk) {
+            self.retried.insert(chunk);
+        }
     }
 
     /// A chunk was sent and answered with 204.

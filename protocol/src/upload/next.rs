@@ -128,6 +128,7 @@ impl Upload {
             _ => None,
         };
         let (body, action) = self.buffers.iter_mut().find_map(cleared)?;
+        self.ledger.chunk_begins(first);
         self.pace.begins(now, body, self.sharing);
         self.next_ticket += 1;
         Some(action)

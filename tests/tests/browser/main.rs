@@ -26,6 +26,7 @@ mod hostile;
 mod killed_server;
 mod links;
 mod many;
+mod map;
 mod memory;
 mod network;
 mod person;
