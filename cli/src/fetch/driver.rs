@@ -75,13 +75,7 @@ impl Driver {
         let place = order.output.clone().filter(|path| !path.is_dir()).map(|path| {
             Place::new(path, order.remote.endpoint.file(order.remote.file), order.force)
         });
-        let machine = Download::new(Config {
-            file: order.remote.file,
-            root: order.root,
-            resume: place.as_ref().and_then(Place::record),
-            lanes: u64::from(order.jobs),
-            seed: fastrand::u64(..),
-        });
+        let machine = machine(&order, place.as_ref());
         let patience = Patience::new(order.patience);
         let (happens, happened) = unbounded_channel();
         Self {
@@ -107,8 +101,6 @@ impl Driver {
         self.is_free()?;
         let (mut stop, mut tick) =
             (self.stop.clone(), tokio::time::interval(self.report.interval()));
-        let bytes_per_second = self.order.rate_max;
-        self.machine.handle(clock::now(), Input::RateMax { bytes_per_second });
         loop {
             while let Some(action) = self.machine.poll(clock::now()) {
                 self.act(action).await?;
@@ -295,7 +287,15 @@ impl Driver {
             None => {
                 let name = self.machine.file().map(|file| self.named(&file.meta.name));
                 let folder = self.order.output.clone().unwrap_or_default();
-                Place::new(folder.join(name.unwrap_or_default()), self.url(), self.order.force)
+                let whole = folder.join(name.unwrap_or_default());
+                let place = Place::new(whole, self.url(), self.order.force);
+                if place.record().is_some() {
+                    // Only now it is known where an earlier run has left what it had: begun with that it goes on.
+                    self.machine = machine(&self.order, Some(&place));
+                    self.place = Some(place);
+                    return Ok(());
+                }
+                place
             }
         };
         self.place = Some(named.clone());
@@ -343,6 +343,19 @@ impl Driver {
         });
         self.buffers.works(buffer, task.abort_handle());
     }
+}
+
+fn machine(order: &Order, place: Option<&Place>) -> Download {
+    let mut machine = Download::new(Config {
+        file: order.remote.file,
+        root: order.root,
+        resume: place.and_then(Place::record),
+        lanes: u64::from(order.jobs),
+        seed: fastrand::u64(..),
+    });
+    let bytes_per_second = order.rate_max;
+    machine.handle(clock::now(), Input::RateMax { bytes_per_second });
+    machine
 }
 
 impl Fetch {

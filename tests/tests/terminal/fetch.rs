@@ -160,6 +160,27 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn killed_where_no_name_was_given_only_what_is_missing_is_fetched_too() {
+    let stage = Stage::new().await;
+    let into = stage.folder.path().join("into");
+    fs::create_dir(&into).unwrap();
+    let args =
+        ["fetch", &stage.url(stage.file.id), "-o", into.to_str().unwrap()].map(str::to_owned);
+    stage.is_slow(true);
+    let running = start(&args);
+    let note = into.join("film.mp4.part.json");
+    let has_some = async || fs::read_to_string(&note).ok()?.contains("\"held\":\"0-").then_some(());
+    until("some chunks here", PATIENCE, has_some).await;
+    running.kill().await;
+    let before = stage.down();
+    stage.is_slow(false);
+    run(&args).await.good();
+    assert_eq!(sha256(&into.join("film.mp4")), sha256(&stage.source));
+    let came = stage.down() - before;
+    assert!(came < SIZE - CHUNK, "{came} bytes came of {SIZE}, two chunks were here");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn interrupted_it_says_so_by_its_exit_code_and_goes_on_later() {
     let stage = Stage::new().await;
     let (running, _) = stage.halfway().await;
