@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use indicatif::HumanBytes;
@@ -42,6 +42,8 @@ pub(super) struct Target {
     /// Whose turn it is to write: the system lets one at a time write to a file, and the others would burn a
     /// processor waiting.
     turn: Mutex<()>,
+    /// Whether it has its name: what was still to be noted while it got it is of no use.
+    is_named: Mutex<bool>,
 }
 
 impl Place {
@@ -98,7 +100,12 @@ impl Place {
             let from = note.as_ref().and_then(|note| note.from.as_deref()).unwrap_or_default();
             return Err(unfinished(part.path(), other, from));
         }
-        let target = Target { place: self.clone(), part, turn: Mutex::default() };
+        let target = Target {
+            place: self.clone(),
+            part,
+            turn: Mutex::default(),
+            is_named: Mutex::default(),
+        };
         let reserved = target.reserve(len, keep);
         reserved.map(|()| target)
     }
@@ -184,6 +191,10 @@ impl Target {
     /// Notes which of its bytes are there. On a full disk the next session finds out by itself what is here, or
     /// fetches it again.
     pub(super) fn save(&self, record: &Record) -> Result<(), TargetError> {
+        let is_named = self.is_named.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_named {
+            return Ok(());
+        }
         if !self.part.is_still_there() {
             return Err(self.gone());
         }
@@ -243,7 +254,10 @@ impl Target {
         self.date(file);
         self.part.file().sync_all().map_err(|error| self.trouble(&error))?;
         let Place { whole, force, .. } = &self.place;
-        self.part.becomes(whole, *force).map_err(|unnamed| match unnamed {
+        let mut is_named = self.is_named.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = self.part.becomes(whole, *force);
+        *is_named = named.is_ok();
+        named.map_err(|unnamed| match unnamed {
             Unnamed::Gone => self.gone(),
             Unnamed::Taken => TargetError::Failed(taken(whole)),
             Unnamed::Failed(error) => trouble(whole, &error),

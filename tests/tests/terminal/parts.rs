@@ -162,6 +162,22 @@ async fn killed_at_any_of_its_calls_the_same_command_goes_on() {
     assert!(kills >= 8, "{kills}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_to_be_noted_while_it_got_its_name_ends_nothing() {
+    let (server, folder) = (server().await, Folder::new());
+    let sent = folder.random("sent", 4 * CHUNK, 43);
+    let url = run(["send", text(&sent), "--to", &server.origin()]).await.good().to_owned();
+    let (target, part) = (folder.path().join("o"), folder.path().join("o.part"));
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-P", text(&part)]);
+    // It has its name for so long before it hears of it, and notes what it has each second.
+    strace.args(["-e", "inject=renameat2:delay_exit=3000000"]).arg(artefacts::cli());
+    strace.args(["fetch", &url, "-o", text(&target), "--jobs", "1"]).env_remove("LONGHAUL_TOKEN");
+    let ended = strace.stdin(Stdio::null()).output().await.unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(!folder.path().join("o.part.json").exists());
+}
+
 /// A run that reads a pipe with this in it, and ends when the pipe is dropped.
 fn piped(name: &Path, to: &str, bytes: &[u8]) -> (Running, std::io::PipeWriter) {
     let (reader, mut writer) = std::io::pipe().unwrap();
