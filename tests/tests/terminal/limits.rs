@@ -18,7 +18,8 @@ fn refused(server: &Server) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_gets_through_to_a_server_that_takes_one_chunk_at_a_time() {
-    let server = server(&["--address-chunks-max", "1", "--address-connections-max", "3"]).await;
+    // Fewer connections than the sender would like, and enough for who looks afterwards, while those are let go of.
+    let server = server(&["--address-chunks-max", "1", "--address-connections-max", "8"]).await;
     let folder = Folder::new();
     let path = folder.random("a file", 12 * CHUNK + 5, 1);
     let said = run(["send", path.to_str().unwrap(), "--to", &server.origin()]).await;
