@@ -124,12 +124,25 @@ async fn in_a_shared_folder_nothing_is_believed_that_somebody_else_has_put_there
     assert_eq!(target.metadata().unwrap().uid(), 0);
 }
 
-/// Runs it until it comes to the nth call that touches one of the files, and kills it there.
-async fn killed_at(call: usize, args: &[&str], files: &[&Path]) -> Option<i32> {
-    let calls = "openat,flock,write,pwrite64,ftruncate,fallocate,fsync,rename,renameat2,unlink";
+/// All calls that change one of the files, or look into one.
+const CALLS: [&str; 10] = [
+    "openat",
+    "flock",
+    "write",
+    "pwrite64",
+    "ftruncate",
+    "fallocate",
+    "fsync",
+    "rename",
+    "renameat2",
+    "unlink",
+];
+
+/// Runs it until a thread comes to its nth call of that name that touches one of the files, and kills it there.
+async fn killed_at(call: &str, nth: u32, args: &[&str], files: &[&Path]) -> Option<i32> {
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
-    strace.args(["-e", &format!("inject={calls}:signal=KILL:when={call}")]);
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    strace.args(["-e", &format!("inject={call}:signal=KILL:when={nth}")]);
     strace.args(files.iter().flat_map(|file| [Path::new("-P"), file]));
     strace.arg(artefacts::cli()).args(args).env_remove("LONGHAUL_TOKEN");
     strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -141,25 +154,28 @@ async fn killed_at_any_of_its_calls_the_same_command_goes_on() {
     let (server, folder) = (server().await, Folder::new());
     let sent = folder.random("sent", 2 * CHUNK, 42);
     let url = run(["send", text(&sent), "--to", &server.origin()]).await.good().to_owned();
-    let mut kills = 0;
-    loop {
-        let here = Folder::new();
-        let beside = ["o", "o.part", "o.part.json", "o.part.json.new"];
-        let files = beside.map(|name| here.path().join(name));
-        let args = ["fetch", &url, "-o", text(&files[0])];
-        let code = killed_at(kills + 1, &args, &files.each_ref().map(|file| &**file)).await;
-        if !files[0].exists() {
-            let left: Vec<_> = fs::read_dir(here.path()).unwrap().collect();
-            let said = run(args).await;
-            assert_eq!(said.code, Some(0), "killed at {}: {left:?}: {said:?}", kills + 1);
+    for call in CALLS {
+        let mut nth = 1;
+        loop {
+            let here = Folder::new();
+            let beside = ["o", "o.part", "o.part.json", "o.part.json.new"];
+            let files = beside.map(|name| here.path().join(name));
+            let args = ["fetch", &url, "-o", text(&files[0])];
+            let paths = files.each_ref().map(|file| &**file);
+            let code = killed_at(call, nth, &args, &paths).await;
+            if !files[0].exists() {
+                let left: Vec<_> = fs::read_dir(here.path()).unwrap().collect();
+                let said = run(args).await;
+                assert_eq!(said.code, Some(0), "killed at {call} {nth}: {left:?}: {said:?}");
+            }
+            assert_eq!(sha256(&files[0]), sha256(&sent), "killed at {call} {nth}");
+            if code == Some(0) {
+                break;
+            }
+            nth += 1;
         }
-        assert_eq!(sha256(&files[0]), sha256(&sent));
-        if code == Some(0) {
-            break;
-        }
-        kills += 1;
+        assert!(nth > 1, "{call} is never called");
     }
-    assert!(kills >= 8, "{kills}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
