@@ -13,8 +13,8 @@ use longhaul_protocol::wire::{FileInfo, SealRequest, UploadStatus, path};
 
 use crate::support::{Connection, Request, Server, chunk, create_request};
 
-/// For a server to stop in, whatever else the machine does.
-const STOPPED: Duration = Duration::from_secs(60);
+/// For a server to end in, whatever else the machine does.
+const ENDED: Duration = Duration::from_secs(60);
 
 pub fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
@@ -32,24 +32,31 @@ pub fn start(mut command: Command) -> (Child, SocketAddr) {
     (child, address.trim_end().parse().unwrap())
 }
 
-/// Tells it to stop, and waits until it has; one that goes on is killed.
+/// Tells it to stop, and waits until it has.
 pub fn terminate(child: Child) -> Output {
     let id = child.id().to_string();
-    let signal = move |name: &str| Command::new("kill").args([name, &id]).status().unwrap();
-    assert!(signal("-TERM").success());
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    ended(child)
+}
+
+/// What it said, once it has ended; one that goes on is killed, and that is a failure.
+fn ended(child: Child) -> Output {
+    let id = child.id().to_string();
     let (ended, waits) = channel::<()>();
     let watcher = thread::spawn(move || {
-        let goes_on = waits.recv_timeout(STOPPED) == Err(RecvTimeoutError::Timeout);
-        goes_on.then(|| signal("-KILL"))
+        let goes_on = waits.recv_timeout(ENDED) == Err(RecvTimeoutError::Timeout);
+        goes_on.then(|| Command::new("kill").args(["-KILL", &id]).status().unwrap())
     });
     let output = child.wait_with_output().unwrap();
     drop(ended);
-    assert!(watcher.join().unwrap().is_none(), "it does not stop: {output:?}");
+    assert!(watcher.join().unwrap().is_none(), "it does not end: {output:?}");
     output
 }
 
+/// Why it does not start; one that does is killed.
 pub fn refused(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let output = ended(child.unwrap());
     assert!(!output.status.success());
     String::from_utf8(output.stderr).unwrap()
 }

@@ -51,8 +51,8 @@ pub(super) const ROWS: &[Mutant] = &[
         "a connection kept on which nothing moves",
         "http2::",
         HTTP2,
-        "            if due <= Instant::now() {",
-        "            if !@M && due <= Instant::now() {",
+        "else { last + idle }",
+        "else { last + if @M { 100 * idle } else { idle } }",
     ),
     mutant(
         "a connection ended while somebody works for it",
