@@ -140,12 +140,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
 
-    /// Serve the files of this folder at `/`: the page that uploads.
+    /// Serve the files of this folder at `/`: the page that uploads. Not what begins with a dot, but for `.well-known`, nor
+    /// what links out of the folder.
     #[arg(long, value_name = "DIR")]
     pub www: Option<PathBuf>,
 
     /// The address to listen on; port 0 is any free port, told on standard output. One that other
-    /// machines reach needs `--token-key` or `--allow-anonymous`.
+    /// machines reach, also through a proxy, needs `--token-key` or `--allow-anonymous`.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
@@ -203,7 +204,8 @@ pub struct ServeArgs {
           value_parser = parse_chunk_size)]
     pub chunk_size: u64,
 
-    /// How much one owner may keep, uploads begun and files together. Without it there is no limit.
+    /// How much one owner may keep, uploads begun and files together: their bytes, and for each 2 KiB and four times its
+    /// name and metadata, which is what the index takes at most. Without it there is no limit.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub owner_bytes_max: Option<u64>,
 

@@ -19,6 +19,8 @@ pub struct Channel {
     /// Where it learns what of an answer is in a file. None if somebody here looks at what it sends, who gets
     /// copies: a page of a map that the disk cannot give ends the process that reads it.
     pub outbox: Option<Arc<Outbox>>,
+    /// Whether it may have many answers on their way at once.
+    pub is_shared: bool,
     /// What it has of the server.
     pub seat: Seat,
     /// What its requests are called.
@@ -29,7 +31,13 @@ impl Channel {
     /// A connection on which no request has come yet.
     #[must_use]
     pub fn new(peer: Peer, scheme: Scheme, outbox: Option<Arc<Outbox>>, seat: Seat) -> Self {
-        Self { peer, scheme, outbox, seat, ids: RequestIds::of_connection() }
+        Self { peer, scheme, outbox, is_shared: false, seat, ids: RequestIds::of_connection() }
+    }
+
+    /// The same of one that may have many answers on their way at once.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
     }
 }
 

@@ -1,16 +1,22 @@
 //! `--check-config`: everything that would keep a server from starting as it is told, found without
 //! starting it, and without touching what one that runs has open. No secret that is read is shown.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::args::{HookArgs, ServeArgs};
-use crate::settings::{Line, table, usage_error};
-use crate::{StartError, check_www, hooks, keep_apart, read_keys, read_tls};
+use crate::args::{HookArgs, LimitArgs, ServeArgs};
+use crate::settings::{Line, table, unknown, usage_error};
+use crate::{
+    StartError, check_strangers, check_www, data_folder, hooks, keep_apart, read_keys, read_tls,
+};
 
 /// Says what holds and who says so, and then what is wrong, or that nothing is.
-pub fn report(args: &ServeArgs, hook: &HookArgs, listing: &[Line]) -> ExitCode {
-    println!("{}", table(listing));
-    let wrong = wrong(args, hook);
+pub fn report(args: &ServeArgs, limits: &LimitArgs, hook: &HookArgs, listing: &[Line]) -> ExitCode {
+    say(&table(listing));
+    for told in unknown(std::env::vars_os().map(|(name, _)| name)) {
+        eprintln!("longhaul-server: {told}");
+    }
+    let wrong = wrong(args, limits, hook);
     for error in &wrong {
         eprintln!("longhaul-server: {error}");
     }
@@ -23,27 +29,28 @@ pub fn report(args: &ServeArgs, hook: &HookArgs, listing: &[Line]) -> ExitCode {
         (false, false) => "those with a token",
         (false, true) => "those with a token, and guests",
     };
-    println!(
+    say(&format!(
         "Nothing is wrong. It would listen on {}, keep files in {} and let in {lets_in}.",
         args.unix_socket.as_ref().map_or_else(
             || args.listen.to_string(),
             |path| format!("the Unix socket {}", path.display())
         ),
         args.data.display()
-    );
+    ));
     ExitCode::SUCCESS
 }
 
-fn wrong(args: &ServeArgs, hook: &HookArgs) -> Vec<StartError> {
-    let is_there = args.data.exists();
-    let data = match (is_there, args.data.is_dir()) {
-        (true, false) => Err(StartError::NoFolder { path: args.data.clone() }),
-        (true, true) => keep_apart(args.www.as_deref().filter(|dir| dir.is_dir()), &args.data),
-        (false, _) => Ok(()),
-    };
+/// Whoever reads may have enough of it before all is said (`| head`).
+fn say(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+fn wrong(args: &ServeArgs, limits: &LimitArgs, hook: &HookArgs) -> Vec<StartError> {
     let checks = [
-        data,
+        data_folder::check(&args.data),
+        keep_apart(args.www.as_deref(), &args.data),
         check_www(args.www.as_deref()),
+        check_strangers(args, limits),
         read_keys(&args.token_key).map(drop),
         match args.unix_socket {
             Some(_) => Ok(()),

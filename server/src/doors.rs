@@ -180,6 +180,16 @@ impl Seat {
             .inspect_err(|refused| self.doors.warn(*refused, client.unwrap_or(self.peer)))
     }
 
+    /// A hook is to be asked about an upload of whoever asks; held until it was.
+    ///
+    /// # Errors
+    /// [`Refused`] when it is one too many.
+    pub fn question(&self, client: Option<IpAddr>) -> Result<Held, Refused> {
+        let place = client.map(|client| self.doors.shares.of(Place::of(client)));
+        let share = place.as_ref().unwrap_or(&self.share);
+        self.doors.shares.hold(share, Thing::Question).map_err(Refused::Excess)
+    }
+
     /// What a request that is one too many is told, when it is time.
     pub async fn refuse(&self, refused: Refused) -> Refusal {
         if matches!(refused, Refused::Excess(Excess::Rate { .. })) && self.refused.is_none() {
@@ -217,6 +227,9 @@ impl Refused {
             ),
             Self::Excess(Excess::Has(Thing::Body, max)) => format!(
                 "Of one address {max} chunks or other bodies are taken at once (--address-chunks-max)."
+            ),
+            Self::Excess(Excess::Has(Thing::Question, max)) => format!(
+                "Another program is asked about {max} uploads of one address at once (--hook-events)."
             ),
             Self::Excess(Excess::Rate { per_second, .. }) => format!(
                 "Of one address {per_second} requests a second are taken (--address-requests-max)."

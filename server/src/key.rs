@@ -10,6 +10,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use base64ct::{Base64, Encoding as _};
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 
 use crate::hooks::{SecretError, Secrets};
@@ -30,6 +31,8 @@ pub(crate) const MODE_REFUSED: u32 = 0o027;
 const MODE_REFUSED_PUBLIC: u32 = 0o022;
 /// What every file in PEM begins with (RFC 7468, section 3).
 const PEM: &[u8] = b"-----BEGIN ";
+/// What lines of OpenSSH begin with that are public keys (its `PROTOCOL` and RFC 5656, section 3.1), in files that may hold many.
+const OPENSSH: [&[u8]; 4] = [b"ssh-", b"ecdsa-", b"sk-ssh-", b"sk-ecdsa-"];
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +68,18 @@ pub enum KeyError {
         /// How bad.
         source: BadKey,
     },
+    /// What may be known to everybody is no secret, whatever is written around it.
+    #[error(
+        "the key {}: it holds {what}, which taken for a secret would let everybody sign who has the public half. Give \
+         the public key of Ed25519 by itself, in PEM, beginning with `-----BEGIN PUBLIC KEY-----` (`openssl pkey -pubout` \
+         writes it); or a secret of random bytes. `longhaul-server key --help` tells how to make either", .path.display()
+    )]
+    NotASecret {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        what: &'static str,
+    },
     /// It signs no webhooks.
     #[error(
         "the secret {}: {source}. Make one with: longhaul-server key --algorithm webhook --out FILE",
@@ -99,6 +114,8 @@ enum Found {
     Private(Vec<u8>),
     Public(Vec<u8>),
     Other,
+    /// No secret: what it looks like.
+    NoSecret(&'static str),
 }
 
 /// Reads a key for tokens.
@@ -108,12 +125,17 @@ enum Found {
 pub fn read(path: &Path) -> Result<TokenKey, KeyError> {
     let (bytes, mode) = read_file(path)?;
     let found = found(&bytes);
-    check_mode(path, mode, &found)?;
+    if !matches!(found, Found::NoSecret(_)) {
+        check_mode(path, mode, &found)?;
+    }
     let key = match found {
         Found::Secret => TokenKey::new(secret(&bytes)),
         Found::Private(der) => TokenKey::private(&der),
         Found::Public(der) => TokenKey::public(&der),
         Found::Other => Err(BadKey::NotEd25519),
+        Found::NoSecret(what) => {
+            return Err(KeyError::NotASecret { path: path.to_owned(), what });
+        }
     };
     key.map_err(|source| KeyError::Bad { path: path.to_owned(), source })
 }
@@ -173,13 +195,58 @@ fn check_mode(path: &Path, mode: u32, found: &Found) -> Result<(), KeyError> {
 
 fn found(bytes: &[u8]) -> Found {
     if !bytes.trim_ascii_start().starts_with(PEM) {
-        return Found::Secret;
+        return key_of_others(bytes).map_or(Found::Secret, Found::NoSecret);
     }
     match <(SectionKind, Vec<u8>)>::from_pem_slice(bytes) {
         Ok((SectionKind::PrivateKey, der)) => Found::Private(der),
         Ok((SectionKind::PublicKey, der)) => Found::Public(der),
         _ => Found::Other,
     }
+}
+
+/// What other programs' keys look like, in part or with something before them: a mark of an encoding, a comment, a
+/// `Bag Attributes` of OpenSSL's. Said of what no random bytes and no text that stands for them are.
+fn key_of_others(bytes: &[u8]) -> Option<&'static str> {
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii();
+    let mut lines = text.split(|&byte| matches!(byte, b'\r' | b'\n'));
+    let is_of_openssh =
+        |line: &[u8]| OPENSSH.iter().any(|kind| line.trim_ascii_start().starts_with(kind));
+    let pem = PEM.trim_ascii_end();
+    if bytes.windows(pem.len()).any(|part| part == pem) || is_wide(bytes) {
+        Some("a key in PEM with something before it")
+    } else if lines.any(is_of_openssh) || text.starts_with(b"---- BEGIN SSH2") {
+        Some("a key of OpenSSH")
+    } else if serde_json::from_slice::<serde_json::Map<_, _>>(text).is_ok() {
+        Some("a JSON object, such as a JWK or a set of them")
+    } else if is_der(bytes) || is_der(&from_base64(text)) {
+        Some("a key or a certificate in DER")
+    } else {
+        None
+    }
+}
+
+/// One SEQUENCE from the first to the last byte (X.690, section 8.1), as every key and certificate is in DER.
+fn is_der(bytes: &[u8]) -> bool {
+    let (head, len) = match *bytes {
+        [0x30, len @ ..=0x7f, ..] => (2, usize::from(len)),
+        [0x30, 0x81, len, ..] => (3, usize::from(len)),
+        [0x30, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([high, low]))),
+        _ => return false,
+    };
+    bytes.len() == head + len
+}
+
+/// What stands in one line or several; nothing where it is none.
+fn from_base64(text: &[u8]) -> Vec<u8> {
+    let whole: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    str::from_utf8(&whole).ok().and_then(|text| Base64::decode_vec(text).ok()).unwrap_or_default()
+}
+
+/// The beginning of PEM in UTF-16, as some editors and shells of Windows write it.
+fn is_wide(bytes: &[u8]) -> bool {
+    let narrow: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+    let pem = PEM.trim_ascii_end();
+    narrow.len() < bytes.len() && narrow.windows(pem.len()).any(|part| part == pem)
 }
 
 /// Text without its line end; any other bytes as they are.

@@ -272,6 +272,7 @@ pub(crate) fn handle<'a, S: Store>(
                     scheme,
                     host,
                     body: &mut body,
+                    client,
                     channel,
                     tally: line.tally(),
                 };

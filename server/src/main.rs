@@ -19,7 +19,7 @@ use longhaul_server::config::Limits;
 use longhaul_server::hooks::{Hooks, Program, Way, Web, WebError, deliver};
 use longhaul_server::key::{self, KeyError};
 use longhaul_server::link::LinkKey;
-use longhaul_server::listen::{App, ListenError, Listener, bind, serve};
+use longhaul_server::listen::{App, ListenError, Listener, Reach, bind, serve};
 use longhaul_server::log;
 use longhaul_server::store::disk::layout::Layout;
 use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
@@ -31,6 +31,7 @@ use tokio::task::JoinSet;
 
 mod args;
 mod check;
+mod data_folder;
 mod manage;
 mod manager;
 mod settings;
@@ -65,8 +66,18 @@ enum StartError {
     Keys { given: usize },
     #[error("the data folder {0}")]
     Data(#[from] OpenError),
+    #[error(
+        "--trusted-proxy says that a proxy passes on what strangers ask, and a server that asks nobody who they are lets \
+         every one of them read and delete every file on it. Let in those who have a token (--token-key FILE), or \
+         anybody as a guest who sees only their own files (--allow-anonymous)."
+    )]
+    Strangers,
     #[error("--data {}: that is a file. Give a folder.", .path.display())]
     NoFolder { path: PathBuf },
+    #[error("--data {}: nothing can be written there: {source}. Give a folder that the server's user may write to.", .path.display())]
+    NotWritable { path: PathBuf, source: io::Error },
+    #[error("--data {}: what is there is the system's own and keeps no files. Give a folder on a disk.", .path.display())]
+    NoDisk { path: PathBuf },
     #[error("--www {}: there is no such folder. Build the page first, or leave --www out.", .dir.display())]
     Www { dir: PathBuf },
     #[error("--www {} and --data {} lie one within the other: whoever opens the page could fetch every file and the key of the tokens. Give two folders apart.", .www.display(), .data.display())]
@@ -102,7 +113,7 @@ fn main() -> ExitCode {
             return manage(&args.folder, Ask::Verify { rate: args.rate });
         }
         (None, Some(args)) if args.check_config => {
-            return check::report(&args, &hook, &settings.listing);
+            return check::report(&args, &limits, &hook, &settings.listing);
         }
         (None, Some(args)) => run_and_end(args, &limits, &hook),
         (None, None) => Args::command().error(ErrorKind::MissingRequiredArgument, NO_DATA).exit(),
@@ -166,7 +177,13 @@ async fn run(
     hook: &HookArgs,
 ) -> Result<Arc<Ending>, StartError> {
     log::start(args.log.clone(), args.log_format.into());
+    for told in settings::unknown(std::env::vars_os().map(|(name, _)| name)) {
+        tracing::warn!("{told}");
+    }
     check_www(args.www.as_deref())?;
+    check_strangers(&args, limits)?;
+    data_folder::check(&args.data)?;
+    keep_apart(args.www.as_deref(), &args.data)?;
     let stop = stop_signal()?;
     let keys = read_keys(&args.token_key)?;
     let tls = read_tls(&args)?;
@@ -185,7 +202,6 @@ async fn run(
     let hooks = hooks(hook)?;
     let clock = disk_config.clock.clone();
     let store = Arc::new(DiskStore::open(&args.data, disk_config)?);
-    keep_apart(args.www.as_deref(), &args.data)?;
     let links = LinkKey::new(&key::read_or_make(&Layout::new(&args.data).link_key())?);
     let config = Config {
         chunk_len: args.chunk_size,
@@ -263,6 +279,14 @@ fn hooks(args: &HookArgs) -> Result<Option<Arc<Hooks>>, StartError> {
     Ok(Some(Arc::new(Hooks::new(way, args.asks(), args.hook_timeout.into()))))
 }
 
+/// A proxy is on this machine, and who comes through it need not be.
+fn check_strangers(args: &ServeArgs, limits: &LimitArgs) -> Result<(), StartError> {
+    match (args.reach(), limits.proxies.trusted_proxy.is_empty()) {
+        (Reach::Loopback, false) => Err(StartError::Strangers),
+        _ => Ok(()),
+    }
+}
+
 fn check_www(www: Option<&Path>) -> Result<(), StartError> {
     match www.filter(|dir| !dir.is_dir()) {
         Some(dir) => Err(StartError::Www { dir: dir.to_owned() }),
@@ -270,10 +294,10 @@ fn check_www(www: Option<&Path>) -> Result<(), StartError> {
     }
 }
 
-/// What lies below `--www` is anybody's.
+/// What lies below `--www` is anybody's. Looked at before anything is made there.
 fn keep_apart(www: Option<&Path>, data: &Path) -> Result<(), StartError> {
-    let Some(www) = www else { return Ok(()) };
-    let (page, bytes) = (www.canonicalize()?, data.canonicalize()?);
+    let Some(www) = www.filter(|www| www.is_dir()) else { return Ok(()) };
+    let (page, bytes) = (www.canonicalize()?, data_folder::meant(data)?);
     if page.starts_with(&bytes) || bytes.starts_with(&page) {
         return Err(StartError::WwwIsData { www: www.to_owned(), data: data.to_owned() });
     }

@@ -1,5 +1,6 @@
 //! From a method and a path to a verb; each verb has a file of its own below.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::Method;
@@ -59,6 +60,8 @@ pub struct Call<'a, S> {
     pub host: &'a str,
     /// Its body.
     pub body: &'a mut RequestBody,
+    /// Who sent it to a proxy that is believed; nobody, if it came by itself.
+    pub client: Option<IpAddr>,
     /// What it came over.
     pub channel: &'a Channel,
     /// What its line in the log tells.
@@ -330,7 +333,7 @@ async fn read<S: Store>(call: &Call<'_, S>, target: Target) -> Answer {
         Target::Manifest(id) => manifest::run(call, id).await,
         Target::Problems => Ok(problems::run()),
         Target::Healthz => Ok(health::alive()),
-        Target::Readyz => health::ready(call),
+        Target::Readyz => health::ready(call).await,
         Target::Metrics => metrics::run(call).await,
         Target::OpenApi => Ok(openapi::run()),
         Target::Site => site::run(call).await,

@@ -20,6 +20,9 @@ mod file;
 /// What the name of an option in the environment begins with.
 pub const ENVIRONMENT: &str = "LONGHAUL_";
 
+/// What begins so and is the terminal's, for whom it may be set for a whole session.
+const OF_OTHERS: [&str; 1] = ["LONGHAUL_TOKEN"];
+
 /// How the program ends that was told something wrong; clap ends it so too.
 pub fn usage_error() -> ExitCode {
     ExitCode::from(2)
@@ -132,6 +135,28 @@ pub fn read(
     let sources = said.into_iter().map(|said| (said.id, said.source)).collect();
     let listing = listing(&command, &matches, &sources);
     Ok(Settings { args: Args::from_arg_matches(&matches)?, listing })
+}
+
+/// The variables that look like options and are none: who set them takes them for said.
+pub fn unknown(names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let command = Args::command();
+    let known: Vec<_> = command.get_arguments().map(variable).collect();
+    let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+    names.sort();
+    let strange = names.iter().filter(|name| {
+        name.starts_with(ENVIRONMENT) && !known.contains(name) && !OF_OTHERS.contains(&&***name)
+    });
+    let told = strange.map(|name| {
+        let key = name.trim_start_matches(ENVIRONMENT).to_lowercase().replace('_', "-");
+        match file::meant(&command, &key) {
+            Some(meant) => {
+                let meant = meant.to_uppercase().replace('-', "_");
+                format!("{name}: there is no such option; perhaps {ENVIRONMENT}{meant} is meant")
+            }
+            None => format!("{name}: there is no such option: `longhaul-server --help` lists them"),
+        }
+    });
+    told.collect()
 }
 
 /// What the environment says, then what the file says, but for what was said before.

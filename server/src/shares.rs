@@ -18,6 +18,10 @@ use crate::place::Place;
 /// them is one that no limit for each place can hold off.
 pub const PLACES_MAX: usize = 65_536;
 
+/// How many uploads of one place a hook is asked about at once, of sixteen in all: half, so that another is asked about
+/// whatever one of them does.
+const QUESTIONS_MAX: u32 = 8;
+
 /// What all places have.
 #[derive(Debug)]
 pub struct Shares {
@@ -32,6 +36,7 @@ pub struct Shares {
 pub struct Share {
     connections: AtomicU32,
     bodies: AtomicU32,
+    questions: AtomicU32,
     /// When its bucket is full again.
     full_at: AtomicU64,
     told: AtomicBool,
@@ -44,6 +49,8 @@ pub enum Thing {
     Connection,
     /// Request bodies that are coming, of which chunks are what counts.
     Body,
+    /// Uploads that a hook is asked about.
+    Question,
 }
 
 /// One of them; given back when it is dropped.
@@ -89,6 +96,7 @@ impl Shares {
         let max = match thing {
             Thing::Connection => self.limits.place_connections_max,
             Thing::Body => self.limits.place_bodies_max,
+            Thing::Question => QUESTIONS_MAX,
         };
         // Counted before it is looked at: two that come at once do not both take the last.
         let held = Held { share: Arc::clone(share), thing };
@@ -129,6 +137,7 @@ impl Held {
         match self.thing {
             Thing::Connection => &self.share.connections,
             Thing::Body => &self.share.bodies,
+            Thing::Question => &self.share.questions,
         }
     }
 }

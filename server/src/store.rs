@@ -267,6 +267,14 @@ pub trait Store: Send + Sync + 'static {
         true
     }
 
+    /// Whether an upload could begin: its place is there, may be written to, and has room. Cheap, and asked often.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `NoSpace`, or `Disk`.
+    fn check_ready(&self) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(if self.takes_writes() { Ok(()) } else { Err(StoreError::ReadOnly) })
+    }
+
     /// What it has done since it started.
     fn meters(&self) -> &Meters;
 

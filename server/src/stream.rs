@@ -18,6 +18,11 @@ use crate::store::{FileReader, Source, StoreError};
 /// the copy, small enough that a thousand readers take 256 MiB.
 pub const FRAME_BYTES: u64 = 256 * 1024;
 
+/// The first of it where many answers share a connection, bytes: nobody knows whether its reader will ever take one, and
+/// he can ask for a hundred at once. Each frame is twice as long as the one before, so that nobody has us hold more for
+/// him than he has taken.
+pub const FIRST_FRAME_BYTES: u64 = 16 * 1024;
+
 /// What of a file goes out before others have a turn, bytes: who reads as fast as it comes would keep a
 /// thread that also tells the others what has come for them.
 const TURN_BYTES: u64 = 1 << 20;
@@ -75,6 +80,8 @@ pub struct FileBody<R> {
     sent: u64,
     /// No frame lies in two of these, bytes.
     unit: u64,
+    /// The next frame is no longer, bytes.
+    frame_max: u64,
     posting: Option<Posting>,
 }
 
@@ -91,7 +98,8 @@ impl<R: FileReader> FileBody<R> {
         let stretches: VecDeque<_> = stretches.into_iter().collect();
         let left = stretches.iter().map(Stretch::len).sum();
         let (first, coming, posting) = (None, None, None);
-        Self { reader, stretches, first, coming, left, sent: 0, unit: u64::MAX, posting }
+        let (unit, frame_max) = (u64::MAX, FRAME_BYTES);
+        Self { reader, stretches, first, coming, left, sent: 0, unit, frame_max, posting }
     }
 
     /// The same in frames of which none lies in two chunks: what has come of a file need not wait for
@@ -99,6 +107,12 @@ impl<R: FileReader> FileBody<R> {
     #[must_use]
     pub fn chunk_by_chunk(self, chunk_len: u64) -> Self {
         Self { unit: chunk_len.max(1), ..self }
+    }
+
+    /// The same for a connection that may have many answers at once: short at first, and longer as they are taken.
+    #[must_use]
+    pub fn sharing(self, is_shared: bool) -> Self {
+        Self { frame_max: if is_shared { FIRST_FRAME_BYTES } else { self.frame_max }, ..self }
     }
 
     /// The same for a connection that sends what is at hand from the file, or from a map of it, if it has an outbox.
@@ -136,7 +150,8 @@ impl<R: FileReader> FileBody<R> {
             Stretch::File(range) => range,
         };
         let unit_end = (range.start / self.unit).saturating_add(1).saturating_mul(self.unit);
-        let end = range.end.min(range.start.saturating_add(FRAME_BYTES)).min(unit_end);
+        let end = range.end.min(range.start.saturating_add(self.frame_max)).min(unit_end);
+        self.frame_max = self.frame_max.saturating_mul(2).min(FRAME_BYTES);
         if end < range.end {
             self.stretches.push_front(Stretch::File(end..range.end));
         }
@@ -295,6 +310,19 @@ mod tests {
             places.push(found.map(|found| (found.offset, found.len as u64)));
         }
         assert_eq!(places, [None, Some((1000, len)), Some((5, len))]);
+    }
+
+    #[tokio::test]
+    async fn of_many_answers_on_a_connection_each_begins_with_little_and_reads_more_as_it_is_taken()
+    {
+        let len = 2 * FRAME_BYTES;
+        let body = FileBody::new(Zeroes, [Stretch::File(0..len)]).sharing(true);
+        let mut body = body.begun().await.unwrap();
+        let mut lens = Vec::new();
+        while let Some(frame) = BodyExt::frame(&mut body).await {
+            lens.push(frame.unwrap().into_data().unwrap().len() as u64 / 1024);
+        }
+        assert_eq!(lens, [16, 32, 64, 128, 256, 16]);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use longhaul_server::proxies::{Dialect, Proxies};
 pub struct ProxyArgs {
     /// Believe the proxies of this address or network, such as `127.0.0.1` or `10.0.0.0/8`, or with `unix` whoever comes
     /// over `--unix-socket`, about who asks, by which name and scheme. Can be repeated. Without it every proxy is taken
-    /// for a client, and has one client's limits.
+    /// for a client, and has one client's limits. With it come strangers, for whom `--token-key` or `--allow-anonymous` is needed.
     #[arg(long, value_name = "CIDR", value_parser = parse_trusted)]
     pub trusted_proxy: Vec<Trusted>,
 

@@ -144,6 +144,43 @@ fn a_private_key_is_for_its_owner_and_a_public_one_for_all_to_read_and_none_to_w
 }
 
 #[test]
+fn what_anybody_may_know_is_no_secret_whatever_stands_before_it() {
+    let openssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea me@here\n";
+    let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let wide: Vec<u8> =
+        format!("\u{feff}{PUBLIC}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in [
+        format!("\u{feff}{PUBLIC}").into_bytes(),
+        format!("# of the page's server\n{PUBLIC}").into_bytes(),
+        format!("Bag Attributes: <No Attributes>\r\n{PUBLIC}").into_bytes(),
+        PUBLIC.replace("-----BEGIN PUBLIC", "-----BEGIN\tPUBLIC").into_bytes(),
+        wide,
+        openssh.into(),
+        format!("# mine\n{openssh}").into_bytes(),
+        format!("\n{}", openssh.replace("ssh-ed25519", "ecdsa-sha2-nistp256")).into_bytes(),
+        openssh.replace("ssh-ed25519", "sk-ssh-ed25519@openssh.com").into_bytes(),
+        format!("---- BEGIN SSH2 PUBLIC KEY ----\n{openssh}").into_bytes(),
+        jwk.into(),
+        <(SectionKind, Vec<u8>)>::from_pem_slice(PUBLIC.as_bytes()).unwrap().1,
+        PUBLIC.lines().nth(1).unwrap().into(),
+        format!("\u{feff} {{\"keys\": [{jwk}]}}\n").into_bytes(),
+    ] {
+        for mode in [0o600, 0o644] {
+            let (_dir, path) = file(&bytes, mode);
+            let refused = read(&path).unwrap_err();
+            assert!(matches!(refused, KeyError::NotASecret { .. }), "{refused}");
+            assert!(refused.to_string().contains("-----BEGIN PUBLIC KEY-----"), "{refused}");
+        }
+    }
+    for secret in
+        ["correct horse battery staple, and some ssh- of it", "{31 bytes more than a brace has}"]
+    {
+        let (_dir, path) = file(secret.as_bytes(), 0o600);
+        assert!(read(&path).is_ok(), "{secret}");
+    }
+}
+
+#[test]
 fn what_is_in_pem_and_no_key_of_ed25519_is_no_secret_either() {
     let other = PUBLIC.replace("MCowBQYDK2VwAyEA", "MCowBQYDK2VuAyEA");
     let short = PUBLIC.replace("MCowBQYDK2VwAyEA11qYAYKx", "MCowBQYDK2VwAyEA");

@@ -42,6 +42,7 @@ pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: UploadId) -> Answer {
     let selection = if counts { selected(call, len) } else { Selection::Whole };
     let (serving, stretch) = chosen(selection, len)?;
     let bytes = FileBody::new(reader, [stretch]).chunk_by_chunk(upload.plan.chunk_len());
+    let bytes = bytes.sharing(call.channel.is_shared);
     serve(call, &upload, serving, bytes).await
 }
 

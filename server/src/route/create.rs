@@ -50,6 +50,7 @@ async fn allowed<S: Store>(call: &Call<'_, S>, new: NewUpload) -> Result<NewUplo
     {
         return Ok(new);
     }
+    let _question = call.channel.seat.question(call.client)?;
     let id = hooks.ask(&call.owner, &new.meta, new.size).await?;
     Ok(NewUpload { id: Some(id), ..new })
 }

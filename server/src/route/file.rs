@@ -35,6 +35,7 @@ pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: FileId) -> Answer {
     let selection = if range { selected(call, told.size) } else { Selection::Whole };
     let (serving, stretches) = chosen(&told, selection)?;
     let file = FileBody::new(reader, stretches).posting_to(call.channel.outbox.as_ref());
+    let file = file.sharing(call.channel.is_shared);
     // Section 9.3.2: HEAD tells the length and sends nothing.
     let is_head = call.head.method == Method::HEAD;
     let file = if is_head { file } else { file.begun().await? };

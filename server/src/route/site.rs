@@ -1,10 +1,12 @@
 //! Everything outside the API: the files of `--www`, as tower-http serves them.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
 use longhaul_protocol::ProblemCode;
+use percent_encoding::percent_decode_str;
 use tower_http::services::ServeDir;
 
 use super::{Call, nothing_at};
@@ -17,6 +19,9 @@ pub(super) async fn run<S>(call: &Call<'_, S>) -> Answer {
             format!("Nothing is served at `{path}`: the server was started without `--www`.");
         return Err(Refusal::new(ProblemCode::NotFound, detail));
     };
+    if !is_shown(path) || leads_out(www, path).await {
+        return Err(nothing_at(path));
+    }
     let request = Request::from_parts(call.head.clone(), Empty::<bytes::Bytes>::new());
     let served = ServeDir::new(www).try_call(request).await;
     let served = served.map_err(|error| match error.kind() {
@@ -30,4 +35,26 @@ pub(super) async fn run<S>(call: &Call<'_, S>) -> Answer {
         return Err(nothing_at(path));
     }
     Ok(Outcome::Site(served.map(|body| body.map_err(std::io::Error::other).boxed_unsync())))
+}
+
+/// Whether it is one for all to see. What begins with a dot is not meant to be (`.git`, `.env`), but for `.well-known`
+/// (RFC 8615).
+fn is_shown(path: &str) -> bool {
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    let mut names = path.split('/');
+    names.all(|name| !name.starts_with('.') || matches!(name, "." | ".." | ".well-known"))
+}
+
+/// Whether a link on the way ends outside the folder. tower-http goes where links go.
+async fn leads_out(www: &Path, path: &str) -> bool {
+    let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
+    let Ok(www) = tokio::fs::canonicalize(www).await else { return false };
+    let meant = www.join(path.trim_start_matches('/'));
+    // Of a folder its `index.html` is served.
+    for meant in [meant.join("index.html"), meant] {
+        if tokio::fs::canonicalize(meant).await.is_ok_and(|there| !there.starts_with(&www)) {
+            return true;
+        }
+    }
+    false
 }

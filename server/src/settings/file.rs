@@ -78,15 +78,18 @@ fn one(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-/// With the name of the one that may be meant, as clap would tell it.
-fn unknown(command: &Command, key: &str) -> String {
+/// The one that may be meant, as clap would tell it.
+pub(super) fn meant(command: &Command, key: &str) -> Option<String> {
     let argv = ["longhaul-server".to_owned(), format!("--{key}")];
     let told = command.clone().try_get_matches_from(argv).err();
-    let meant = told.as_ref().and_then(|error| match error.get(ContextKind::SuggestedArg) {
+    told.as_ref().and_then(|error| match error.get(ContextKind::SuggestedArg) {
         Some(ContextValue::String(arg)) => Some(arg.trim_start_matches('-').to_owned()),
         _ => None,
-    });
-    match meant {
+    })
+}
+
+fn unknown(command: &Command, key: &str) -> String {
+    match meant(command, key) {
         Some(meant) => format!("there is no option `{key}`; perhaps `{meant}` is meant"),
         None => {
             format!("there is no option `{key}` for a file: `longhaul-server --help` lists them")

@@ -51,7 +51,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
@@ -94,6 +94,17 @@ pub use verify::{Damage, Holder, Looked, Looking, Wrong};
 use whole::Wholes;
 pub use writer::DiskWriter;
 
+/// How often the disk is asked whether uploads can begin: more often than anybody who watches does anything about it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What there is for an upload to begin.
+#[derive(Clone, Copy, Debug)]
+enum Room {
+    Enough,
+    None,
+    Unreachable(io::ErrorKind),
+}
+
 /// Keeps uploads and files in a directory. Clones are the same store.
 ///
 /// Dropped without [`DiskStore::shutdown`], what is received but not yet held is lost, as after a
@@ -106,6 +117,8 @@ pub struct DiskStore(Arc<Inner>);
 struct Inner {
     /// An event was queued.
     happened: Notify,
+    /// When it was looked at whether uploads can begin, and whether they could.
+    looked_at: Mutex<Option<(Instant, Room)>>,
     syncer: Syncer,
     wholes: Wholes,
     live: Mutex<HashMap<UploadId, Arc<Live>>>,
@@ -214,6 +227,13 @@ impl Store for DiskStore {
 
     fn takes_writes(&self) -> bool {
         !self.is_read_only()
+    }
+
+    async fn check_ready(&self) -> Result<()> {
+        if self.is_read_only() {
+            return Err(StoreError::ReadOnly);
+        }
+        self.off(|store| store.check_room()).await
     }
 
     fn meters(&self) -> &Meters {
@@ -368,6 +388,37 @@ impl Inner {
             events_waiting: self.index.events_waiting()?,
             ..self.space.figures()
         })
+    }
+
+    /// Whether an upload of nothing could begin. The disk is asked no more than once in [`LOOK_EVERY`].
+    fn check_room(&self) -> Result<()> {
+        let mut looked = live::lock(&self.looked_at);
+        let room = match *looked {
+            Some((at, room)) if at.elapsed() < LOOK_EVERY => room,
+            _ => {
+                let room = self.look_for_room();
+                *looked = Some((Instant::now(), room));
+                room
+            }
+        };
+        match room {
+            Room::Enough => Ok(()),
+            Room::None => Err(StoreError::NoSpace { needed: 0 }),
+            Room::Unreachable(kind) => Err(disk_error("looking at the data folder")(kind.into())),
+        }
+    }
+
+    fn look_for_room(&self) -> Room {
+        let blobs = self.layout.blobs();
+        let free = self.disk.check_writable(&blobs).and_then(|()| self.disk.free_bytes(&blobs));
+        match free {
+            Err(error) => {
+                tracing::error!(%error, path = %blobs.display(), "no upload can begin");
+                Room::Unreachable(error.kind())
+            }
+            Ok(free) if self.space.has_room(self.bounds(), free) => Room::Enough,
+            Ok(_) => Room::None,
+        }
     }
 
     fn new_id(&self) -> Result<[u8; 16]> {

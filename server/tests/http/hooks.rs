@@ -3,15 +3,15 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use bytes::Bytes;
 use longhaul_protocol::digest::root;
-use longhaul_protocol::wire::FileMeta;
 use longhaul_protocol::wire::header::ChunkHeaders;
-use longhaul_protocol::{ChunkIndex, Digest, Millis};
+use longhaul_protocol::wire::{FileMeta, path};
+use longhaul_protocol::{ChunkIndex, Digest, Millis, ProblemCode};
 use longhaul_server::hooks::{Hooks, Secrets, Way, Web, deliver};
 use longhaul_server::store::disk::{Clock, Config, DiskStore};
 use longhaul_server::store::event::Tells;
@@ -19,6 +19,9 @@ use longhaul_server::store::{ChunkBegin, ChunkWriter as _, NewUpload, Owner, Sto
 use serde_json::{Value, json};
 
 use crate::document::{DOCUMENT, assert_text, assert_valid, closed, resolved};
+use crate::limits::{OTHER, connect_from};
+use crate::program::{command, start, terminate};
+use crate::support::{Connection, Request, create_request};
 
 const DAYS: u64 = 24 * 60 * 60 * 1000;
 
@@ -150,4 +153,67 @@ async fn every_event_is_told_as_the_document_says() {
     }
     assert!(heard.try_recv().is_err(), "something was told twice");
     telling.abort();
+}
+
+/// Somebody who hears of uploads and says nothing until he is told to: how many he has heard of.
+fn silent(go: Arc<AtomicBool>) -> (String, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, heard) = (listener.local_addr().unwrap(), Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut reader, go) = (BufReader::new(stream.unwrap()), Arc::clone(&go));
+            let count = Arc::clone(&count);
+            std::thread::spawn(move || {
+                while read(&mut reader).is_some() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    while !go.load(Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_millis(10));
+                    }
+                    let _ = reader.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+                }
+            });
+        }
+    });
+    (format!("http://{address}/hook"), heard)
+}
+
+#[test]
+fn one_address_leaves_others_room_to_be_asked_about() {
+    let go = Arc::new(AtomicBool::new(false));
+    let (url, heard) = silent(Arc::clone(&go));
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    let mut make = std::process::Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
+    make.args(["key", "--algorithm", "webhook", "--out"]).arg(&secret);
+    assert!(make.output().unwrap().status.success());
+    let mut program = command(&dir.path().join("data"));
+    program.args(["--hook-url", &url, "--hook-events", "created", "--hook-timeout", "25s"]);
+    program.arg("--hook-secret-file").arg(&secret);
+    let (child, address) = start(program);
+    let create = || Request::new("POST", path::UPLOADS).json(&create_request(5));
+    let begun = |mut connection: Connection| {
+        connection.write(&create().to_bytes()).unwrap();
+        connection
+    };
+    let hears = |count| {
+        let is_so = |_| {
+            std::thread::sleep(Duration::from_millis(10));
+            heard.load(Ordering::SeqCst) == count
+        };
+        assert!((0..2000).any(is_so), "{heard:?} of {count}");
+    };
+    let mut waiting: Vec<_> = (0..8).map(|_| begun(Connection::to(address))).collect();
+    hears(8);
+    let refused = Connection::to(address).send(create());
+    refused.problem(ProblemCode::TooManyRequests);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    waiting.push(begun(Connection::over(connect_from(OTHER, address))));
+    hears(9);
+    go.store(true, Ordering::SeqCst);
+    for connection in &mut waiting {
+        assert_eq!(connection.answer("POST").status, 201);
+    }
+    assert_eq!(Connection::to(address).send(create()).status, 201, "there is room again");
+    terminate(child);
 }

@@ -233,6 +233,58 @@ fn the_page_is_served_with_its_types_and_is_never_stale() {
 }
 
 #[test]
+fn what_is_hidden_beside_a_page_or_linked_out_of_its_folder_is_not_there() {
+    let (place, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let www = place.path().join("www");
+    for (name, text) in [
+        ("index.html", "the page"),
+        (".env", "SECRET"),
+        (".git/config", "SECRET"),
+        (".well-known/security.txt", "whom to tell"),
+        ("assets/app.js", "app"),
+        ("assets/.key", "SECRET"),
+    ] {
+        std::fs::create_dir_all(www.join(name).parent().unwrap()).unwrap();
+        std::fs::write(www.join(name), text).unwrap();
+    }
+    for name in ["index.html", "other"] {
+        std::fs::write(outside.path().join(name), "SECRET").unwrap();
+    }
+    let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, www.join(name)).unwrap();
+    link(outside.path(), "out");
+    link(&outside.path().join("other"), "other.txt");
+    std::fs::create_dir(www.join("folder")).unwrap();
+    link(&outside.path().join("index.html"), "folder/index.html");
+    link(&www.join("assets/app.js"), "same.js");
+    let linked = place.path().join("linked");
+    std::os::unix::fs::symlink(&www, &linked).unwrap();
+    let server = Server::start_with(|config| config.www = Some(linked));
+    for (path, body) in [
+        ("/", "the page"),
+        ("/assets/app.js", "app"),
+        ("/same.js", "app"),
+        ("/.well-known/security.txt", "whom to tell"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.body.as_slice()), (200, body.as_bytes()), "{path}");
+    }
+    for path in [
+        "/.env",
+        "/%2eenv",
+        "/.git/config",
+        "/assets/.key",
+        "/out/other",
+        "/out/",
+        "/other.txt",
+        "/%6fther.txt",
+        "/folder/",
+        "/folder/index.html",
+    ] {
+        server.get(path).problem(ProblemCode::NotFound);
+    }
+}
+
+#[test]
 fn without_a_page_only_the_api_is_served() {
     let server = Server::start();
     let problem = server.get("/").problem(ProblemCode::NotFound);

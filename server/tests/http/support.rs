@@ -237,6 +237,11 @@ impl Request {
         self.header("content-type", "application/json").body(text)
     }
 
+    /// As it goes over a wire.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.head().as_bytes(), &self.body].concat()
+    }
+
     fn head(&self) -> String {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.headers.iter().any(|(name, _)| name == "host") {

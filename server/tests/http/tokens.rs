@@ -80,6 +80,26 @@ fn a_file_of_a_type_that_the_token_does_not_allow_is_begun_in_no_way() {
 }
 
 #[test]
+fn no_server_starts_with_a_public_key_that_it_would_take_for_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("page.pub");
+    let public = "AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
+    for (text, what) in [
+        (format!("ssh-ed25519 {public} page"), "a key of OpenSSH"),
+        (format!("# of the page\n-----BEGIN PUBLIC KEY-----\n{public}"), "something before it"),
+        (format!("{{\"kty\": \"OKP\", \"x\": \"{public}\"}}"), "a JWK"),
+    ] {
+        std::fs::write(&key, &text).unwrap();
+        assert!(Command::new("chmod").arg("600").arg(&key).status().unwrap().success());
+        for asked in [&[][..], &["--check-config"]] {
+            let mut command = command(dir.path());
+            let said = refused(command.arg("--token-key").arg(&key).args(asked));
+            assert!(said.contains(what) && said.contains("BEGIN PUBLIC KEY"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn what_the_scope_does_not_allow_is_refused_with_its_name() {
     let server = server();
     let token = token(Permits::only([Scope::Upload, Scope::Admin]));

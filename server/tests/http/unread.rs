@@ -20,7 +20,7 @@ pub fn server(idle_answer_timeout: Duration) -> Server {
         config.chunk_len = MIB_8 as u64;
         config.limits.idle_answer_timeout = idle_answer_timeout;
     };
-    Server::start_with_disk(impatient, |disk| disk.bytes_total_max = Some(SIZE as u64 + 1))
+    Server::start_with_disk(impatient, |disk| disk.bytes_total_max = Some(SIZE as u64 + (64 << 10)))
 }
 
 pub fn file(server: &Server, whole: &[u8]) -> FileInfo {

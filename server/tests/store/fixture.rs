@@ -21,6 +21,8 @@ use longhaul_server::store::{
 use tempfile::TempDir;
 
 pub(super) const CHUNK: u64 = CHUNK_LEN_MIN;
+/// What the rows of three uploads or files of short names count, and not those of a fourth, bytes.
+pub(super) const ROWS: u64 = 8 << 10;
 pub(super) const HOUR: u64 = 60 * 60 * 1000;
 
 /// A data directory, and the clock of whatever store is opened on it.

@@ -20,26 +20,26 @@ async fn ask(store: &DiskStore, owner: &Owner, size: u64) -> Result<()> {
 #[tokio::test]
 async fn an_owner_may_begin_as_much_as_they_may_keep_and_not_a_byte_more() {
     let place = Place::new();
-    let limited = |config: &mut Config| config.bytes_per_owner_max = Some(3 * CHUNK);
+    let limited = |config: &mut Config| config.bytes_per_owner_max = Some(3 * CHUNK + ROWS);
     let store = open(&place, limited);
     let sent = Sent::new(2 * CHUNK, 1);
     let (_, info) = sent.upload(&store).await;
-    let refused = ask(&store, &alice(), CHUNK + 1).await;
+    let refused = ask(&store, &alice(), CHUNK + ROWS).await;
     assert!(matches!(
         refused,
-        Err(StoreError::OwnerFull { used, max, .. }) if (used, max) == (2 * CHUNK, 3 * CHUNK)
+        Err(StoreError::OwnerFull { used, max, .. }) if (used / CHUNK, max) == (2, 3 * CHUNK + ROWS)
     ));
     ask(&store, &bob(), 3 * CHUNK).await.unwrap();
     let begun = store.create(&alice(), named("the rest", CHUNK)).await.unwrap();
-    assert!(ask(&store, &alice(), 1).await.is_err(), "what is begun counts");
+    assert!(ask(&store, &alice(), ROWS).await.is_err(), "what is begun counts");
     drop(store);
     let store = open(&place, limited);
-    assert!(ask(&store, &alice(), 1).await.is_err(), "it is counted anew at a start");
+    assert!(ask(&store, &alice(), ROWS).await.is_err(), "it is counted anew at a start");
     store.cancel(&alice(), begun.id).await.unwrap();
     ask(&store, &alice(), CHUNK).await.unwrap();
     store.delete(&alice(), info.id).await.unwrap();
     ask(&store, &alice(), 2 * CHUNK).await.unwrap();
-    assert!(ask(&store, &alice(), 1).await.is_err());
+    assert!(ask(&store, &alice(), ROWS).await.is_err());
     store.sweep(place.pass(HOUR)).await.unwrap();
     ask(&store, &alice(), 3 * CHUNK).await.unwrap();
 }
@@ -47,9 +47,9 @@ async fn an_owner_may_begin_as_much_as_they_may_keep_and_not_a_byte_more() {
 #[tokio::test]
 async fn all_owners_together_may_keep_so_much() {
     let place = Place::new();
-    let store = open(&place, |config| config.bytes_total_max = Some(3 * CHUNK));
+    let store = open(&place, |config| config.bytes_total_max = Some(3 * CHUNK + ROWS));
     ask(&store, &alice(), 2 * CHUNK).await.unwrap();
-    assert!(matches!(ask(&store, &bob(), CHUNK + 1).await, Err(StoreError::NoSpace { .. })));
+    assert!(matches!(ask(&store, &bob(), CHUNK + ROWS).await, Err(StoreError::NoSpace { .. })));
     ask(&store, &bob(), CHUNK).await.unwrap();
     assert_eq!(place.blob_count(), 2);
 }
@@ -58,8 +58,8 @@ async fn all_owners_together_may_keep_so_much() {
 async fn a_file_that_is_deleted_while_it_is_read_counts_until_the_last_reader_is_gone() {
     let place = Place::new();
     let store = open(&place, |config| {
-        config.bytes_per_owner_max = Some(3 * CHUNK);
-        config.bytes_total_max = Some(4 * CHUNK);
+        config.bytes_per_owner_max = Some(3 * CHUNK + ROWS);
+        config.bytes_total_max = Some(4 * CHUNK + ROWS);
     });
     let sent = Sent::new(2 * CHUNK, 1);
     let (_, info) = sent.upload(&store).await;
@@ -80,7 +80,7 @@ async fn a_file_that_is_deleted_while_it_is_read_counts_until_the_last_reader_is
 #[tokio::test]
 async fn a_piece_of_a_deleted_file_counts_for_longer_than_its_reader() {
     let place = Place::new();
-    let store = open(&place, |config| config.bytes_per_owner_max = Some(4 * CHUNK));
+    let store = open(&place, |config| config.bytes_per_owner_max = Some(4 * CHUNK + ROWS));
     let sent = Sent::new(4 * CHUNK, 1);
     let (_, info) = sent.upload(&store).await;
     let (_, reader) = store.open(&alice(), info.id).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_piece_of_a_deleted_file_counts_for_longer_than_its_reader() {
     let second = piece.slice(..1);
     store.delete(&alice(), info.id).await.unwrap();
     drop((reader, piece));
-    assert!(ask(&store, &alice(), 1).await.is_err(), "a socket has it still");
+    assert!(ask(&store, &alice(), ROWS).await.is_err(), "a socket has it still");
     drop(second);
     ask(&store, &alice(), 4 * CHUNK).await.unwrap();
 }
@@ -173,7 +173,7 @@ async fn room_for_the_index_is_kept_out_of_what_need_not_stay_free() {
 #[tokio::test]
 async fn a_creation_that_is_repeated_needs_no_room_once_more() {
     let place = Place::new();
-    let store = open(&place, |config| config.bytes_per_owner_max = Some(CHUNK));
+    let store = open(&place, |config| config.bytes_per_owner_max = Some(CHUNK + ROWS));
     let request = longhaul_protocol::Digest::of(b"the request");
     let mut new = named("a file", CHUNK);
     new.idempotency = Some(("key".to_owned(), request));

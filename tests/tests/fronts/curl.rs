@@ -60,7 +60,11 @@ impl Answer {
 
 /// The only file that a server has.
 pub(crate) async fn only_file(authority: &Path, origin: &str) -> FileInfo {
-    let files = curl(authority, &[&format!("{origin}/v1/files")]).await;
+    only_of(&curl(authority, &[&format!("{origin}/v1/files")]).await)
+}
+
+/// The only file of a list.
+pub(crate) fn only_of(files: &Answer) -> FileInfo {
     let mut list: longhaul_protocol::wire::FileList = files.json();
     assert_eq!(list.files.len(), 1, "{list:?}");
     list.files.remove(0)

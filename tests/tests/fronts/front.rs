@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use longhaul_protocol::wire::FileInfo;
+use longhaul_tests::artefacts;
 use longhaul_tests::authority::{Authority, Certified};
 use longhaul_tests::files::{Folder, MIB, random_bytes};
 use longhaul_tests::page::{Page, Row, UPLOAD};
@@ -14,10 +16,11 @@ use longhaul_tests::server::{Options, Server, free_port};
 use longhaul_tests::terminal::{Running, Said, longhaul, start_as};
 use longhaul_tests::wait;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 use tokio::process::Command;
 
-use crate::curl::{curl, only_file};
-use crate::tls::{trusting, trusting_browser};
+use crate::curl::{Answer, curl, only_of};
+use crate::tls::trusting_browser;
 
 /// How long a proxy may take to listen.
 const START: Duration = Duration::from_secs(20);
@@ -35,6 +38,8 @@ pub(crate) struct Front {
     line: Option<Proxy>,
     folder: Folder,
     pub(crate) origin: String,
+    /// Of its one owner: a server that strangers reach asks for one.
+    token: String,
 }
 
 /// What a sample is made of and where, for the one who starts the proxy.
@@ -84,7 +89,9 @@ impl Front {
             Over::Port | Over::Line => ("127.0.0.1", None),
             Over::Unix => ("unix", Some(folder.path().join("longhaul.sock"))),
         };
-        let more = ["--trusted-proxy", trusted].map(str::to_owned).into();
+        let key = new_key(&folder);
+        let more = ["--trusted-proxy", trusted, "--token-key", key.to_str().unwrap()];
+        let more = more.map(str::to_owned).into();
         let options = Options { more, unix_socket: socket.clone(), ..Options::demo() };
         let server = Server::start(options).await;
         let line = match over {
@@ -106,13 +113,31 @@ impl Front {
         })
         .await;
         let origin = format!("https://{}", place.listen);
-        Self { server, authority, certified, _proxy: proxy, line, folder, origin }
+        let token = token(&key);
+        Self { server, authority, certified, _proxy: proxy, line, folder, origin, token }
+    }
+
+    /// Asks as the one owner there is.
+    pub(crate) async fn curl(&self, arguments: &[&str]) -> Answer {
+        let bearer = format!("Authorization: Bearer {}", self.token);
+        curl(&self.authority.file(), &[&["-H", &*bearer], arguments].concat()).await
+    }
+
+    pub(crate) async fn only_file(&self) -> FileInfo {
+        only_of(&self.curl(&[&format!("{}/v1/files", self.origin)]).await)
+    }
+
+    fn terminal(&self, args: &[&str]) -> Running {
+        let mut command = longhaul(args);
+        command.env("SSL_CERT_FILE", self.authority.file()).env("LONGHAUL_TOKEN", &self.token);
+        start_as(&mut command)
     }
 
     /// What a page comes to with a file that it sends.
     pub(crate) async fn page_sends(&self, file: &Path) -> Row {
         let browser = trusting_browser(&self.certified).await;
         let page = Page::open(&browser, &self.origin).await;
+        browser.run(AS_OWNER, &[json!(self.token)]).await;
         page.pick(file).await;
         let row = page.comes_to(&["done", "failed"], UPLOAD).await;
         browser.close().await;
@@ -125,14 +150,14 @@ impl Front {
     }
 
     pub(crate) async fn terminal_sends(&self, file: &Path) -> Said {
-        trusting(&self.authority, &["send", file.to_str().unwrap(), "--to", &self.origin]).await
+        self.terminal(&["send", file.to_str().unwrap(), "--to", &self.origin]).ends().await
     }
 
     /// A terminal that sends a file slowly, of which a chunk is through.
     pub(crate) async fn sending_slowly(&self, file: &Path) -> Running {
         let args =
             ["send", file.to_str().unwrap(), "--to", &self.origin, "--limit-rate", "4M", "--json"];
-        let sending = start_as(longhaul(args).env("SSL_CERT_FILE", self.authority.file()));
+        let sending = self.terminal(&args);
         wait::until("a chunk is through", BACK, async || {
             (!self.server.chunk_requests().is_empty()).then_some(())
         })
@@ -142,7 +167,7 @@ impl Front {
 
     /// What a proxy answers for a server that does not.
     pub(crate) async fn health(&self) -> String {
-        curl(&self.authority.file(), &[&format!("{}/healthz", self.origin)]).await.status
+        self.curl(&[&format!("{}/healthz", self.origin)]).await.status
     }
 
     /// A server that takes connections and answers nothing, and a proxy that does not wait for ever: an upload does.
@@ -160,25 +185,24 @@ impl Front {
         signal(Signal::CONT);
         let said = sending.ends().await;
         assert!(said.good().contains("answered 504"), "{said:?}");
-        let trust = self.authority.file();
-        let stored = only_file(&trust, &self.origin).await;
+        let stored = self.only_file().await;
         let address = format!("{}/v1/files/{}", self.origin, stored.id);
-        assert!(curl(&trust, &[&address]).await.body == random_bytes(len, 76));
+        assert!(self.curl(&[&address]).await.body == random_bytes(len, 76));
     }
 
     /// Each connection between the proxy and the server is cut in the middle of what goes out: whoever only reads sees that
     /// it is not all, and whoever goes on has all of it.
     pub(crate) async fn a_download_goes_on_that_is_cut_behind_it(&self, how: Harm) {
-        let (folder, trust, len) = (Folder::new(), self.authority.file(), 40 * MIB);
+        let (folder, len) = (Folder::new(), 40 * MIB);
         let address = self.terminal_sends(&folder.random("film.bin", len, 77)).await;
         let address = address.good();
         let line = self.line.as_ref().expect("a line");
         line.add(Fault::each(Way::Down, CUT_AT, how));
-        let cut = curl(&trust, &[address]).await;
+        let cut = self.curl(&[address]).await;
         assert!(cut.code != 0 && (cut.body.len() as u64) < len, "{} {}", cut.code, cut.body.len());
         let fetched = folder.path().join("fetched.bin");
         let to = ["fetch", address, "-o", fetched.to_str().unwrap()];
-        trusting(&self.authority, &to).await.good();
+        self.terminal(&to).ends().await.good();
         assert!(std::fs::read(fetched).unwrap() == random_bytes(len, 77));
         let cuts = line.connections().iter().filter(|it| it.harmed == Some(how)).count();
         assert!(cuts > 2, "{cuts}");
@@ -187,34 +211,33 @@ impl Front {
 
     /// A page and a terminal send files, which come back, from addresses that are the proxy's.
     pub(crate) async fn carries_files(&self) {
-        let (folder, trust) = (Folder::new(), self.authority.file());
+        let folder = Folder::new();
         let len = 20 * MIB + 1;
         let row = self.page_sends(&folder.random("page.bin", len, 71)).await;
         assert_eq!(row.state, "done", "{row:?}");
-        let stored = only_file(&trust, &self.origin).await;
+        let stored = self.only_file().await;
         let address = format!("{}/v1/files/{}", self.origin, stored.id);
-        assert!(curl(&trust, &[&address]).await.body == random_bytes(len, 71));
+        assert!(self.curl(&[&address]).await.body == random_bytes(len, 71));
 
         let address = self.terminal_sends(&folder.random("terminal.bin", len, 72)).await;
         let address = address.good();
         assert!(address.starts_with(&format!("{}/v1/files/", self.origin)), "{address}");
         let fetched = folder.path().join("fetched.bin");
-        trusting(&self.authority, &["fetch", address, "-o", fetched.to_str().unwrap()])
-            .await
-            .good();
+        let to = ["fetch", address, "-o", fetched.to_str().unwrap()];
+        self.terminal(&to).ends().await.good();
         assert!(std::fs::read(fetched).unwrap() == random_bytes(len, 72));
         self.server.assert_no_fault();
     }
 
     /// What curl sends waits for `100 Continue` and is answered with the proxy's own address.
     pub(crate) async fn carries_what_waits_to_be_asked_for(&self) {
-        let (folder, trust) = (Folder::new(), self.authority.file());
+        let folder = Folder::new();
         let len = 4 * MIB;
         let file = folder.random("curl.bin", len, 73);
         let uploads = format!("{}/v1/uploads", self.origin);
-        let json = format!(r#"{{"protocolVersion":1,"size":{len},"name":"a","chunkSize":{len}}}"#);
+        let asked = format!(r#"{{"protocolVersion":1,"size":{len},"name":"a","chunkSize":{len}}}"#);
         let json_type = "Content-Type: application/json";
-        let made = curl(&trust, &["-H", json_type, "-d", &json, &uploads]).await;
+        let made = self.curl(&["-H", json_type, "-d", &asked, &uploads]).await;
         assert_eq!(made.status, "201", "{made:?}");
         let location = made.header("location").unwrap();
         assert!(location.starts_with(&format!("{uploads}/")), "{location}");
@@ -223,9 +246,27 @@ impl Front {
         let chunk = ["--http1.1", "-H", "Expect: 100-continue", "-H", "Chunk-Index: 0"];
         let to = format!("{location}/chunks");
         let chunk = [&chunk[..], &["-H", &digest, "--data-binary", &body, &to]].concat();
-        let sent = curl(&trust, &chunk).await;
+        let sent = self.curl(&chunk).await;
         assert_eq!(sent.status, "204", "{sent:?}");
     }
+}
+
+/// The page's own, for whoever it uploads as.
+const AS_OWNER: &str = "document.querySelector('longhaul-upload').token = arguments[0]";
+
+/// A secret that nobody else reads, as the server demands.
+fn new_key(folder: &Folder) -> PathBuf {
+    let key = folder.path().join("token.key");
+    let mut command = std::process::Command::new(artefacts::server());
+    command.args(["key", "--algorithm", "hs256", "--out"]).arg(&key);
+    assert!(command.output().unwrap().status.success());
+    key
+}
+
+fn token(key: &Path) -> String {
+    let mut command = std::process::Command::new(artefacts::server());
+    command.arg("token").arg("--key").arg(key).args(["--owner", "alice", "--expires", "1d"]);
+    String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
 /// Writes what a program is to read.

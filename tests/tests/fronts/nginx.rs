@@ -99,7 +99,7 @@ async fn an_upload_waits_while_nginx_finds_no_server_and_goes_on_when_it_is_back
     assert!(sending.has_ended().is_none(), "it was to wait");
     front.server.restart().await;
     sending.ends().await.good();
-    let stored = crate::curl::only_file(&front.authority.file(), &front.origin).await;
+    let stored = front.only_file().await;
     assert_eq!(stored.size, 24 * MIB);
 }
 

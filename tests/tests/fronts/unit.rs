@@ -26,9 +26,17 @@ async fn systemd_finds_nothing_wrong_with_the_unit_and_little_that_it_is_exposed
     let folder = Folder::new();
     let server = artefacts::server().canonicalize().unwrap().display().to_string();
     let own = ("/usr/local/bin/longhaul-server", &*server);
-    let for_a_proxy = ["RuntimeDirectory=", "Group="].map(|key| (format!("#{key}"), key));
-    let for_a_proxy = for_a_proxy.each_ref().map(|(old, new)| (&**old, *new));
-    let text = sample("longhaul.service", &[&[own][..], &for_a_proxy].concat());
+    let text = uncommented(&sample("longhaul.service", &[own]));
+    for line in ["Group=www-data", "AmbientCapabilities=CAP_NET_BIND_SERVICE"] {
+        assert!(text.contains(line), "{text}");
+    }
+    // As systemd has it: an empty one takes back what was said before, and of one of a kind the last counts.
+    assert_eq!(holds(&text, "CapabilityBoundingSet"), ["CAP_NET_BIND_SERVICE"]);
+    assert_eq!(
+        holds(&text, "PrivateUsers").last(),
+        Some(&"no"),
+        "no port of the machine's is in it"
+    );
     let unit = written(folder.path(), "longhaul.service", &text);
     assert_eq!(analyze(&["verify"], &unit).await, "");
     let unit = written(folder.path(), "longhaul.service", &sample("longhaul.service", &[own]));
@@ -36,6 +44,32 @@ async fn systemd_finds_nothing_wrong_with_the_unit_and_little_that_it_is_exposed
     let threshold = format!("--threshold={EXPOSED_MAX}");
     let judged = analyze(&["security", "--offline=true", &threshold], &unit).await;
     assert!(judged.contains("Overall exposure level"), "{judged}");
+}
+
+/// With every line that is there to be uncommented.
+fn uncommented(text: &str) -> String {
+    let is_one = |line: &str| {
+        let key = line.split_once('=').map(|(key, _)| key);
+        key.is_some_and(|key| !key.is_empty() && key.chars().all(char::is_alphanumeric))
+    };
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if is_one(rest) => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+/// What is said of a key, once the whole of it is read.
+fn holds<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+    let said = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    said.fold(Vec::new(), |mut held, value| {
+        if value.is_empty() {
+            held.clear();
+        } else {
+            held.push(value);
+        }
+        held
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -99,7 +99,7 @@ impl Inner {
         self.disk.free_bytes(self.layout.dir()).map_err(asking)
     }
 
-    fn bounds(&self) -> Bounds {
+    pub(super) fn bounds(&self) -> Bounds {
         Bounds {
             owner_max: self.config.bytes_per_owner_max,
             owner_uploads_max: self.config.uploads_per_owner_max,

@@ -49,6 +49,14 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Whatever the system says.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+
+    /// Whether something can be made in a folder.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn check_writable(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// How a file is opened.

@@ -86,6 +86,7 @@ impl DiskStore {
         let inner = Inner {
             ending: Arc::clone(&ending),
             happened: Notify::new(),
+            looked_at: Mutex::default(),
             syncer,
             wholes,
             live: Mutex::default(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Once, OnceLock};
 
 use bytes::Bytes;
-use rustix::fs::{FallocateFlags, OFlags, copy_file_range};
+use rustix::fs::{Access, FallocateFlags, OFlags, copy_file_range};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::block::whole_pages;
@@ -62,6 +62,10 @@ impl Disk for RealDisk {
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(path)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn check_writable(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK)?)
     }
 }
 

@@ -32,6 +32,20 @@ const CHUNK_ROWS_BYTES: u64 = 512;
 /// and metadata, which are in all, each on pages of its own that may be half empty.
 const UPLOAD_ROWS_BYTES: u64 = 8 << 10;
 
+/// What the rows of an upload, and then of its file, count as of what its owner may keep, bytes, but for names and
+/// metadata: an empty file of a short name takes 1 to 2 KiB of the index.
+const KEPT_ROWS_BYTES: u64 = 2 << 10;
+/// How often names and metadata count: they are in the rows of the upload and of the file, on pages that may be half
+/// empty.
+const KEPT_META_TIMES: u64 = 4;
+
+/// What rows count as of what their owner may keep, bytes: the same from the creation to the deletion, so that nothing
+/// that is promised changes in between. Those of its chunks do not, a hundredth of the smallest chunks at most.
+fn kept_rows(owner: &str, meta: &FileMeta) -> std::result::Result<(u64, u64), serde_json::Error> {
+    let named = (serde_json::to_vec(meta)?.len() + owner.len()) as u64;
+    Ok((named, KEPT_ROWS_BYTES.saturating_add(named.saturating_mul(KEPT_META_TIMES))))
+}
+
 /// A row that is written as JSON.
 pub(super) trait Row: Serialize + DeserializeOwned {
     /// What it is, for whoever reads that it is damaged.
@@ -103,13 +117,15 @@ impl UploadRow {
 
     /// What it is promised for as long as it is open.
     pub(super) fn need(&self) -> Result<Need> {
-        let meta = serde_json::to_vec(&self.meta).map_err(|error| damaged::<Self>(&error))?;
+        let kept = kept_rows(&self.owner, &self.meta).map_err(|error| damaged::<Self>(&error))?;
+        let (named, row_bytes) = kept;
         let owner_len = self.owner.len() as u64;
         let rows = self.plan()?.chunk_count().saturating_mul(CHUNK_ROWS_BYTES + 2 * owner_len);
-        let of_one = UPLOAD_ROWS_BYTES + 6 * (meta.len() as u64 + owner_len);
+        let of_one = UPLOAD_ROWS_BYTES + 6 * named;
         Ok(Need {
             owner: self.owner.clone(),
             bytes: self.len,
+            row_bytes,
             index_bytes: rows.saturating_add(of_one),
         })
     }
@@ -139,6 +155,13 @@ impl Row for FileRow {
 }
 
 impl FileRow {
+    /// What it is promised for as long as it is there.
+    pub(super) fn need(&self) -> Result<Need> {
+        let kept = kept_rows(&self.owner, &self.meta).map_err(|error| damaged::<Self>(&error))?;
+        let (owner, bytes) = (self.owner.clone(), self.len);
+        Ok(Need { owner, bytes, row_bytes: kept.1, index_bytes: 0 })
+    }
+
     pub(super) fn plan(&self) -> Result<Plan> {
         Plan::new(self.len, self.chunk_len).map_err(|error| damaged::<Self>(&error))
     }

@@ -1,7 +1,8 @@
 //! How much room is promised: to each owner, in all, and to blobs that are just being made.
 //!
 //! An upload counts with its whole length from its creation on and goes on counting as a file, so
-//! that what is begun can be finished. A file that is deleted while somebody reads it counts until
+//! that what is begun can be finished; and so do its rows, by what they take at most, or an owner of
+//! empty files could fill the disk with them. A file that is deleted while somebody reads it counts until
 //! he is done: until then the disk has its bytes. The counts are rebuilt from the index at a start.
 //!
 //! The rows that an upload still needs are promised with it, and kept for it on the disk (`spare`).
@@ -48,6 +49,8 @@ pub(super) struct Need {
     pub(super) owner: String,
     /// Of the blob.
     pub(super) bytes: u64,
+    /// Of the index, for its own rows, which count as its owner's from the beginning to the end.
+    pub(super) row_bytes: u64,
     /// Of the index, for rows to come.
     pub(super) index_bytes: u64,
 }
@@ -72,7 +75,10 @@ struct Promised {
 /// What one owner has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Owned {
+    /// Of blobs.
     bytes: u64,
+    /// Of rows.
+    row_bytes: u64,
     /// Uploads that are not sealed.
     uploads: u64,
 }
@@ -94,8 +100,13 @@ impl Need {
         is_guests(&self.owner)
     }
 
+    /// What counts as its owner's.
+    fn kept(&self) -> u64 {
+        self.bytes.saturating_add(self.row_bytes)
+    }
+
     fn guests_bytes(&self) -> u64 {
-        if self.is_guests() { self.bytes } else { 0 }
+        if self.is_guests() { self.kept() } else { 0 }
     }
 }
 
@@ -143,7 +154,14 @@ impl Space {
         Ok(Room { space: self, need, kept: false })
     }
 
-    /// What one owner's uploads and files are promised, bytes.
+    /// Whether an upload of nothing has room on a disk with so many bytes `free`.
+    pub(super) fn has_room(&self, bounds: Bounds, free: u64) -> bool {
+        let promised = lock(&self.promised);
+        let needs = [promised.unmade, bounds.free_min, self.spare.lacks(promised.index)];
+        needs.into_iter().fold(0, u64::saturating_add) <= free
+    }
+
+    /// What one owner's uploads and files are promised for their bytes.
     pub(super) fn promised_to(&self, owner: &str) -> u64 {
         lock(&self.promised).of(owner).bytes
     }
@@ -192,9 +210,8 @@ impl Space {
     }
 
     /// A file is deleted: its bytes come back with its last reader and what a socket still has of it.
-    pub(super) fn give_back_file(&self, file: FileId, owner: &str, bytes: u64) {
+    pub(super) fn give_back_file(&self, file: FileId, need: Need) {
         let mut promised = lock(&self.promised);
-        let need = Need { owner: owner.to_owned(), bytes, index_bytes: 0 };
         match promised.read.get_mut(&file) {
             Some(read) => read.deleted = Some(need),
             None => promised.subtract(&need),
@@ -244,8 +261,9 @@ impl Drop for Room<'_> {
 impl Promised {
     /// Of what the disk has free, `spare` bytes more are to be kept for the index.
     fn check(&self, need: &Need, bounds: Bounds, free: u64, spare: u64) -> Result<()> {
-        let (Owned { bytes: used, uploads }, needed) = (self.of(&need.owner), need.bytes);
-        if uploads >= bounds.owner_uploads_max {
+        let (owned, needed) = (self.of(&need.owner), need.kept());
+        let used = owned.bytes.saturating_add(owned.row_bytes);
+        if owned.uploads >= bounds.owner_uploads_max {
             return Err(StoreError::TooManyUploads { max: bounds.owner_uploads_max });
         }
         if let Some(max) = bounds.owner_max.filter(|&max| used.saturating_add(needed) > max) {
@@ -256,9 +274,13 @@ impl Promised {
         };
         let is_full = has_no_room(self.total, bounds.total_max)
             || need.is_guests() && has_no_room(self.guests, bounds.guests_max);
-        let parts = [needed, self.unmade, bounds.free_min, spare];
+        let parts = [need.bytes, self.unmade, bounds.free_min, spare];
         let wanted = parts.into_iter().fold(0, u64::saturating_add);
-        if is_full || wanted > free { Err(StoreError::NoSpace { needed }) } else { Ok(()) }
+        if is_full || wanted > free {
+            Err(StoreError::NoSpace { needed: need.bytes })
+        } else {
+            Ok(())
+        }
     }
 
     fn of(&self, owner: &str) -> Owned {
@@ -279,11 +301,12 @@ impl Promised {
 
     fn add(&mut self, need: &Need) {
         *self.count_of(need) += 1;
-        self.total = self.total.saturating_add(need.bytes);
+        self.total = self.total.saturating_add(need.kept());
         self.guests = self.guests.saturating_add(need.guests_bytes());
         self.index = self.index.saturating_add(need.index_bytes);
         self.owner(need, |owned| {
             owned.bytes = owned.bytes.saturating_add(need.bytes);
+            owned.row_bytes = owned.row_bytes.saturating_add(need.row_bytes);
             owned.uploads += need.uploads();
         });
     }
@@ -296,11 +319,12 @@ impl Promised {
     fn subtract(&mut self, need: &Need) {
         let count = self.count_of(need);
         *count = count.saturating_sub(1);
-        self.total = self.total.saturating_sub(need.bytes);
+        self.total = self.total.saturating_sub(need.kept());
         self.guests = self.guests.saturating_sub(need.guests_bytes());
         self.index = self.index.saturating_sub(need.index_bytes);
         self.owner(need, |owned| {
             owned.bytes = owned.bytes.saturating_sub(need.bytes);
+            owned.row_bytes = owned.row_bytes.saturating_sub(need.row_bytes);
             owned.uploads = owned.uploads.saturating_sub(need.uploads());
         });
     }
@@ -329,7 +353,7 @@ mod tests {
     };
 
     fn need(owner: &str, bytes: u64) -> Need {
-        Need { owner: owner.to_owned(), bytes, index_bytes: 0 }
+        Need { owner: owner.to_owned(), bytes, row_bytes: 0, index_bytes: 0 }
     }
 
     fn space(rows: &[(&str, u64)]) -> Space {
@@ -349,6 +373,28 @@ mod tests {
         assert!(matches!(reserve("c", 41, 1000), Err(StoreError::NoSpace { needed: 41 })));
         assert!(matches!(reserve("c", 40, 49), Err(StoreError::NoSpace { .. })));
         reserve("c", 40, 50).unwrap();
+    }
+
+    #[test]
+    fn rows_count_in_every_bound_until_their_file_is_deleted_and_no_disk_is_asked_for_them() {
+        let [guest, other] = [(); 2].map(|()| Owner::new_guest().unwrap().0);
+        let of = |owner: &str| Need { row_bytes: 50, index_bytes: 1, ..need(owner, 0) };
+        let space = Space::default();
+        let begin = |owner: &str| space.reserve(of(owner), BOUNDS, || Ok(1 << 40)).map(Room::keep);
+        begin(&guest).unwrap();
+        space.give_back_rows(&of(&guest));
+        begin(&guest).unwrap();
+        let full = begin(&guest);
+        assert!(matches!(full, Err(StoreError::OwnerFull { needed: 50, used: 100, max: 100 })));
+        assert!(
+            matches!(begin(&other), Err(StoreError::NoSpace { .. })),
+            "more than all guests may"
+        );
+        begin("a").unwrap();
+        assert!(matches!(begin("b"), Err(StoreError::NoSpace { .. })), "more than all may");
+        assert_eq!(space.promised_to(&guest), 0, "there is nothing to be lent");
+        space.give_back_file(FileId([1; 16]), Need { index_bytes: 0, ..of(&guest) });
+        begin(&other).unwrap();
     }
 
     #[test]
@@ -391,9 +437,9 @@ mod tests {
         let space = Arc::new(space(&[("a", 60), ("b", 30)]));
         let room = |owner| space.reserve(need(owner, 70), BOUNDS, || Ok(1000)).is_ok();
         let (first, second) = (space.reading(file), space.reading(file));
-        space.give_back_file(other, "b", 30);
+        space.give_back_file(other, need("b", 30));
         assert!(room("b"), "nobody reads it");
-        space.give_back_file(file, "a", 60);
+        space.give_back_file(file, need("a", 60));
         drop(first);
         assert!(!room("a"), "the other still reads");
         drop(second);

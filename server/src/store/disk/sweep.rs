@@ -60,7 +60,7 @@ impl Inner {
         self.index.file(owner, id)?;
         let row = self.index.remove_file(id)?.ok_or(StoreError::NotFound)?;
         self.opened.remove(id);
-        self.space.give_back_file(id, &row.owner, row.len);
+        self.space.give_back_file(id, row.need()?);
         if let Some(live) = self.forget_live(row.upload) {
             live.change(|state| state.chunks.end());
         }

@@ -28,8 +28,7 @@ impl Index {
                 let (id, row) = row?;
                 let row = FileRow::decode(row.value());
                 let told = row.inspect_err(|error| tell("file", id.value(), error));
-                let file = |row: FileRow| Need { owner: row.owner, bytes: row.len, index_bytes: 0 };
-                promised.extend(told.ok().map(file));
+                promised.extend(told.ok().and_then(|row| row.need().ok()));
             }
             Ok(promised)
         })
