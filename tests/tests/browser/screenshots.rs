@@ -15,6 +15,7 @@ use crate::folders::DROP;
 use crate::stage::{ADD_MANY, HELD, holds, press_for_all};
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "pictures for somebody to look at, nothing that could be wrong by itself"]
 async fn the_page_idle_uploading_paused_failed_and_done_for_the_eye() {
     in_every_engine(async |browser| {
         browser.client().set_window_size(1100, 1500).await.unwrap();
@@ -54,6 +55,7 @@ async fn the_page_idle_uploading_paused_failed_and_done_for_the_eye() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "pictures for somebody to look at, nothing that could be wrong by itself"]
 async fn a_folder_and_ten_thousand_files_for_the_eye() {
     in_every_engine(async |browser| {
         browser.client().set_window_size(1100, 1200).await.unwrap();
@@ -86,6 +88,7 @@ async fn a_folder_and_ten_thousand_files_for_the_eye() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "pictures for somebody to look at, nothing that could be wrong by itself"]
 async fn the_page_in_chinese_in_the_dark_and_from_right_to_left_for_the_eye() {
     const CHINESE: &str = r#"
         document.documentElement.lang = 'zh';
