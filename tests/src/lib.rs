@@ -3,8 +3,8 @@
 //! The harness of the suites in `tests/`. [`server`] starts, kills and restarts the server and reads
 //! its log; [`browser`] drives an engine and [`page`] the demo page in it; [`proxy`] stands between
 //! the two and spoils what goes through; [`api`] asks the server without a
-//! browser; [`authority`] certifies servers; [`terminal`] runs `longhaul`; [`screen`] is one, and
-//! a keyboard; [`files`] makes what is uploaded.
+//! browser; [`authority`] certifies servers; [`terminal`] runs `longhaul`; [`projects`] install the
+//! npm package; [`screen`] is one, and a keyboard; [`files`] makes what is uploaded.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,6 +25,7 @@ pub mod log;
 pub mod memory;
 pub mod page;
 pub mod process;
+pub mod projects;
 pub mod receiver;
 pub mod screen;
 pub mod server;

@@ -14,6 +14,7 @@ mod bundlers;
 mod contents;
 mod inlined;
 mod pages;
-mod projects;
 mod stage;
 mod words;
+
+use longhaul_tests::projects;

@@ -2,13 +2,11 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use longhaul_tests::artefacts;
 use longhaul_tests::browser::Browser;
 use longhaul_tests::files::{Folder, MIB, sha256};
 use longhaul_tests::page::{Page, UPLOAD};
+pub(crate) use longhaul_tests::projects::{project, unpack_into};
 use longhaul_tests::server::{Options, Server, free_port};
 use longhaul_tests::site::Site;
 use serde_json::json;
@@ -22,20 +20,6 @@ pub(crate) fn site_with_package() -> Folder {
     unpack_into(&site.path().join("node_modules"));
     fs::copy(project("watch.js"), site.path().join("watch.js")).unwrap();
     site
-}
-
-/// The package, as `longhaul` in that folder.
-pub(crate) fn unpack_into(modules: &Path) {
-    fs::create_dir_all(modules).unwrap();
-    let mut tar = Command::new("tar");
-    tar.arg("xzf").arg(artefacts::package()).arg("-C").arg(modules);
-    assert!(tar.status().unwrap().success(), "{tar:?}");
-    fs::rename(modules.join("package"), modules.join("longhaul")).unwrap();
-}
-
-/// A file of the projects that use the package.
-pub(crate) fn project(path: &str) -> PathBuf {
-    artefacts::workspace().join("tests/npm").join(path)
 }
 
 /// A server whose API the pages of that origin may use.

@@ -6,19 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use longhaul_tests::artefacts;
-
-use crate::stage::{project, unpack_into};
+use crate::artefacts;
 
 /// Those that this run has made ready.
 static READY: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
 
 /// A project, with everything that its lock file lists, and the package.
-pub(crate) struct Project(PathBuf);
+#[derive(Debug)]
+pub struct Project(PathBuf);
 
 impl Project {
     /// The one of that name.
-    pub(crate) fn new(name: &'static str) -> Self {
+    ///
+    /// # Panics
+    /// When it cannot be made ready.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
         let own = Self(artefacts::target().join("npm/projects").join(name));
         let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
         if !ready.contains(name) {
@@ -54,12 +57,17 @@ impl Project {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
     /// Runs a program of the project to its end, which has to be a good one; what it has said.
-    pub(crate) fn run(&self, program: &str, args: &[&str]) -> String {
+    ///
+    /// # Panics
+    /// When it cannot be run, or ends otherwise.
+    pub fn run(&self, program: &str, args: &[&str]) -> String {
         let mut command = self.command(program, args);
         let output = command.output().unwrap_or_else(|error| panic!("{program}: {error}"));
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -70,12 +78,31 @@ impl Project {
     }
 
     /// The same, to be started otherwise.
-    pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
+    #[must_use]
+    pub fn command(&self, program: &str, args: &[&str]) -> Command {
         let own = self.path().join("node_modules/.bin").join(program);
         let mut command = if own.exists() { Command::new(own) } else { Command::new(program) };
         command.args(args).current_dir(self.path()).env("NO_COLOR", "1");
         command
     }
+}
+
+/// The package, as `longhaul` in that folder.
+///
+/// # Panics
+/// When it is not built.
+pub fn unpack_into(modules: &Path) {
+    fs::create_dir_all(modules).unwrap();
+    let mut tar = Command::new("tar");
+    tar.arg("xzf").arg(artefacts::package()).arg("-C").arg(modules);
+    assert!(tar.status().unwrap().success(), "{tar:?}");
+    fs::rename(modules.join("package"), modules.join("longhaul")).unwrap();
+}
+
+/// A file of the projects that use the package.
+#[must_use]
+pub fn project(path: &str) -> PathBuf {
+    artefacts::workspace().join("tests/npm").join(path)
 }
 
 fn copy_all(from: &Path, to: &Path) {
