@@ -115,6 +115,18 @@ impl Trouble {
         }
     }
 
+    /// A guest whom the server does not know any more.
+    #[must_use]
+    pub fn of_guest(path: &str, problem: &Problem, journal: &Path) -> Self {
+        let (detail, journal) = (problem.detail.trim_end_matches('.'), journal.display());
+        let message = format!(
+            "{path}: {detail}. It was begun by a guest whose token is noted in {journal}; remove that to send all of it \
+             anew, as another guest. {}",
+            problem.request().unwrap_or_default()
+        );
+        Self::new(Ending::NotAllowed, message.trim_end())
+    }
+
     /// A fetch that cannot go on.
     #[must_use]
     pub fn of_fetch(path: &str, fault: &download::Fault) -> Self {

@@ -2,9 +2,10 @@
 
 mod body;
 mod connect;
+mod identity;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION, RANGE};
@@ -26,6 +27,7 @@ use serde_json::Value;
 
 pub use body::Body;
 pub use connect::TlsError;
+use identity::Identity;
 
 use crate::clock;
 use crate::endpoint::Endpoint;
@@ -44,28 +46,10 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    token: Mutex<Token>,
-    was_heard: AtomicBool,
-    was_let_in: AtomicBool,
-    when_guest: OnceLock<WhenGuest>,
-}
-
-type WhenGuest = Box<dyn Fn(&str) + Send + Sync>;
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("token", &self.token).finish_non_exhaustive()
-    }
-}
-
-/// Who asks.
 #[derive(Debug)]
-enum Token {
-    Nobody,
-    Users(String),
-    /// The server made a guest of who has none.
-    Guests(String),
+struct Shared {
+    identity: Identity,
+    was_heard: AtomicBool,
 }
 
 impl Client {
@@ -75,13 +59,7 @@ impl Client {
     /// [`TlsError`], when the system's certificates are needed and cannot be had.
     pub fn new(endpoint: Endpoint, token: Option<String>) -> Result<Self, TlsError> {
         let connections = connect::connections(endpoint.is_tls())?;
-        let token = Mutex::new(token.map_or(Token::Nobody, Token::Users));
-        let shared = Shared {
-            token,
-            was_heard: AtomicBool::new(false),
-            was_let_in: AtomicBool::new(false),
-            when_guest: OnceLock::new(),
-        };
+        let shared = Shared { identity: Identity::of(token), was_heard: AtomicBool::new(false) };
         Ok(Self { endpoint, connections, link: None, shared: Arc::new(shared) })
     }
 
@@ -99,49 +77,39 @@ impl Client {
         &self.endpoint
     }
 
-    fn token(&self) -> MutexGuard<'_, Token> {
-        self.shared.token.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the next answer may make a guest of whoever asks: there is no token, and nothing has been
-    /// answered well without one.
+    /// The token of the user's own that requests carry.
     #[must_use]
-    pub fn may_become_guest(&self) -> bool {
-        let is_nobody = matches!(*self.token(), Token::Nobody);
-        is_nobody && !self.shared.was_let_in.load(Ordering::Relaxed)
-    }
-
-    /// Whether requests carry a token of the user's own.
-    #[must_use]
-    pub fn is_users(&self) -> bool {
-        matches!(*self.token(), Token::Users(_))
-    }
-
-    /// What is done with a guest's token as soon as it is there. The first one who says counts.
-    pub fn when_guest(&self, does: impl Fn(&str) + Send + Sync + 'static) {
-        let _ = self.shared.when_guest.set(Box::new(does));
+    pub fn users_token(&self) -> Option<String> {
+        self.shared.identity.users()
     }
 
     /// The token that the server gave to a guest.
     #[must_use]
     pub fn guests_token(&self) -> Option<String> {
-        match &*self.token() {
-            Token::Guests(token) => Some(token.clone()),
-            Token::Nobody | Token::Users(_) => None,
-        }
+        self.shared.identity.guests()
     }
 
     /// From now on requests carry this guest's, unless the user has one.
     pub fn is_guest(&self, given: String) {
-        let mut token = self.token();
-        if matches!(*token, Token::Users(_)) {
-            return;
-        }
-        *token = Token::Guests(given.clone());
-        drop(token);
-        if let Some(does) = self.shared.when_guest.get() {
-            does(&given);
-        }
+        self.shared.identity.becomes(given);
+    }
+
+    /// What is done with a guest's token as soon as it is there. The first one who says counts.
+    pub fn when_guest(&self, does: impl Fn(&str) + Send + Sync + 'static) {
+        self.shared.identity.when_guest(does);
+    }
+
+    /// Has the server say once whom it takes the caller for, before anything is begun there: were it told only in the
+    /// answer to what was begun, that would be nobody's if the answer were lost.
+    ///
+    /// # Errors
+    /// [`Failure`], and the next who calls asks again.
+    pub async fn meet(&self) -> Result<(), Failure> {
+        let asked = async {
+            let request = self.request(Method::POST, path::GUESTS, &[], Body::empty())?;
+            self.hears(self.ask(request).await?.nothing())
+        };
+        self.shared.identity.met(asked).await
     }
 
     /// Whether anything that speaks as a Longhaul server does has ever answered.
@@ -163,14 +131,7 @@ impl Client {
             Call::Seal(..) => raw.json().map(Answer::File),
             Call::Cancel(_) => raw.nothing().map(|()| Answer::Gone),
         };
-        match answer {
-            // Who asks for a list is made nobody's guest, and is none yet.
-            Ok(answer @ Answer::Uploads(_)) => {
-                self.shared.was_heard.store(true, Ordering::Relaxed);
-                Ok(answer)
-            }
-            answer => self.hears(answer),
-        }
+        self.hears(answer)
     }
 
     fn request_of(&self, call: &Call) -> Result<Request<Body>, Failure> {
@@ -244,7 +205,6 @@ impl Client {
     fn hears<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
         if answer.is_ok() {
             self.shared.was_heard.store(true, Ordering::Relaxed);
-            self.shared.was_let_in.store(true, Ordering::Relaxed);
         }
         answer
     }
@@ -305,8 +265,8 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        if let Token::Users(token) | Token::Guests(token) = &*self.token() {
-            request = request.header(AUTHORIZATION, bearer(token));
+        if let Some(token) = self.shared.identity.known() {
+            request = request.header(AUTHORIZATION, bearer(&token));
         }
         request.body(body).map_err(unmade)
     }
@@ -328,7 +288,7 @@ impl Client {
             self.shared.was_heard.store(true, Ordering::Relaxed);
         }
         if let Some(token) = text(answer.headers(), UPLOAD_TOKEN) {
-            self.is_guest(token);
+            self.shared.identity.becomes(token);
         }
         Ok(answer)
     }

@@ -20,3 +20,4 @@ pub mod http;
 mod part;
 pub mod report;
 pub mod send;
+mod source;

@@ -16,14 +16,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use longhaul_protocol::download::Record;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::disk::{folder_of, is_own, is_same, lock, own};
 
 use note::{Found, is_torn_note};
-pub(crate) use note::{NOTE_BYTES_MAX, Note, Places};
+pub(crate) use note::{NOTE_BYTES_MAX, Note, Noted, Places};
 
 /// Only its owner reads or writes it.
 const NOTE_MODE: u32 = 0o600;
@@ -90,8 +89,9 @@ impl Part {
         // Whoever had it locked before may have noted something else meanwhile.
         let note = match places.found() {
             Found::Note(note) if note.is_about(&there) && is_own(&there, 0) => Some(*note),
-            // A kill came between the two: nothing is lost with what has nothing in it.
-            Found::Mark if there.len() == 0 && is_own(&there, 0) => None,
+            // A kill came between the two, or what is noted is about one that is gone: nothing is lost with what has
+            // nothing in it.
+            Found::Mark | Found::Note(_) if there.len() == 0 && is_own(&there, 0) => None,
             _ => return Err(Refused::Foreign(places.part)),
         };
         if note.as_ref().is_some_and(|note| note.from.is_some() != from.is_some()) {
@@ -99,22 +99,19 @@ impl Part {
         }
         let part = Self { places, file, from: from.map(str::to_owned) };
         if note.is_none() {
-            part.note(None, false).map_err(|error| part.places.failed(error))?;
+            part.note(&Noted::Nothing).map_err(|error| part.places.failed(error))?;
         }
         Ok((part, note))
     }
 
     /// First the mark, so that no kill leaves a part of which nobody knows whose it is.
     fn begin(places: Places, found: &Found, from: Option<&str>) -> Result<Self, Refused> {
-        let new = places.new_note();
-        if matches!(found, Found::Nothing) && new.symlink_metadata().is_ok() {
-            return Err(Refused::Foreign(new));
-        }
-        // It is about a part that is gone.
-        if matches!(found, Found::Note(_)) {
-            drop(fs::remove_file(&places.note));
-        }
-        if !matches!(found, Found::Mark) {
+        let is_first = matches!(found, Found::Nothing);
+        if is_first {
+            let new = places.new_note();
+            if new.symlink_metadata().is_ok() && !is_torn_note(&new) {
+                return Err(Refused::Foreign(new));
+            }
             let mark = own().write(true).create_new(true).mode(NOTE_MODE).open(&places.note);
             mark.map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Refused::Busy,
@@ -126,13 +123,13 @@ impl Part {
             // Somebody has begun in the same moment.
             io::ErrorKind::AlreadyExists => Refused::Busy,
             _ => {
-                drop(fs::remove_file(&places.note));
+                drop(is_first.then(|| fs::remove_file(&places.note)));
                 places.failed(error)
             }
         })?;
         lock(&file, &places.part).map_err(|error| places.failed(error))?;
         let part = Self { places, file, from: from.map(str::to_owned) };
-        part.note(None, false).map_err(|error| {
+        part.note(&Noted::Nothing).map_err(|error| {
             part.discard();
             part.places.failed(error)
         })?;
@@ -155,19 +152,25 @@ impl Part {
     }
 
     /// Notes what of it is here, so that there is always a whole note. The caller looks whether it is still there.
-    pub(crate) fn note(&self, record: Option<&Record>, lasts: bool) -> io::Result<()> {
-        let note = Note::of(&self.file.metadata()?, self.from.as_deref(), record.cloned());
+    pub(crate) fn note(&self, noted: &Noted<'_>) -> io::Result<()> {
+        let note = Note::of(&self.file.metadata()?, self.from.as_deref(), noted);
         let text = serde_json::to_vec(&note)?;
         let new = self.places.new_note();
         if is_torn_note(&new) {
             fs::remove_file(&new)?;
         }
         let mut file = own().write(true).create_new(true).mode(NOTE_MODE).open(&new)?;
-        file.write_all(&text)?;
-        if lasts {
-            file.sync_all()?;
+        let written = file.write_all(&text);
+        let lasts = written.and_then(|()| match noted {
+            Noted::Nothing => Ok(()),
+            Noted::Some(_) | Noted::All => file.sync_all(),
+        });
+        let noted = lasts.and_then(|()| self.places.replace_note(&new));
+        if noted.is_err() && is_same(&file, &new) {
+            // As on a full disk: a piece of one is of no use.
+            drop(fs::remove_file(&new));
         }
-        fs::rename(&new, &self.places.note)
+        noted
     }
 
     /// The note is of no use any more.
@@ -179,6 +182,15 @@ impl Part {
         };
         if is_ours {
             drop(fs::remove_file(&self.places.note));
+        }
+    }
+
+    /// What a run noted that was killed when its part had just got this name: it is of no use either.
+    pub(crate) fn forget_of(whole: &Path) {
+        let places = Places::beside(whole);
+        let is_about = |note: &Note| whole.metadata().is_ok_and(|whole| note.is_about(&whole));
+        if matches!(places.found(), Found::Note(note) if is_about(&note)) {
+            drop(fs::remove_file(&places.note));
         }
     }
 
@@ -239,6 +251,32 @@ mod tests {
         part.discard();
         assert_eq!(fs::read_to_string(part.path()).unwrap(), "own");
         assert!(!part.places.note.exists(), "that was the run's");
+        assert!(matches!(Part::open(&whole, None), Err(Refused::Foreign(_))));
+    }
+
+    #[test]
+    fn a_note_that_cannot_be_put_there_leaves_nothing_and_takes_no_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("film.mp4");
+        let (part, _) = Part::open(&whole, None).unwrap();
+        fs::write(&part.places.note, "own").unwrap();
+        part.note(&Noted::All).unwrap_err();
+        assert!(!part.places.new_note().exists());
+        assert_eq!(fs::read_to_string(&part.places.note).unwrap(), "own");
+    }
+
+    #[test]
+    fn what_a_kill_or_a_full_disk_has_torn_while_it_was_noted_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("film.mp4");
+        let new = Places::beside(&whole).new_note();
+        for torn in ["", "{\"longhaul\":1,\"ino"] {
+            fs::write(&new, torn).unwrap();
+            let (part, _) = Part::open(&whole, None).unwrap();
+            part.discard();
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+        fs::write(&new, "own").unwrap();
         assert!(matches!(Part::open(&whole, None), Err(Refused::Foreign(_))));
     }
 }

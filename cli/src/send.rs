@@ -6,7 +6,6 @@ mod driver;
 mod given;
 mod journal;
 mod list;
-mod source;
 mod stdin;
 
 use std::path::PathBuf;
@@ -24,12 +23,12 @@ use tokio::task::JoinSet;
 use crate::ending::{Ending, Trouble};
 use crate::http::Client;
 use crate::report::{Event, Report};
+use crate::source::Source;
 
 use driver::Driver;
 use given::Given;
 use journal::Journal;
 use list::{Item, List};
-use source::Source;
 pub use stdin::STDIN;
 
 /// How long the server may take to say whether it has a file: as long as for any other question.
@@ -136,7 +135,8 @@ pub async fn send(
     shared.report.tell(Event::Progress(&shared.board().sum()));
     let is_told = shared.client.guests_token().is_none_or(|token| shared.report.tell_guest(&token));
     match taken {
-        Some(taken) if is_through => taken.done(),
+        // What was not told would be known to nobody any more.
+        Some(taken) if is_through && is_told => taken.done(),
         Some(taken) => shared.report.tell(Event::Note(&taken.kept(shared.client.endpoint()))),
         None => {}
     }
@@ -144,7 +144,6 @@ pub async fn send(
     if left.is_some() && shared.order.stdin_as.is_none() {
         shared.report.tell(Event::Note("stopped; the same command goes on"));
     }
-    // Only now: what was not told would be known to nobody any more.
     lists.iter().filter(|list| is_told && (is_through || list.journal.is_empty())).for_each(
         |list| {
             list.journal.remove();
@@ -165,9 +164,6 @@ fn begin(lists: &[List], client: &Client, report: &Report) {
     for list in lists {
         list.notes.iter().for_each(|note| report.tell(Event::Note(note)));
         list.journal.token().into_iter().for_each(|token| client.is_guest(token));
-        if client.is_users() {
-            list.journal.bears();
-        }
     }
     let files = lists.iter().map(|list| list.items.len() as u64).sum();
     let bytes = lists.iter().map(|list| list.bytes()).sum();
@@ -197,8 +193,7 @@ async fn send_all(shared: &Arc<Shared>, lists: &[List], worst: &mut Option<Endin
     let items = lists.iter().flat_map(|list| list.items.iter().map(move |item| (list, item)));
     let mut is_there = true;
     for (index, (list, item)) in items.enumerate() {
-        // Who has no token may be made a guest by the first answer, and not by five.
-        let is_small = item.size <= ONE_REQUEST_MAX && !shared.client.may_become_guest();
+        let is_small = item.size <= ONE_REQUEST_MAX;
         let wanted = if is_small { 1 } else { shared.order.jobs };
         let turn = if is_small { Arc::clone(&small).acquire_owned().await.ok() } else { None };
         let rate_max = if is_small { share } else { shared.order.rate_max };

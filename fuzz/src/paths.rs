@@ -51,6 +51,7 @@ fn below(names: &[&str]) -> Option<Target> {
     Some(match *names {
         ["uploads"] => Target::Uploads,
         ["files"] => Target::Files,
+        ["guests"] => Target::Guests,
         ["problems"] => Target::Problems,
         ["uploads", id] => Target::Upload(UploadId(hex(id)?)),
         ["uploads", id, "digests"] => Target::Digests(UploadId(hex(id)?)),
@@ -84,6 +85,7 @@ fn written(target: Target) -> Option<String> {
         Target::File(id) => path::file(id),
         Target::Manifest(id) => path::manifest(id),
         Target::Links(id) => path::links(id),
+        Target::Guests => path::GUESTS.to_owned(),
         Target::Problems => path::PROBLEMS.to_owned(),
         Target::Healthz => path::HEALTHZ.to_owned(),
         Target::Readyz => path::READYZ.to_owned(),

@@ -67,6 +67,7 @@ fn every_path_of_the_wire_is_in_the_table_and_no_other() {
         path::file(file),
         path::links(file),
         path::manifest(file),
+        path::GUESTS.to_owned(),
         path::PROBLEMS.to_owned(),
         path::HEALTHZ.to_owned(),
         path::READYZ.to_owned(),

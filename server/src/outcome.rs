@@ -39,6 +39,8 @@ pub enum Outcome {
     Json(Vec<u8>),
     /// Done, and nothing to tell.
     Done,
+    /// The caller may come back; as a guest, with this token.
+    Met(Option<String>),
     /// All is well.
     Well,
     /// What the server has counted.

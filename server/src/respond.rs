@@ -56,6 +56,11 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
         Outcome::Created { location, json, token } => created(&location, json, token.as_deref()),
         Outcome::Json(json) => text(StatusCode::OK, "application/json", json),
         Outcome::Done => empty(StatusCode::NO_CONTENT),
+        Outcome::Met(token) => {
+            let mut response = carrying(token.as_deref(), empty(StatusCode::NO_CONTENT));
+            put(response.headers_mut(), CACHE_CONTROL, "no-store");
+            response
+        }
         Outcome::Well => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         Outcome::Metrics(metrics) => text(StatusCode::OK, metrics::CONTENT_TYPE, metrics),
         Outcome::Html(html) => text(StatusCode::OK, "text/html; charset=utf-8", html),
@@ -85,6 +90,11 @@ fn respond_to(outcome: Outcome) -> Response<Body> {
 fn created(location: &str, json: Vec<u8>, token: Option<&str>) -> Response<Body> {
     let mut response = text(StatusCode::CREATED, "application/json", json);
     insert(response.headers_mut(), LOCATION, location);
+    carrying(token, response)
+}
+
+/// With the token to come back with.
+fn carrying(token: Option<&str>, mut response: Response<Body>) -> Response<Body> {
     if let Some(token) = token {
         insert(response.headers_mut(), HeaderName::from_static(UPLOAD_TOKEN), token);
     }

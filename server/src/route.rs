@@ -29,6 +29,7 @@ mod delete;
 mod digests;
 mod file;
 mod files;
+mod guests;
 mod health;
 mod links;
 mod manifest;
@@ -135,6 +136,8 @@ pub enum Target {
     Manifest(FileId),
     /// `/v1/files/{id}/links`
     Links(FileId),
+    /// `/v1/guests`
+    Guests,
     /// `/v1/problems`
     Problems,
     /// `/healthz`
@@ -162,6 +165,7 @@ impl Target {
         match path {
             path::UPLOADS => Self::Uploads,
             path::FILES => Self::Files,
+            path::GUESTS => Self::Guests,
             path::PROBLEMS => Self::Problems,
             path::HEALTHZ => Self::Healthz,
             path::READYZ => Self::Readyz,
@@ -229,7 +233,8 @@ impl Target {
             | Self::Digests(_)
             | Self::Proofs(_)
             | Self::Chunks(_)
-            | Self::Seal(_) => Some(Scope::Upload),
+            | Self::Seal(_)
+            | Self::Guests => Some(Scope::Upload),
             Self::Files if method == Method::POST => Some(Scope::Upload),
             Self::File(_) if method == Method::DELETE => Some(Scope::Delete),
             Self::Content(_) | Self::Files | Self::File(_) | Self::Manifest(_) | Self::Links(_) => {
@@ -253,6 +258,7 @@ impl Target {
             Self::File(_) => "/v1/files/{id}",
             Self::Manifest(_) => "/v1/files/{id}/manifest",
             Self::Links(_) => "/v1/files/{id}/links",
+            Self::Guests => path::GUESTS,
             Self::Problems => path::PROBLEMS,
             Self::Healthz => path::HEALTHZ,
             Self::Readyz => path::READYZ,
@@ -277,7 +283,8 @@ impl Target {
             | Self::Proofs(_)
             | Self::Chunks(_)
             | Self::Seal(_)
-            | Self::Links(_) => ADD,
+            | Self::Links(_)
+            | Self::Guests => ADD,
             Self::Content(_) | Self::Manifest(_) => READ,
             Self::Problems
             | Self::Healthz
@@ -342,6 +349,7 @@ async fn read<S: Store>(call: &Call<'_, S>, target: Target) -> Answer {
         | Target::Chunks(_)
         | Target::Seal(_)
         | Target::Links(_)
+        | Target::Guests
         | Target::Nowhere => Err(not_allowed(call, target)),
     }
 }
@@ -355,6 +363,7 @@ async fn add<S: Store>(call: &mut Call<'_, S>, target: Target) -> Answer {
         Target::Chunks(id) => chunk::run(call, id).await,
         Target::Seal(id) => seal::run(call, id).await,
         Target::Links(id) => links::run(call, id).await,
+        Target::Guests => guests::run(call),
         _ => Err(not_allowed(call, target)),
     }
 }
@@ -389,6 +398,7 @@ mod tests {
             (path::file(file), Target::File(file)),
             (path::manifest(file), Target::Manifest(file)),
             (path::links(file), Target::Links(file)),
+            (path::GUESTS.to_owned(), Target::Guests),
             (path::PROBLEMS.to_owned(), Target::Problems),
             (path::METRICS.to_owned(), Target::Metrics),
             (path::OPENAPI.to_owned(), Target::OpenApi),

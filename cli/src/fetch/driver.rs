@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Order;
 use super::buffers::{Arriving, Buffers, add, digest, with};
-use super::target::{Place, Target};
+use super::target::{Place, Target, taken};
 use crate::clock;
 use crate::disk::fitting;
 use crate::driving::{sleep_until_due, stopped};
@@ -44,6 +44,8 @@ pub(super) struct Driver {
     /// The wait that was told last.
     told: Option<Millis>,
     is_begun: bool,
+    /// The file, where all of it was here before this run.
+    was_here: Option<Box<FileInfo>>,
     happens: UnboundedSender<Happened>,
     happened: UnboundedReceiver<Happened>,
 }
@@ -91,6 +93,7 @@ impl Driver {
             patience,
             told: None,
             is_begun: false,
+            was_here: None,
             happens,
             happened,
         }
@@ -104,6 +107,9 @@ impl Driver {
         loop {
             while let Some(action) = self.machine.poll(clock::now()) {
                 self.act(action).await?;
+            }
+            if let Some(file) = self.was_here.take() {
+                return self.ended(End::Done(file));
             }
             if let Phase::Ended(end) = self.machine.phase() {
                 return self.ended(end);
@@ -230,7 +236,7 @@ impl Driver {
                 self.asking = Some(task.abort_handle());
             }
             Action::HangUp { .. } => self.asking.take().iter().for_each(AbortHandle::abort),
-            Action::Prepare { ticket, plan, keep } => self.prepare(ticket, plan, keep)?,
+            Action::Prepare { ticket, plan, keep } => self.prepare(ticket, plan, keep).await?,
             Action::Check { ticket, range, .. } => self.blocks(move |target| {
                 let result = target.check(&range);
                 Input::Checked { ticket, result }
@@ -281,7 +287,7 @@ impl Driver {
     }
 
     /// Where no name was given it gets the one that it has there.
-    fn prepare(&mut self, ticket: Ticket, plan: Plan, keep: bool) -> Result<(), Trouble> {
+    async fn prepare(&mut self, ticket: Ticket, plan: Plan, keep: bool) -> Result<(), Trouble> {
         let named = match self.place.take() {
             Some(place) => place,
             None => {
@@ -300,13 +306,39 @@ impl Driver {
         };
         self.place = Some(named.clone());
         self.is_free()?;
-        let Some(root) = self.machine.file().map(|file| file.root) else { return Ok(()) };
-        let happens = self.happens.clone();
+        let Some(file) = self.machine.file().cloned() else { return Ok(()) };
+        if named.is_taken() {
+            return self.compare(named, file).await;
+        }
+        let (root, happens) = (file.root, self.happens.clone());
         tokio::task::spawn_blocking(move || {
             let result = named.prepare(root, plan.len(), keep);
             // Fails when nobody waits any more.
             drop(happens.send(Happened::Prepared(ticket, result)));
         });
+        Ok(())
+    }
+
+    /// What has its name is not touched. Where it is the file, a run that was killed as its last act has left it, or
+    /// somebody makes sure of it.
+    async fn compare(&mut self, place: Place, file: FileInfo) -> Result<(), Trouble> {
+        let whole = place.whole.clone();
+        let compared = file.clone();
+        let mut stop = self.stop.clone();
+        let has = tokio::task::spawn_blocking(move || place.has(&compared));
+        let has = tokio::select! {
+            has = has => has.unwrap_or_default(),
+            () = stopped(&mut stop) => {
+                self.machine.handle(clock::now(), Input::Leave);
+                return Ok(());
+            }
+        };
+        if !has {
+            return Err(Trouble::new(Ending::Local, taken(&whole)));
+        }
+        let note = format!("{} is here already, every byte as it is there", whole.display());
+        self.report.tell(Event::Note(&note));
+        self.was_here = Some(Box::new(file));
         Ok(())
     }
 

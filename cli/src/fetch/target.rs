@@ -18,7 +18,8 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use crate::disk::{NAME_BYTES_MAX, READ_BYTES, folder_of, said};
-use crate::part::{Part, Places, Refused, Unnamed};
+use crate::part::{Noted, Part, Places, Refused, Unnamed};
+use crate::source::{Source, Stamp};
 
 /// Given to the system at once, bytes: of more, Linux 6.18 takes several times as long for each to put it where
 /// room was kept.
@@ -72,12 +73,27 @@ impl Place {
             let whole = self.whole.display();
             return Some(format!("{whole} is no file, and is not replaced; name another with -o"));
         }
-        self.is_taken().then(|| taken(&self.whole))
+        None
     }
 
     /// Whether something has its name already, and may keep it.
-    fn is_taken(&self) -> bool {
+    pub(super) fn is_taken(&self) -> bool {
         !self.force && self.whole.symlink_metadata().is_ok()
+    }
+
+    /// Whether what has its name is that file, to the last byte.
+    pub(super) fn has(&self, file: &FileInfo) -> bool {
+        let root = || {
+            let found = self.whole.symlink_metadata().ok()?;
+            let is_like = found.is_file() && found.len() == file.size;
+            let source = Source::open(&self.whole, Stamp::of(&found)).ok().filter(|_| is_like)?;
+            source.root(file.chunk_size).ok()
+        };
+        let has = root() == Some(file.root);
+        if has {
+            Part::forget_of(&self.whole);
+        }
+        has
     }
 
     /// What an earlier session left; `None` for whatever cannot be read.
@@ -180,7 +196,7 @@ impl Target {
             return reserve(self.part.file(), len).map_err(|error| self.trouble(&error));
         }
         // What was noted is of bytes that go now.
-        let emptied = self.part.note(None, false).and_then(|()| self.part.file().set_len(0));
+        let emptied = self.part.note(&Noted::Nothing).and_then(|()| self.part.file().set_len(0));
         emptied.and_then(|()| reserve(self.part.file(), len)).map_err(|error| {
             // Nothing of use is in it.
             self.part.discard();
@@ -198,7 +214,7 @@ impl Target {
         if !self.part.is_still_there() {
             return Err(self.gone());
         }
-        drop(self.part.note(Some(record), true));
+        drop(self.part.note(&Noted::Some(record)));
         Ok(())
     }
 
@@ -272,7 +288,7 @@ impl Target {
 }
 
 /// What is said of a name that something has already.
-fn taken(whole: &Path) -> String {
+pub(super) fn taken(whole: &Path) -> String {
     format!(
         "{} is there already; name another with -o, or replace it with --force",
         whole.display()

@@ -1,6 +1,6 @@
 //! What is noted beside a part: which file it is, and what of it is here.
 
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -32,12 +32,32 @@ pub(crate) struct Note {
     pub(crate) from: Option<String>,
     /// What of it is here.
     pub(crate) record: Option<Record>,
+    /// Whether that is all that came through a pipe.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_whole: bool,
+}
+
+/// What there is to note.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Noted<'a> {
+    /// Of whose file it is, and no more. It may be lost with power.
+    Nothing,
+    /// Which of its bytes are here.
+    Some(&'a Record),
+    /// All that came through a pipe.
+    All,
 }
 
 impl Note {
-    pub(super) fn of(part: &Metadata, from: Option<&str>, record: Option<Record>) -> Self {
+    pub(super) fn of(part: &Metadata, from: Option<&str>, noted: &Noted<'_>) -> Self {
         let (inode, born) = identity(part);
-        Self { longhaul: NOTE_VERSION, inode, born, from: from.map(str::to_owned), record }
+        let (record, is_whole) = match *noted {
+            Noted::Nothing => (None, false),
+            Noted::Some(record) => (Some(record.clone()), false),
+            Noted::All => (None, true),
+        };
+        let from = from.map(str::to_owned);
+        Self { longhaul: NOTE_VERSION, inode, born, from, record, is_whole }
     }
 
     /// FAT gives its inodes other numbers whenever it is mounted: there the birth and the length have to do.
@@ -113,6 +133,16 @@ impl Places {
         Ok(if note.longhaul == NOTE_VERSION { Found::Note(Box::new(note)) } else { Found::Foreign })
     }
 
+    /// Puts a new note in place of the last, and of nothing else.
+    pub(super) fn replace_note(&self, new: &Path) -> io::Result<()> {
+        match self.read(|_| true) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(Found::Mark | Found::Note(_)) => {}
+            _ => return Err(io::Error::other("something else has its name by now")),
+        }
+        fs::rename(new, &self.note)
+    }
+
     pub(super) fn new_note(&self) -> PathBuf {
         self.note.with_extension("json.new")
     }
@@ -149,7 +179,7 @@ mod tests {
         let found = file.metadata().unwrap();
         let root = Digest::of(b"root");
         let record = Record { root, size: 9, chunk_size: 9, held: ChunkSet::new() };
-        let note = Note::of(&found, None, Some(record));
+        let note = Note::of(&found, None, &Noted::Some(&record));
         assert!(note.is_about(&found));
         let other_number = |size| {
             let record = note.record.clone().map(|record| Record { size, ..record });

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use longhaul_protocol::patience::Patience;
 use longhaul_protocol::upload::{
-    Action, BufferId, Call, Config, End, Failure, Fault, Input, ONE_REQUEST_MAX, Phase,
-    SourceError, Ticket, Upload,
+    Action, BufferId, Call, Config, End, Failure, Fault, Input, Phase, SourceError, Ticket, Upload,
 };
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::header::{CHUNK_TRY, ChunkHeaders, write_rate_max};
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::path;
-use longhaul_protocol::{Digest, Millis, ProblemCode};
+use longhaul_protocol::{Digest, Millis};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
@@ -21,12 +20,16 @@ use super::Shared;
 use super::buffers::Buffers;
 use super::journal::Journal;
 use super::list::Item;
-use super::source::{Source, Stamp};
 use crate::clock;
 use crate::driving::{sleep_until_due, stopped};
 use crate::ending::{self, Trouble};
 use crate::http::{Body, Client};
 use crate::report::Event;
+use crate::source::{Source, Stamp};
+
+/// How often all of a file is read once more at most because something was done to it meanwhile: what goes on doing
+/// that would have it read for ever.
+const VERIFY_TRIES: u32 = 8;
 
 /// What happened.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub(super) struct Driver {
     is_touched: bool,
     /// What its stamp was when it was read last.
     seen: Stamp,
+    /// How often it was read once more for that.
+    verified: u32,
     source: Arc<Source>,
     machine: Upload,
     buffers: Buffers,
@@ -81,13 +86,11 @@ impl Driver {
         }
         let begun = journal.upload(item);
         let is_touched = begun.as_ref().is_some_and(|begun| begun.is_touched);
-        // A guest who is none yet has begun nothing.
-        let seeks = item.size > ONE_REQUEST_MAX || !shared.client.may_become_guest();
         let machine = Upload::new(Config {
             meta: item.meta.clone(),
             size: item.size,
             resume: begun.map(|begun| begun.of.id),
-            seeks,
+            seeks: true,
             verify_source: false,
             lanes: Some(u64::from(shared.order.jobs)),
             key: key.clone(),
@@ -104,6 +107,7 @@ impl Driver {
             stale,
             is_touched,
             seen,
+            verified: 0,
             source: Arc::new(source),
             machine,
             buffers: Buffers::default(),
@@ -158,9 +162,15 @@ impl Driver {
     /// read once more before they are made one file.
     fn was_read(&mut self, ticket: Ticket, result: Result<(Digest, Stamp), SourceError>) {
         let stamp = result.as_ref().map_or(self.seen, |(_, stamp)| *stamp);
-        let result = result.map(|(digest, _)| digest);
+        let result = match result {
+            Ok(_) if stamp != self.seen && self.verified == VERIFY_TRIES => {
+                Err(SourceError::Changed)
+            }
+            result => result.map(|(digest, _)| digest),
+        };
         self.machine.handle(clock::now(), Input::Read { ticket, result });
         if std::mem::replace(&mut self.seen, stamp) != stamp {
+            self.verified += 1;
             self.machine.handle(clock::now(), Input::Verify);
         }
     }
@@ -169,6 +179,11 @@ impl Driver {
         match end {
             End::Done(file) => Ok(Some(file)),
             End::Cancelled => Ok(None),
+            End::Failed(Fault::Refused(problem))
+                if problem.status == 401 && self.shared.client.guests_token().is_some() =>
+            {
+                Err(Trouble::of_guest(&self.item.path, &problem, self.journal.path()))
+            }
             End::Failed(fault) => Err(Trouble::of_send(&self.item.path, &fault)),
         }
     }
@@ -235,21 +250,16 @@ impl Driver {
                 let path = path::chunks(upload);
                 self.send(ticket, buffer, path, headers, rate_max);
             }
-            // Where the answer to a whole file is lost, that file is of a guest whom nobody knows, and stays. What was
-            // only begun is swept.
-            Action::Store { ticket, .. } if self.shared.client.may_become_guest() => {
-                let problem = ProblemCode::TooLarge.problem("a guest's first file is begun first");
-                let result =
-                    Err(Failure::Refused { problem: Box::new(problem), retry_after: None });
-                tell(&self.happens, Input::Stored { ticket, result });
-            }
             Action::Store { ticket, buffer, headers } => {
                 let body = self.body(ticket, buffer, 0);
                 let (client, happens) = (self.shared.client.clone(), self.happens.clone());
-                let stale = self.stale.take();
+                let (journal, stale) = (Arc::clone(&self.journal), self.stale.take());
                 self.work(buffer, async move {
-                    give_up(&client, stale).await;
-                    let result = client.store(&headers.write(), body).await;
+                    let result = async {
+                        begin(&client, Some(&journal), stale).await?;
+                        client.store(&headers.write(), body).await
+                    };
+                    let result = result.await;
                     tell(&happens, Input::Stored { ticket, result });
                 });
             }
@@ -277,10 +287,15 @@ impl Driver {
 
     fn call(&mut self, ticket: Ticket, call: Call) {
         let (client, happens) = (self.shared.client.clone(), self.happens.clone());
-        let stale = self.stale.take_if(|_| matches!(call, Call::Create { .. }));
+        let begins = matches!(call, Call::Create { .. });
+        let journal = begins.then(|| Arc::clone(&self.journal));
+        let stale = self.stale.take_if(|_| begins);
         let task = tokio::spawn(async move {
-            give_up(&client, stale).await;
-            let result = client.call(&call).await;
+            let result = async {
+                begin(&client, journal.as_deref(), stale).await?;
+                client.call(&call).await
+            };
+            let result = result.await;
             tell(&happens, Input::Answer { ticket, result });
         });
         self.calls.retain(|_, call| !call.is_finished());
@@ -344,12 +359,21 @@ fn tell_changed(shared: &Shared, item: &Item) {
     )));
 }
 
-/// What a file was before is of no use, and takes its owner's room. It goes before the new one begins, which
-/// may need that room. Where it cannot, it expires.
-async fn give_up(client: &Client, stale: Option<UploadId>) {
+/// Before a request that begins something: the server is one, and it is known who asks, and noted. What a file was
+/// before is of no use, and takes its owner's room, so it goes first; where it cannot, it expires.
+async fn begin(
+    client: &Client,
+    journal: Option<&Journal>,
+    stale: Option<UploadId>,
+) -> Result<(), Failure> {
+    client.meet().await?;
+    if let Some(journal) = journal {
+        journal.begins(client.users_token().is_some());
+    }
     if let Some(id) = stale {
         drop(client.call(&Call::Cancel(id)).await);
     }
+    Ok(())
 }
 
 fn tell(happens: &UnboundedSender<Happened>, input: Input) {

@@ -74,8 +74,8 @@ impl Given {
         let listed = listed
             .unwrap_or_else(|panicked| Err(Trouble::new(Ending::Local, panicked.to_string())));
         let mut list = listed?;
-        if list.journal.is_users() && !client.is_users() {
-            return Err(without_token(&list));
+        if let Some(trouble) = self.begun_by_another(&list, client) {
+            return Err(trouble);
         }
         let others = self.lists.iter().flat_map(|list| &list.items);
         let others: BTreeSet<_> = others.map(|item| &item.source).collect();
@@ -89,19 +89,41 @@ impl Given {
         self.lists.push(list);
         Ok(())
     }
+
+    /// Where what was begun is another's than that of what else is sent: one run is one owner's.
+    fn begun_by_another(&self, list: &List, client: &Client) -> Option<Trouble> {
+        let (users, guests) = (client.users_token(), list.journal.token());
+        let is_others = |other: &Option<String>| other.is_some() && *other != guests;
+        let another = self.lists.iter().find(|other| is_others(&other.journal.token()));
+        match (users, guests.is_some(), another) {
+            (None, ..) if list.journal.is_users() => Some(of_another(
+                list,
+                "was begun with a token, and there is none in LONGHAUL_TOKEN; put it there",
+            )),
+            (users @ Some(_), true, _) if is_others(&users) => Some(of_another(
+                list,
+                "was begun by a guest, whose token is noted beside it, and not with that in LONGHAUL_TOKEN; unset that \
+                 to go on as the guest",
+            )),
+            (None, true, Some(other)) => Some(of_another(
+                list,
+                &format!(
+                    "was begun by another guest than {}; send each by itself",
+                    other.whole.display()
+                ),
+            )),
+            _ => None,
+        }
+    }
 }
 
 fn tell_twice(report: &Report, path: &Path) {
     report.tell(Event::Note(&format!("{} is given twice, and sent once", path.display())));
 }
 
-/// Who goes on without the token would be somebody else, and send all of it again.
-fn without_token(list: &List) -> Trouble {
-    let text = format!(
-        "{} was begun with a token, and there is none in LONGHAUL_TOKEN; put it there, or remove {} to send all of it \
-         anew without one",
-        list.whole.display(),
-        list.journal.path().display()
-    );
+/// Whoever goes on is somebody else, and would send all of it again.
+fn of_another(list: &List, whose: &str) -> Trouble {
+    let (whole, journal) = (list.whole.display(), list.journal.path().display());
+    let text = format!("{whole} {whose}, or remove {journal} to send all of it anew");
     Trouble::new(Ending::Usage, text)
 }

@@ -9,10 +9,12 @@
 
 mod lines;
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,18 +23,22 @@ use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
 
 use super::list::Item;
-use super::source::Stamp;
-use crate::disk::{beside, folder_of, is_own, lock, own, said};
+use crate::disk::{beside, folder_of, is_own, is_same, lock, own, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
+use crate::source::Stamp;
 
 pub(super) use lines::is_journal;
 use lines::{Line, Read, Section};
 
 /// What its name ends with.
 pub(super) const SUFFIX: &str = "longhaul";
-/// Nobody else may read or write it: it says where files go, and whose they are there.
+/// Nobody else may read it: it says whose files are there.
 const OTHERS: u32 = 0o077;
+/// What somebody else could have written is not believed: it says where files go.
+const OTHERS_WRITE: u32 = 0o022;
+/// Only its owner reads or writes it.
+const MODE: u32 = 0o600;
 /// Hexadecimal digits of a path's digest that name its journal in the user's folder.
 const NAME_DIGITS: usize = 32;
 
@@ -46,8 +52,45 @@ struct State {
     others: Vec<String>,
     /// Whether an earlier run has left it.
     was_there: bool,
-    /// Whether this run has a token of the user's.
-    bears: bool,
+    /// Whether this run has noted that it has begun.
+    has_begun: bool,
+}
+
+/// Why it cannot be noted there how far it is.
+#[derive(Debug)]
+enum Unopened {
+    /// Another program is at it.
+    Busy,
+    /// It is this user's, and others can have changed what it says.
+    OpenToOthers,
+    /// The file system says no, or it is somebody else's; why.
+    Failed(String),
+}
+
+impl From<io::Error> for Unopened {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::Busy,
+            _ => Self::Failed(said(&error)),
+        }
+    }
+}
+
+impl Unopened {
+    /// As an end of it all, unless it can be noted elsewhere.
+    fn ends(&self, source: &Path, journal: &Path) -> Option<Trouble> {
+        match self {
+            Self::Busy => {
+                Some(Trouble::at(source, "another program is sending it; let that end first"))
+            }
+            Self::OpenToOthers => Some(Trouble::at(
+                journal,
+                "others may write to it, so what it says of how far it is may be theirs; `chmod go-w` it if it is as you \
+                 left it, or remove it to send all anew",
+            )),
+            Self::Failed(_) => None,
+        }
+    }
 }
 
 /// What an earlier run knew of a file.
@@ -76,29 +119,29 @@ impl Journal {
         let path = beside(source, &format!(".{SUFFIX}"));
         let elsewhere = elsewhere(source);
         let is_elsewhere = !path.exists() && elsewhere.as_ref().is_some_and(|path| path.exists());
-        let opened = if is_elsewhere { None } else { Some(Self::open(&path, endpoint)) };
-        let why = match opened {
-            Some(Ok(journal)) => return Ok(journal.with_note(None)),
-            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(is_sent(source));
+        let mut why = path.display().to_string();
+        if !is_elsewhere {
+            match Self::open(&path, endpoint) {
+                Ok(journal) => return Ok(journal.with_note(None)),
+                Err(unopened) => match (unopened.ends(source, &path), unopened) {
+                    (Some(trouble), _) => return Err(trouble),
+                    (None, Unopened::Failed(said)) => why = format!("{why}: {said}"),
+                    (None, _) => {}
+                },
             }
-            Some(Err(error)) => Some(format!("{}: {}", path.display(), said(&error))),
-            None => None,
-        };
-        let opened = elsewhere.map(|path| Self::open_elsewhere(&path, endpoint));
-        match (opened, why) {
-            (Some(Err(error)), _) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(is_sent(source))
-            }
-            (Some(Ok(journal)), why) => {
-                let at = journal.path.display();
-                let note = why.map(|why| {
+        }
+        match elsewhere.map(|path| (Self::open_elsewhere(&path, endpoint), path)) {
+            Some((Ok(journal), path)) => {
+                let at = path.display();
+                let note = (!is_elsewhere).then(|| {
                     format!("{why}; nothing can be noted there, so how far it is is noted in {at}")
                 });
                 Ok(journal.with_note(note))
             }
-            (_, why) => {
-                let why = why.unwrap_or_else(|| path.display().to_string());
+            Some((Err(unopened), path)) if unopened.ends(source, &path).is_some() => {
+                Err(unopened.ends(source, &path).unwrap_or_else(|| Trouble::at(&path, &why)))
+            }
+            _ => {
                 let note = format!(
                     "{why}; nothing can be noted there, nor in $XDG_STATE_HOME: after a kill the same command goes \
                      on with what it finds begun on the server, and sends again what was through"
@@ -121,24 +164,19 @@ impl Journal {
         (self, (!notes.is_empty()).then(|| notes.join("; ")))
     }
 
-    fn open_elsewhere(path: &Path, endpoint: &Endpoint) -> io::Result<Self> {
+    fn open_elsewhere(path: &Path, endpoint: &Endpoint) -> Result<Self, Unopened> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder_of(path))?;
         Self::open(path, endpoint)
     }
 
-    fn open(path: &Path, endpoint: &Endpoint) -> io::Result<Self> {
+    fn open(path: &Path, endpoint: &Endpoint) -> Result<Self, Unopened> {
         let (file, is_new) = made(path)?;
         lock(&file, path)?;
-        let found = file.metadata()?;
-        if !is_journal(&file)? || !is_own(&found, OTHERS) {
-            let why = if is_new {
+        let found = is_to_be_believed(&file).inspect_err(|_| {
+            if is_new {
                 drop(std::fs::remove_file(path));
-                "this file system shows it to others"
-            } else {
-                "it is there already and none of longhaul's"
-            };
-            return Err(io::Error::other(why));
-        }
+            }
+        })?;
         lines::mend(&file, found.len())?;
         let mut read = Read::of(&file, found.ino());
         let to = endpoint.as_str();
@@ -159,7 +197,7 @@ impl Journal {
             others: others.map(|(to, _)| to).collect(),
             was_there: found.len() > 0,
             section,
-            bears: false,
+            has_begun: false,
         };
         let key = state.section.key.clone();
         Ok(Self { path: path.to_owned(), key, state: Mutex::new(state) })
@@ -207,9 +245,15 @@ impl Journal {
         self.state().section.is_users
     }
 
-    /// This run has a token of the user's.
-    pub(super) fn bears(&self) {
-        self.state().bears = true;
+    /// The first request that leaves something on the server is about to go, with a token of the user's own or not:
+    /// from now on the next run has to find this.
+    pub(super) fn begins(&self, users: bool) {
+        if std::mem::replace(&mut self.state().has_begun, true) {
+            return;
+        }
+        let users = users && self.token().is_none();
+        self.add(&Line::Begun { users });
+        self.sync();
     }
 
     /// What the keys of the file's requests are made of: the same in each run, and another for another
@@ -233,9 +277,13 @@ impl Journal {
 
     /// The server has made a guest of who has no token.
     pub(super) fn knows(&self, token: &str) {
-        if self.token().as_deref() != Some(token) {
+        let known = self.token();
+        if known.as_deref() != Some(token) {
             self.add(&Line::Token(token.to_owned()));
             self.state().section.token = Some(token.to_owned());
+        }
+        if known.is_none() {
+            self.sync();
         }
     }
 
@@ -245,7 +293,9 @@ impl Journal {
         if is_others && !self.is_empty() {
             self.add(&Line::Through);
         }
-        if self.state().file.take().is_some() && !is_others {
+        // Locked until it is gone, so that nobody begins to write to what has no name any more.
+        let file = self.state().file.take();
+        if file.is_some_and(|file| !is_others && is_same(&file, &self.path)) {
             // What stays behind does no harm.
             drop(std::fs::remove_file(&self.path));
         }
@@ -258,14 +308,19 @@ impl Journal {
 
     fn add(&self, line: &Line) {
         let mut state = self.state();
-        let is_first = state.bears && !state.section.is_users;
-        let users = is_first.then_some(&Line::Users);
-        state.section.is_users |= state.bears;
         state.section.is_used = true;
-        let lines = users.into_iter().chain([line]).map(lines::written).collect::<String>();
         if let Some(file) = state.file.as_mut() {
             // A disk that is full costs the next run some questions, and no bytes.
-            drop(file.write_all(lines.as_bytes()));
+            drop(file.write_all(lines::written(line).as_bytes()));
+        }
+    }
+
+    /// So that it is there after a loss of power too, as what the server has is.
+    fn sync(&self) {
+        if let Some(file) = self.state().file.as_ref() {
+            let folder = File::open(folder_of(&self.path));
+            // As above.
+            drop(file.sync_data().and(folder.and_then(|folder| folder.sync_all())));
         }
     }
 
@@ -278,14 +333,32 @@ fn known<T: Clone>(of: &T, stamp: &Stamp, item: &Item) -> Known<T> {
     Known { of: of.clone(), is_touched: *stamp != item.stamp }
 }
 
-fn is_sent(source: &Path) -> Trouble {
-    Trouble::at(source, "another program is sending it; let that end first")
+/// What is known of it, if what it says can only be this user's. It becomes unreadable to others, where it was not.
+fn is_to_be_believed(file: &File) -> Result<Metadata, Unopened> {
+    let found = file.metadata()?;
+    if !is_journal(file)? || !is_own(&found, 0) {
+        return Err(Unopened::Failed("it is there already and none of longhaul's".to_owned()));
+    }
+    if found.mode() & OTHERS == 0 {
+        return Ok(found);
+    }
+    // A file system that knows no modes says the same of all of them.
+    let is_hidden = file.set_permissions(Permissions::from_mode(MODE)).is_ok()
+        && file.metadata().is_ok_and(|now| now.mode() & OTHERS == 0);
+    if !is_hidden {
+        return Err(Unopened::Failed("this file system shows it to others".to_owned()));
+    }
+    if found.len() > 0 && found.mode() & OTHERS_WRITE != 0 {
+        file.set_permissions(found.permissions())?;
+        return Err(Unopened::OpenToOthers);
+    }
+    Ok(found)
 }
 
 /// The file, and whether it was made just now. It may hold a guest's token.
 fn made(path: &Path) -> io::Result<(File, bool)> {
     let mut options = own();
-    options.read(true).append(true).mode(0o600);
+    options.read(true).append(true).mode(MODE);
     match options.clone().create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Ok((options.open(path)?, false))

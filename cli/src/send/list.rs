@@ -12,12 +12,12 @@ use longhaul_protocol::wire::FileMeta;
 use walkdir::WalkDir;
 
 use super::journal::{Journal, SUFFIX, is_journal};
-use super::source::Stamp;
 use crate::clock;
 use crate::disk::{PART, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
 use crate::part::{NOTE_BYTES_MAX, Note};
+use crate::source::Stamp;
 
 /// What follows the name of a part in the names of what is noted of it.
 const NOTE_ENDS: [&[u8]; 2] = [b".json", b".json.new"];

@@ -20,7 +20,7 @@ use crate::disk::{beside, is_same, said};
 use crate::driving::stopped;
 use crate::ending::{Ending, Trouble};
 use crate::endpoint::Endpoint;
-use crate::part::{Part, Places, Refused, Unnamed};
+use crate::part::{Noted, Part, Places, Refused, Unnamed};
 
 use super::journal::{Journal, SUFFIX, is_journal};
 
@@ -60,12 +60,8 @@ impl Taken {
         mut stop: watch::Receiver<Option<Ending>>,
     ) -> Result<Self, Trouble> {
         if file.symlink_metadata().is_ok() {
-            let left = format!(
-                "it is there already, from a run that was stopped; {}",
-                goes_on(file, endpoint)
-            );
             return Err(if was_left(file) {
-                Trouble::at(file, left)
+                left(file, endpoint)
             } else {
                 Trouble::at(file, TAKEN)
             });
@@ -80,13 +76,17 @@ impl Taken {
             return Err(Trouble::new(Ending::Local, NOTHING));
         }
         let (journal, _) = Journal::beside(file, endpoint)?;
-        let part = Part::open(file, None).map_err(|why| {
+        let (part, note) = Part::open(file, None).map_err(|why| {
             if !journal.was_there() {
                 journal.remove();
             }
             refused(file, why)
         })?;
-        let part = Arc::new(part.0);
+        if note.is_some_and(|note| note.is_whole) {
+            becomes(&part, file)?;
+            return Err(left(file, endpoint));
+        }
+        let part = Arc::new(part);
         let filled = Arc::clone(&part);
         let taking = tokio::task::spawn_blocking(move || take_down(&filled));
         let taken = tokio::select! {
@@ -131,6 +131,11 @@ impl Taken {
     }
 }
 
+fn left(file: &Path, endpoint: &Endpoint) -> Trouble {
+    let on = goes_on(file, endpoint);
+    Trouble::at(file, format!("it is there already, from a run that was stopped; {on}"))
+}
+
 fn goes_on(file: &Path, endpoint: &Endpoint) -> String {
     format!("`longhaul send {} --to {}` goes on", file.display(), endpoint.as_str())
 }
@@ -163,7 +168,10 @@ fn take_down(part: &Part) -> Result<(), Trouble> {
         // Read past the standard library, which takes one that is closed for one that has ended.
         let mut pipe = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         io::copy(&mut pipe, &mut out)?;
-        out.sync_all()
+        out.sync_all()?;
+        // Where it cannot be noted that this is all of it, the next run takes it for half.
+        drop(part.note(&Noted::All));
+        Ok(())
     });
     taken.map_err(|error| Trouble::at(part.path(), said(&error)))
 }

@@ -17,6 +17,8 @@ pub(super) const EARLY_AFTER: Millis = Millis(50);
 /// The same for a long file, whose first chunk a page that has just been clicked at takes longer to read and whose
 /// room a server longer to reserve; and how soon a server answers that is near.
 pub(super) const NEAR: Millis = Millis(150);
+/// Hexadecimal digits of a root in a key: enough to tell apart what one file was at some times.
+const ROOT_DIGITS: usize = 16;
 /// From more than this on a file is begun before its first chunk is read, bytes: the server takes longer to
 /// reserve its room than a disk to read a chunk.
 pub(super) const BEGUN_EARLY_MIN: u64 = SHORT_FILE_MAX;
@@ -92,8 +94,14 @@ impl Upload {
         }
     }
 
+    /// A whole file's has its root in it: of other bytes that had its name, size and date the server may have made a
+    /// file by the same key.
     pub(super) fn create_key(&self) -> String {
-        format!("{}-{}", self.config.key, self.begun)
+        let key = format!("{}-{}", self.config.key, self.begun);
+        match self.stored {
+            Some(root) => format!("{key}-{:.*}", ROOT_DIGITS, root.to_string()),
+            None => key,
+        }
     }
 
     pub(super) fn move_on(&mut self, now: Millis) -> Option<Action> {

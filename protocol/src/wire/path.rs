@@ -6,6 +6,8 @@ use super::ids::{FileId, UploadId};
 pub const UPLOADS: &str = "/v1/uploads";
 /// `POST` makes a file of at most one chunk, `GET` lists the caller's files.
 pub const FILES: &str = "/v1/files";
+/// `POST`: tells who has no token whom he is from now on, where guests are let in.
+pub const GUESTS: &str = "/v1/guests";
 /// `GET`: the error table, for people.
 pub const PROBLEMS: &str = "/v1/problems";
 /// `GET`: 200 while the process runs.

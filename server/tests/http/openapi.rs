@@ -42,7 +42,8 @@ fn targets() -> impl Iterator<Item = (Target, String)> {
             Target::Files => (Target::File(FILE), path::file(FILE)),
             Target::File(_) => (Target::Manifest(FILE), path::manifest(FILE)),
             Target::Manifest(_) => (Target::Links(FILE), path::links(FILE)),
-            Target::Links(_) => (Target::Problems, path::PROBLEMS.to_owned()),
+            Target::Links(_) => (Target::Guests, path::GUESTS.to_owned()),
+            Target::Guests => (Target::Problems, path::PROBLEMS.to_owned()),
             Target::Problems => (Target::Healthz, path::HEALTHZ.to_owned()),
             Target::Healthz => (Target::Readyz, path::READYZ.to_owned()),
             Target::Readyz => (Target::Metrics, path::METRICS.to_owned()),
@@ -390,6 +391,7 @@ fn every_good_answer_of_the_document_is_given_as_it_says() {
         sent(get(&path::file(file.id)).header("range", range), 206);
     }
     sent(Request::new("POST", &path::links(file.id)).json(&json!({ "lastsSeconds": 60 })), 201);
+    sent(Request::new("POST", path::GUESTS), 204);
     sent(one_request(&create_request(5), b"hello").body(b"hello"), 201);
     sent(Request::new("DELETE", &path::file(file.id)), 204);
     let begun = sent(Request::new("POST", path::UPLOADS).json(&create_request(1)), 201);

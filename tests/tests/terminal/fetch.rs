@@ -312,6 +312,9 @@ async fn what_has_the_name_already_stays_unless_it_is_to_go() {
     let mut args = stage.args().to_vec();
     args.push("--force".to_owned());
     stage.is_there(&run(args).await);
+    let said = run(stage.args()).await;
+    assert!(said.err.contains("is here already"), "{said:?}");
+    stage.is_there(&said);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -174,3 +174,14 @@ async fn it_stays_until_the_guest_was_told_who_they_are() {
     assert!(running.wait().await.unwrap().success());
     assert!(!journal.exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_taken_its_place_meanwhile_is_not_removed() {
+    let stage = Stage::new().await;
+    let (running, _) = stage.halfway().await;
+    fs::remove_file(stage.journal()).unwrap();
+    fs::write(stage.journal(), "the user's own").unwrap();
+    stage.proxy.release();
+    running.ends().await.good();
+    assert_eq!(fs::read_to_string(stage.journal()).unwrap(), "the user's own");
+}

@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::cast_possible_truncation, reason = "it is run on 64-bit machines")]
 
+mod again;
 mod fetch;
 mod folders;
 mod foreign;

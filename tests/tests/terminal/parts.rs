@@ -163,11 +163,11 @@ async fn killed_at_any_of_its_calls_the_same_command_goes_on() {
             let args = ["fetch", &url, "-o", text(&files[0])];
             let paths = files.each_ref().map(|file| &**file);
             let code = killed_at(call, nth, &args, &paths).await;
-            if !files[0].exists() {
-                let left: Vec<_> = fs::read_dir(here.path()).unwrap().collect();
-                let said = run(args).await;
-                assert_eq!(said.code, Some(0), "killed at {call} {nth}: {left:?}: {said:?}");
-            }
+            let left: Vec<_> = fs::read_dir(here.path()).unwrap().collect();
+            let said = run(args).await;
+            assert_eq!(said.code, Some(0), "killed at {call} {nth}: {left:?}: {said:?}");
+            let names = fs::read_dir(here.path()).unwrap().count();
+            assert_eq!(names, 1, "killed at {call} {nth}: {left:?}");
             assert_eq!(sha256(&files[0]), sha256(&sent), "killed at {call} {nth}");
             if code == Some(0) {
                 break;

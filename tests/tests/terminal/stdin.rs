@@ -141,6 +141,15 @@ async fn what_has_come_is_kept_when_its_name_was_taken_meanwhile() {
     assert!(said.err.contains("all that came is in it"), "{said:?}");
     assert_eq!(sha256(&part), Digest::of(&bytes));
     assert_eq!(std::fs::read(&path).unwrap(), b"another");
+    // The next pipe does not go over what nobody can read again.
+    std::fs::remove_file(&path).unwrap();
+    let (running, writer) = piped(&path, &server.origin());
+    drop(writer);
+    let said = running.ends().await;
+    assert!(said.code == Some(3) && said.err.contains("goes on"), "{said:?}");
+    assert_eq!(sha256(&path), Digest::of(&bytes));
+    run(["send", path.to_str().unwrap(), "--to", &server.origin()]).await.good();
+    assert_eq!(only_file(&server).await.1, Digest::of(&bytes));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,12 +9,12 @@ use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
 use serde::{Deserialize, Serialize};
 
-use super::super::source::Stamp;
+use crate::source::Stamp;
 
 /// What its first line says it is.
 const JOURNAL_VERSION: u32 = 1;
-/// How its first line begins.
-const BEGINS: &[u8] = b"{\"longhaul\":1,\"to\":\"";
+/// How its first line begins, with the version after it.
+const BEGINS: &str = "{\"longhaul\":";
 
 /// The first line, and one wherever another server's lines begin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,8 +45,11 @@ pub(super) enum Line {
     },
     /// Of the guest whose uploads these are.
     Token(String),
-    /// They are of who has a token, which is not noted.
-    Users,
+    /// Something was asked for: from here on the server may have what the next run has to know as the same. With a
+    /// token of the user's, which is not noted, or without one.
+    Begun {
+        users: bool,
+    },
     /// All of it is at that server.
     Through,
 }
@@ -87,7 +90,7 @@ impl Section {
                 self.files.insert(path, (stamp, file));
             }
             Line::Token(token) => self.token = Some(token),
-            Line::Users => self.is_users = true,
+            Line::Begun { users } => self.is_users = users,
             Line::Through => {}
         }
     }
@@ -124,9 +127,10 @@ impl Read {
 
 /// Whether it begins as one does, as far as it goes: a kill may have torn its first line.
 pub(in super::super) fn is_journal(file: &File) -> io::Result<bool> {
-    let mut begins = [0; BEGINS.len()];
+    let whole = format!("{BEGINS}{JOURNAL_VERSION},\"to\":\"");
+    let mut begins = vec![0; whole.len()];
     let read = file.read_at(&mut begins, 0)?;
-    Ok(BEGINS.starts_with(begins.get(..read).unwrap_or_default()))
+    Ok(whole.as_bytes().starts_with(begins.get(..read).unwrap_or_default()))
 }
 
 /// Has a server's lines begin, after others' or, where what there is `is_of_use` to nobody, instead of it.

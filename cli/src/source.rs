@@ -1,4 +1,4 @@
-//! The file that is sent: read piece by piece while it is hashed, and looked at for changes.
+//! A file of the user's: read piece by piece while it is hashed, and looked at for changes.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -20,7 +20,7 @@ const STILL_TRIES: u32 = 8;
 /// after the machine or its disk was away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     size: u64,
     /// Seconds and nanoseconds since 1970.
     modified: (i64, i64),
@@ -30,34 +30,34 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(found: &Metadata) -> Self {
+    pub(crate) fn of(found: &Metadata) -> Self {
         let modified = (found.mtime(), found.mtime_nsec());
         let changed = (found.ctime(), found.ctime_nsec());
         Self { size: found.len(), modified, changed, inode: found.ino() }
     }
 
     /// Whether the bytes may still be the same: whether they are, only reading them tells.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
         *self == Self { changed: self.changed, ..*other }
     }
 
-    /// For the key of a request.
-    pub(super) fn to_text(self) -> String {
-        let Self { size, modified, changed, inode } = self;
-        format!("{size} {modified:?} {changed:?} {inode}")
+    /// For the key of a request: of what is like it, so that a new mode or name does not make another file of it.
+    pub(crate) fn to_text(self) -> String {
+        let Self { size, modified, changed: _, inode } = self;
+        format!("{size} {modified:?} {inode}")
     }
 }
 
 /// An open file.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     file: File,
     listed: Stamp,
 }
 
 impl Source {
     /// Opens it, if it is still what was listed.
-    pub(super) fn open(path: &Path, listed: Stamp) -> Result<Self, SourceError> {
+    pub(crate) fn open(path: &Path, listed: Stamp) -> Result<Self, SourceError> {
         let file = File::open(path).map_err(|error| unreadable(&error))?;
         let source = Self { file, listed };
         source.stamp()?;
@@ -67,7 +67,7 @@ impl Source {
     /// Fills the buffer from an offset on, and hashes it; and what the file's stamp was all the while. A file that
     /// was written to meanwhile is found out by its length or its time, and one that hides both by the stamp: what
     /// was read under another one has to be read again before it counts.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         at: u64,
         buffer: &mut BytesMut,
@@ -101,7 +101,7 @@ impl Source {
     }
 
     /// The root of all of it in chunks of that length, if nothing is done to it meanwhile.
-    pub(super) fn root(&self, chunk_len: u64) -> Result<Digest, SourceError> {
+    pub(crate) fn root(&self, chunk_len: u64) -> Result<Digest, SourceError> {
         let before = self.stamp()?;
         let (mut digests, mut at, mut buffer) = (Vec::new(), 0, BytesMut::new());
         while at < before.size {
@@ -114,7 +114,7 @@ impl Source {
     }
 
     /// What it is now, if its bytes may still be what was listed.
-    pub(super) fn stamp(&self) -> Result<Stamp, SourceError> {
+    pub(crate) fn stamp(&self) -> Result<Stamp, SourceError> {
         let found = self.file.metadata().map_err(|error| unreadable(&error))?;
         let now = Stamp::of(&found);
         if now.is_like(&self.listed) { Ok(now) } else { Err(SourceError::Changed) }
