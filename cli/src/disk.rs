@@ -14,6 +14,12 @@ use rustix::io::Errno;
 /// Read and hashed at once, bytes: it stays in the processor's cache between the two.
 pub(crate) const READ_BYTES: usize = 256 * 1024;
 
+/// Of what is noted beside a file only its owner may read or write it.
+pub(crate) const OWN_MODE: u32 = 0o600;
+
+/// What others could have written to is not believed: it says what may be written over, and where files go.
+pub(crate) const OTHERS_WRITE: u32 = 0o022;
+
 /// What follows the name of a file until all of it is here.
 pub(crate) const PART: &str = ".part";
 

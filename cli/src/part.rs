@@ -19,13 +19,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use crate::disk::{folder_of, is_own, is_same, lock, own};
+use crate::disk::{OWN_MODE, folder_of, is_own, is_same, lock, own};
 
 use note::{Found, is_torn_note};
 pub(crate) use note::{NOTE_BYTES_MAX, Note, Noted, Places};
-
-/// Only its owner reads or writes it.
-const NOTE_MODE: u32 = 0o600;
 
 /// Why there is no part to write to.
 #[derive(Debug)]
@@ -112,7 +109,7 @@ impl Part {
             if new.symlink_metadata().is_ok() && !is_torn_note(&new) {
                 return Err(Refused::Foreign(new));
             }
-            let mark = own().write(true).create_new(true).mode(NOTE_MODE).open(&places.note);
+            let mark = own().write(true).create_new(true).mode(OWN_MODE).open(&places.note);
             mark.map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Refused::Busy,
                 _ => Refused::Failed(places.note.clone(), error),
@@ -159,7 +156,7 @@ impl Part {
         if is_torn_note(&new) {
             fs::remove_file(&new)?;
         }
-        let mut file = own().write(true).create_new(true).mode(NOTE_MODE).open(&new)?;
+        let mut file = own().write(true).create_new(true).mode(OWN_MODE).open(&new)?;
         let written = file.write_all(&text);
         let lasts = written.and_then(|()| match noted {
             Noted::Nothing => Ok(()),

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use longhaul_protocol::download::Record;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{PART, beside, is_own, own};
+use crate::disk::{OTHERS_WRITE, PART, beside, is_own, own};
 
 /// The longest note that is read, bytes: every second chunk of the largest file.
 pub(crate) const NOTE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -17,8 +17,6 @@ pub(crate) const NOTE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const NOTE_VERSION: u32 = 1;
 /// How one begins.
 const BEGINS: &[u8] = b"{\"longhaul\":1,\"inode\":";
-/// Others may not write to it: it says what may be written over.
-const OTHERS_WRITE: u32 = 0o022;
 
 /// What is noted of a part.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -23,7 +23,7 @@ use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
 
 use super::list::Item;
-use crate::disk::{beside, folder_of, is_own, is_same, lock, own, said};
+use crate::disk::{OTHERS_WRITE, OWN_MODE, beside, folder_of, is_own, is_same, lock, own, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
 use crate::source::Stamp;
@@ -35,10 +35,6 @@ use lines::{Line, Read, Section};
 pub(super) const SUFFIX: &str = "longhaul";
 /// Nobody else may read it: it says whose files are there.
 const OTHERS: u32 = 0o077;
-/// What somebody else could have written is not believed: it says where files go.
-const OTHERS_WRITE: u32 = 0o022;
-/// Only its owner reads or writes it.
-const MODE: u32 = 0o600;
 /// Hexadecimal digits of a path's digest that name its journal in the user's folder.
 const NAME_DIGITS: usize = 32;
 
@@ -343,7 +339,7 @@ fn is_to_be_believed(file: &File) -> Result<Metadata, Unopened> {
         return Ok(found);
     }
     // A file system that knows no modes says the same of all of them.
-    let is_hidden = file.set_permissions(Permissions::from_mode(MODE)).is_ok()
+    let is_hidden = file.set_permissions(Permissions::from_mode(OWN_MODE)).is_ok()
         && file.metadata().is_ok_and(|now| now.mode() & OTHERS == 0);
     if !is_hidden {
         return Err(Unopened::Failed("this file system shows it to others".to_owned()));
@@ -358,7 +354,7 @@ fn is_to_be_believed(file: &File) -> Result<Metadata, Unopened> {
 /// The file, and whether it was made just now. It may hold a guest's token.
 fn made(path: &Path) -> io::Result<(File, bool)> {
     let mut options = own();
-    options.read(true).append(true).mode(MODE);
+    options.read(true).append(true).mode(OWN_MODE);
     match options.clone().create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Ok((options.open(path)?, false))
