@@ -2,6 +2,7 @@
 //! there.
 
 mod buffers;
+mod coming;
 mod driver;
 mod target;
 

@@ -1,6 +1,7 @@
 //! Sending: files and folders, each file by a machine of its own, with a journal beside what is sent so
 //! that the next run goes on where this one ended.
 
+mod board;
 mod buffers;
 mod driver;
 mod given;
@@ -14,7 +15,6 @@ use std::time::Duration;
 
 use longhaul_protocol::Millis;
 use longhaul_protocol::plan::RATE_MIN;
-use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::{CALL_TIMEOUT, ONE_REQUEST_MAX};
 use longhaul_protocol::wire::FileInfo;
 use tokio::sync::{Semaphore, watch};
@@ -25,6 +25,7 @@ use crate::http::Client;
 use crate::report::{Event, Report};
 use crate::source::Source;
 
+use board::Board;
 use driver::Driver;
 use given::Given;
 use journal::Journal;
@@ -59,47 +60,6 @@ struct Shared {
     board: Mutex<Board>,
 }
 
-/// How far all files are together.
-#[derive(Debug, Default)]
-struct Board {
-    /// All bytes there are.
-    total: u64,
-    /// Those of files that are through.
-    done: Progress,
-    /// Of those that move: which, and how far.
-    moving: Vec<(usize, Progress)>,
-}
-
-impl Board {
-    fn sum(&self) -> Progress {
-        let all = self.moving.iter().map(|(_, progress)| progress).chain([&self.done]);
-        let sum = |of: fn(&Progress) -> u64| all.clone().map(of).sum::<u64>();
-        let [acknowledged, in_flight, reused, rate] = [
-            sum(|progress| progress.acknowledged),
-            sum(|progress| progress.in_flight),
-            sum(|progress| progress.reused),
-            sum(|progress| progress.rate),
-        ];
-        Progress::new(self.total, acknowledged, in_flight, reused, rate)
-    }
-
-    fn moves(&mut self, index: usize, progress: Progress) {
-        match self.moving.iter_mut().find(|(known, _)| *known == index) {
-            Some((_, before)) => *before = progress,
-            None => self.moving.push((index, progress)),
-        }
-    }
-
-    /// It is over: the server has all of it, or what it had acknowledged.
-    fn ends(&mut self, index: usize, whole: Option<u64>) {
-        let last = self.moving.iter().position(|(known, _)| *known == index);
-        let last = last.map(|at| self.moving.swap_remove(at).1).unwrap_or_default();
-        let has = whole.unwrap_or(last.acknowledged);
-        self.done.acknowledged = self.done.acknowledged.saturating_add(has);
-        self.done.reused = self.done.reused.saturating_add(last.reused);
-    }
-}
-
 impl Shared {
     fn board(&self) -> std::sync::MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,7 +87,7 @@ pub async fn send(
         fails(&report, path, trouble, &mut worst);
     }
     let total = lists.iter().map(|list| list.bytes()).sum();
-    let board = Mutex::new(Board { total, ..Board::default() });
+    let board = Mutex::new(Board::of(total));
     let shared = Arc::new(Shared { client, report, order, stop, board });
     send_all(&shared, &lists, &mut worst).await;
     let left = shared.is_stopped();

@@ -113,6 +113,27 @@ fn what_another_device_began_of_another_file_is_left_to_it() {
 }
 
 #[test]
+fn what_another_device_began_of_a_file_that_only_begins_alike_is_left_to_it() {
+    let once = Digest::of(b"what the file was once");
+    let others = |world: &World| {
+        let held = world.receiver.uploads.values().flat_map(|open| open.held.values());
+        held.filter(|digest| **digest == once).count()
+    };
+    for seed in 0..50 {
+        let scene = Scene {
+            chunks: 30,
+            held_before: 0.5,
+            changed: 0.2,
+            elsewhere: true,
+            ..Scene::default()
+        };
+        let world = World::new(seed, scene);
+        let before = others(&world);
+        assert_eq!(others(&world.run_to_the_end()), before, "seed {seed}");
+    }
+}
+
+#[test]
 fn what_another_device_began_is_gone_on_with_whatever_happens() {
     run(|seed| Scene {
         chunks: seed % 25,

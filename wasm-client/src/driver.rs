@@ -40,6 +40,8 @@ pub(crate) struct Driver {
     key: String,
     /// What is noted of the file for after a reload, if it is of this upload.
     noted: Cell<Option<UploadId>>,
+    /// The whole file that is to go as soon as it is known whose it is.
+    storing: Cell<Option<Ticket>>,
     /// As it was picked last.
     file: RefCell<File>,
     fingerprint: Fingerprint,
@@ -91,6 +93,7 @@ impl Driver {
             name: parts.config.meta.name.clone(),
             key: parts.config.key.clone(),
             noted: Cell::new(parts.config.resume),
+            storing: Cell::default(),
             file: RefCell::new(parts.file),
             fingerprint: parts.fingerprint,
             machine: RefCell::new(Upload::new(parts.config)),
@@ -269,11 +272,11 @@ impl Driver {
                 self.page.order(Order::Prove { slot: self.slot(buffer), ticket, nonce });
             }
             Action::Stop { buffer } => {
-                self.transport.not_introduced();
+                self.storing.set(None);
                 self.page.order(Order::Stop { slot: self.slot(buffer) });
             }
             Action::Free { buffer } => {
-                self.transport.not_introduced();
+                self.storing.set(None);
                 self.page.order(Order::Free { slot: self.slot(buffer) });
             }
             Action::Renew { ticket, refused } => {
@@ -296,8 +299,10 @@ impl Driver {
 
     fn store(&self, ticket: Ticket, buffer: BufferId, headers: StoreHeaders) {
         let (this, slot) = (self.this.clone(), self.slot(buffer));
-        self.transport.introduce(ticket, move |authorization| {
-            let Some(this) = this.upgrade() else { return };
+        self.storing.set(Some(ticket));
+        self.transport.meet(ticket, move |authorization| {
+            let this = this.upgrade().filter(|this| this.storing.get() == Some(ticket));
+            let Some(this) = this else { return };
             match authorization {
                 Ok(authorization) => {
                     let headers = authorized(headers.write(), authorization);
@@ -311,16 +316,10 @@ impl Driver {
 
     /// A small file was answered, or not.
     pub(crate) fn stored(&self, ticket: Ticket, result: Result<Stored, Failure>) {
-        let result = match result {
-            Ok(Stored { file, given }) => {
-                self.transport.introduced(given);
-                Ok(file)
-            }
-            Err(failure) => {
-                self.transport.not_introduced();
-                Err(failure)
-            }
-        };
+        let result = result.map(|Stored { file, given }| {
+            self.transport.given(given);
+            file
+        });
         self.input(Input::Stored { ticket, result });
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use gloo_net::http::{Method, Request, RequestBuilder};
 use litemap::LiteMap;
-use longhaul_protocol::upload::{Answer, Call, Failure, Ticket};
+use longhaul_protocol::upload::{Answer, CALL_TIMEOUT, Call, Failure, Ticket};
 use longhaul_protocol::wire::answer::{RETRY_AFTER, Raw};
 use longhaul_protocol::wire::json::ToJson;
 use longhaul_protocol::wire::{UploadList, header, path};
@@ -14,7 +14,8 @@ use web_sys::{AbortController, AbortSignal, RequestCache};
 
 use crate::endpoint::Endpoint;
 use crate::json::{self, Js};
-use crate::token::{Bearer, Introduction, Tokens};
+use crate::number::float;
+use crate::token::{Bearer, Tokens};
 
 /// A browser does not tell a page what a server of another origin says to it that does not have the
 /// page's origin on its list.
@@ -26,19 +27,12 @@ pub(crate) struct Transport {
     endpoint: Endpoint,
     bearer: Bearer,
     waiting: Rc<RefCell<LiteMap<Ticket, AbortController>>>,
-    /// Lasts while a small file is under way that may be answered with a guest's token.
-    introduction: Rc<RefCell<Option<Introduction>>>,
 }
 
 impl Transport {
     /// Calls to this server.
     pub(crate) fn new(endpoint: Endpoint, tokens: Tokens) -> Self {
-        Self {
-            endpoint,
-            bearer: Bearer::new(tokens),
-            waiting: Rc::default(),
-            introduction: Rc::default(),
-        }
+        Self { endpoint, bearer: Bearer::new(tokens), waiting: Rc::default() }
     }
 
     /// Where chunks go.
@@ -51,35 +45,22 @@ impl Transport {
         self.bearer.known(ticket)
     }
 
-    /// What the request of a small file says of who sends it, which is told once it is known. Others may
-    /// wait for what that is answered with, until [`Transport::introduced`] or
-    /// [`Transport::not_introduced`].
-    pub(crate) fn introduce(
+    /// What the request of a small file says of who sends it. Whoever is nobody is told first whom he is: were it told
+    /// with the file, that would be nobody's if the answer were lost.
+    pub(crate) fn meet(
         &self,
         ticket: Ticket,
         told: impl FnOnce(Result<Option<String>, Failure>) + 'static,
     ) {
-        let (bearer, introduction) = (self.bearer.clone(), Rc::clone(&self.introduction));
-        spawn_local(async move {
-            let authorization = bearer.authorization(ticket).await;
-            if authorization == Ok(None) {
-                introduction.replace(bearer.tokens().introduce());
-            }
-            told(authorization);
-        });
+        let (endpoint, bearer) = (self.endpoint.clone(), self.bearer.clone());
+        spawn_local(async move { told(met(&endpoint, &bearer, ticket).await) });
     }
 
-    /// It was answered, with a guest's token or without one.
-    pub(crate) fn introduced(&self, given: Option<String>) {
-        let introduction = self.introduction.take();
-        if given.is_some() || introduction.is_some() {
-            self.bearer.tokens().given(given);
+    /// It was answered, with a guest's token that lasts longer.
+    pub(crate) fn given(&self, token: Option<String>) {
+        if token.is_some() {
+            self.bearer.tokens().given(token);
         }
-    }
-
-    /// It will not be answered: another request may find out.
-    pub(crate) fn not_introduced(&self) {
-        self.introduction.replace(None);
     }
 
     /// Has a fresh token after a refusal, and tells whether there is one.
@@ -118,6 +99,25 @@ impl Transport {
     }
 }
 
+async fn met(
+    endpoint: &Endpoint,
+    bearer: &Bearer,
+    ticket: Ticket,
+) -> Result<Option<String>, Failure> {
+    let authorization = bearer.authorization(ticket).await?;
+    let tokens = bearer.tokens();
+    let Some(_introduction) = tokens.introduce().filter(|_| authorization.is_none()) else {
+        return Ok(authorization);
+    };
+    // Others wait for it too, so it does not end with the one that asks.
+    let signal = AbortSignal::timeout_with_f64(float(CALL_TIMEOUT.0));
+    let request = to(endpoint, Method::POST, path::GUESTS, None, Some(&signal));
+    let (raw, given) = fetch(without_body(request)?, endpoint.is_foreign()).await?;
+    raw.nothing()?;
+    tokens.given(given);
+    Ok(bearer.known(ticket))
+}
+
 async fn ask(
     endpoint: &Endpoint,
     bearer: &Bearer,
@@ -150,14 +150,7 @@ fn request(
     authorization: Option<&str>,
     signal: Option<&AbortSignal>,
 ) -> Result<Request, Failure> {
-    let to = |method, path: &str| {
-        let builder = RequestBuilder::new(&endpoint.at(path)).method(method);
-        let builder = match authorization {
-            Some(authorization) => builder.header(header::AUTHORIZATION, authorization),
-            None => builder,
-        };
-        builder.abort_signal(signal)
-    };
+    let to = |method, path: &str| to(endpoint, method, path, authorization, signal);
     // Firefox remembers no preflight of a request that is to be stored nowhere, so that each would cost
     // a round trip more; the answer to a POST is stored nowhere anyway.
     let fresh = |path: &str| to(Method::GET, path).cache(RequestCache::NoStore);
@@ -173,6 +166,21 @@ fn request(
         Call::Seal(id, seal) => with_json(to(Method::POST, &path::seal(*id)), seal),
         Call::Cancel(id) => without_body(to(Method::DELETE, &path::upload(*id))),
     }
+}
+
+fn to(
+    endpoint: &Endpoint,
+    method: Method,
+    path: &str,
+    authorization: Option<&str>,
+    signal: Option<&AbortSignal>,
+) -> RequestBuilder {
+    let builder = RequestBuilder::new(&endpoint.at(path)).method(method);
+    let builder = match authorization {
+        Some(authorization) => builder.header(header::AUTHORIZATION, authorization),
+        None => builder,
+    };
+    builder.abort_signal(signal)
 }
 
 fn with_json(builder: RequestBuilder, body: &impl ToJson) -> Result<Request, Failure> {

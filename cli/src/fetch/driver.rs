@@ -1,26 +1,23 @@
 //! The state machine of a file that is fetched, and the hands that do what it asks for.
 
-use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
-use http_body_util::BodyExt as _;
 use longhaul_protocol::download::{
-    Action, Config, Download, End, Fault, FetchError, Input, Phase, TargetError,
+    Action, Config, Download, End, Fault, Input, Phase, TargetError,
 };
 use longhaul_protocol::name::clean;
 use longhaul_protocol::patience::Patience;
-use longhaul_protocol::upload::{BufferId, Failure, Ticket};
+use longhaul_protocol::upload::{BufferId, Ticket};
 use longhaul_protocol::wire::FileInfo;
-use longhaul_protocol::{Digest, Millis, Plan};
+use longhaul_protocol::{Millis, Plan};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
 
 use super::Order;
-use super::buffers::{Arriving, Buffers, add, digest, with};
+use super::buffers::{Buffers, with};
+use super::coming::Fetch;
 use super::target::{Place, Target, taken};
 use crate::clock;
 use crate::disk::fitting;
@@ -55,15 +52,6 @@ pub(super) struct Driver {
 enum Happened {
     Input(Input),
     Prepared(Ticket, Result<Target, TargetError>),
-}
-
-/// A request for some bytes.
-struct Fetch {
-    ticket: Ticket,
-    range: Range<u64>,
-    len: u64,
-    rate_max: Option<u64>,
-    arriving: Arc<Mutex<Arriving>>,
 }
 
 impl Driver {
@@ -388,39 +376,6 @@ fn machine(order: &Order, place: Option<&Place>) -> Download {
     let bytes_per_second = order.rate_max;
     machine.handle(clock::now(), Input::RateMax { bytes_per_second });
     machine
-}
-
-impl Fetch {
-    /// Takes the body in, no faster than it may come, and no further than was asked for.
-    async fn read(
-        &self,
-        mut body: hyper::body::Incoming,
-        told: impl Fn(u64),
-    ) -> Result<Digest, FetchError> {
-        let (wanted, begun) = (self.range.end.saturating_sub(self.range.start), Instant::now());
-        let cut = |why: &str| FetchError::Failed(Failure::Network(why.to_owned()));
-        let mut came = 0_u64;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| cut("the connection broke off"))?;
-            let Ok(piece) = frame.into_data() else { continue };
-            came = came.saturating_add(piece.len() as u64);
-            if came > wanted {
-                return Err(FetchError::OtherBytes(
-                    "more bytes came than were asked for".to_owned(),
-                ));
-            }
-            add(&self.arriving, self.ticket, &piece).ok_or_else(|| cut("it was stopped"))?;
-            told(came);
-            if let Some(rate) = self.rate_max.filter(|rate| *rate > 0) {
-                let due = Duration::from_millis(came.saturating_mul(1000) / rate);
-                sleep_until(begun + due).await;
-            }
-        }
-        if came < wanted {
-            return Err(cut("the connection broke off"));
-        }
-        Ok(digest(&self.arriving))
-    }
 }
 
 impl Drop for Driver {

@@ -2,7 +2,8 @@
 //!
 //! The server's list of open uploads is asked for while the first chunk is read, so that it delays
 //! nothing but where reading is faster than a round trip. One of the same name, place and size is taken,
-//! and believed once one of its chunks has turned out to be the file's; until then nothing is sent to it.
+//! and believed once one of its chunks has turned out to be the file's; until then nothing is sent to it. As soon as
+//! one is another's it is left to whoever began it.
 
 use super::{Action, Call, CallKind, Calling, Upload};
 use crate::time::Millis;
@@ -15,7 +16,10 @@ pub(super) enum Seek {
     Open,
     /// The upload at hand may be another file's.
     Doubted,
-    /// Nothing is open any more.
+    /// What was compared of it is the file's. It is another sender's all the same, who may be at it with a file that
+    /// only begins alike.
+    Taken,
+    /// There is none.
     Over,
 }
 
@@ -56,9 +60,9 @@ impl Upload {
     }
 
     /// After chunks were compared: whether the upload turned out to be another file's, and a new one is
-    /// begun.
+    /// begun. Two senders that replaced each other's chunks would never end.
     pub(super) fn is_another(&mut self, differs: bool) -> bool {
-        let is_another = self.is_doubted() && differs;
+        let is_another = matches!(self.seek, Seek::Doubted | Seek::Taken) && differs;
         if is_another {
             self.begin_anew();
         }
@@ -68,7 +72,7 @@ impl Upload {
     /// A chunk of it is the same, or none is held any more that could differ.
     pub(super) fn settle_doubts(&mut self) {
         if self.ledger.any_confirmed() || self.ledger.acknowledged().is_empty() {
-            self.seek = Seek::Over;
+            self.seek = Seek::Taken;
         }
     }
 }
