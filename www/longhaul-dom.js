@@ -20,6 +20,11 @@ export function sheet(css) {
   return made;
 }
 
+// Text that is put again although it is there makes the browser lay it out again.
+export function put(element, text, property = "textContent") {
+  if (element[property] !== text) element[property] = text;
+}
+
 // Two copies of a script may be on one page, by two packages say: the first one counts.
 export function define(name, element) {
   if (isPage && !customElements.get(name)) customElements.define(name, element);

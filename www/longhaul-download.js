@@ -15,10 +15,10 @@
 // Events, all bubbling and composed: longhaul-download-state, -progress, -complete, -error; `detail` as
 // Downloader's, see longhaul-downloader.js
 import { Downloader, hindrance, isBegun, remove } from "./longhaul-downloader.js";
-import { Base, define, sheet, template } from "./longhaul-dom.js";
+import { Base, define, put, sheet, template } from "./longhaul-dom.js";
 import { forgetPlace, keepPlace, placeOf } from "./longhaul-places.js";
 import { pace, share, trouble } from "./longhaul-row.js";
-import { STYLE } from "./longhaul-style.js";
+import { COLOURS, STYLE } from "./longhaul-style.js";
 import { addWords, speak, whenWords, wordsOf } from "./longhaul-words.js";
 
 addWords("en", {
@@ -108,7 +108,7 @@ export class LonghaulDownload extends Base {
 
   constructor() {
     super();
-    this.#root.adoptedStyleSheets = [STYLE, OWN];
+    this.#root.adoptedStyleSheets = [COLOURS, STYLE, OWN];
     this.#root.append(FRAME.content.cloneNode(true));
     const act = {
       start: () => this.#start(),
@@ -357,11 +357,6 @@ export class LonghaulDownload extends Base {
       default: return standing;
     }
   }
-}
-
-// Text that is put again although it is there makes the browser lay it out again.
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 define("longhaul-download", LonghaulDownload);

@@ -119,3 +119,47 @@ function done(request) {
     request.onerror = request.onblocked = () => reject(request.error);
   });
 }
+
+// What an earlier visit to the page has not finished, and this one may.
+export class Earlier {
+  // Loaded when there is something to show.
+  #shown;
+  // What was kept here, which is not to be offered again.
+  #picked = new Set();
+  #page;
+
+  // `page` has `keeps()`, whether anything may be kept; `isShown()`; `place(element)`, which puts it into the page; and
+  // what `Unfinished` asks of it.
+  constructor(page) {
+    this.#page = page;
+  }
+
+  // The file has come, to be that entry's.
+  keep(entry, file, handle) {
+    if (!canKeep || !this.#page.keeps() || !isWorthKeeping(file)) return;
+    const endpoint = this.#page.endpoint();
+    const key = keyOf(endpoint, file);
+    this.#picked.add(key);
+    this.#shown?.remove(key);
+    // It was picked before, and rested.
+    entry.kept?.release();
+    entry.kept = new Kept(endpoint, file, handle());
+    if (entry.isOver) entry.kept.forget();
+  }
+
+  async show() {
+    if (!this.#page.isShown()) return;
+    const all = canKeep && this.#page.keeps() ? await unfinished(this.#page.endpoint()) : [];
+    if (all.length) await this.#load();
+    // Some may have been picked meanwhile.
+    this.#shown?.show(all.filter(({ key }) => !this.#picked.has(key)));
+  }
+
+  // Where its script does not come it is as if nothing had been kept.
+  async #load() {
+    const { Unfinished } = await import("./longhaul-unfinished.js").catch(() => ({}));
+    if (!Unfinished || this.#shown) return;
+    this.#shown = new Unfinished(this.#page);
+    this.#page.place(this.#shown.element);
+  }
+}

@@ -7,7 +7,8 @@
 //
 // Property
 //   upload  the number of the upload to show, as events tell it; the one that moved last if it is not set
-import { Base, define, sheet, template } from "./longhaul-dom.js";
+import { Base, define, put, sheet, template } from "./longhaul-dom.js";
+import { COLOURS } from "./longhaul-style.js";
 import { addWords, whenWords, wordsOf } from "./longhaul-words.js";
 
 addWords("en", {
@@ -39,18 +40,14 @@ const FRAME = template(`
 </figure>`);
 
 const STYLE = sheet(`
-:host { display: block; --accent: var(--longhaul-accent, #2457c5); --good: var(--longhaul-good, #1d7a4c); }
-@media (prefers-color-scheme: dark) {
-  :host { --accent: var(--longhaul-accent, #86aaff); --good: var(--longhaul-good, #6fd3a0); }
-}
 figure { margin: 0; display: grid; gap: .75rem; }
 [part=chunks] { width: 100%; height: 18px; }
 :host([data-rests]) { display: none; }
-[part=plot] { width: 100%; height: 3.5rem; border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
+[part=plot] { width: 100%; height: 3.5rem; border-bottom: 1px solid var(--line); }
 [part=legend] { display: flex; flex-wrap: wrap; gap: .25rem 1rem; font-size: .88rem; font-variant-numeric: tabular-nums; }
 [part=legend] span { display: flex; align-items: center; gap: .4rem; }
 i { width: .8rem; height: .8rem; border-radius: 3px; background: var(--kind); forced-color-adjust: none; }
-.missing { --kind: color-mix(in srgb, currentColor 18%, transparent); }
+.missing { --kind: var(--line); }
 .moving { --kind: var(--accent); }
 .held { --kind: var(--good); }
 .reused { --kind: color-mix(in srgb, var(--good) 55%, var(--accent)); }
@@ -77,7 +74,7 @@ export class LonghaulMap extends Base {
 
   constructor() {
     super();
-    this.#root.adoptedStyleSheets = [STYLE];
+    this.#root.adoptedStyleSheets = [COLOURS, STYLE];
     this.#root.append(FRAME.content.cloneNode(true));
     for (const kind of KINDS) this.#part("legend").append(entry(kind));
   }
@@ -135,6 +132,11 @@ export class LonghaulMap extends Base {
       this.#later();
     },
     "longhaul-state": () => this.#later(),
+    // It tells of no chunk any more, and all of them are there.
+    "longhaul-complete": ({ detail }) => {
+      if (this.#lastOf === detail.id) this.#last = this.#last.map((kind) => Math.max(kind, HELD[0]));
+      this.#later();
+    },
     "longhaul-total": ({ detail }) => this.#rates.push([performance.now(), detail.rate ?? 0]),
   };
 
@@ -237,7 +239,7 @@ export class LonghaulMap extends Base {
     for (const [x, y] of points) context.lineTo(x, y);
     context.stroke();
     const rates = { rate: this.#words.rate(this.#rates.at(-1)[1]), most: this.#words.rate(most) };
-    put(canvas, "ariaLabel", this.#words.say("map-rate", rates));
+    put(canvas, this.#words.say("map-rate", rates), "ariaLabel");
   }
 
   // Who does not see it asks; nothing is said by itself.
@@ -245,16 +247,12 @@ export class LonghaulMap extends Base {
     const held = HELD.reduce((sum, kind) => sum + counts[kind], 0);
     const words = this.#words;
     const label = chunks ? words.say("map", { held, n: chunks.length, moving: counts[1] }) : words.say("map-rest");
-    put(this.#part("chunks"), "ariaLabel", label);
-    if (!this.#rates.length) put(this.#part("plot"), "ariaLabel", label);
+    put(this.#part("chunks"), label, "ariaLabel");
+    if (!this.#rates.length) put(this.#part("plot"), label, "ariaLabel");
     for (const [kind, name] of KINDS.entries()) {
-      put(this.#root.querySelector(`span.${name} bdi`), "textContent", `${words.say(`map-${name}`)} ${words.count(counts[kind])}`);
+      put(this.#root.querySelector(`span.${name} bdi`), `${words.say(`map-${name}`)} ${words.count(counts[kind])}`);
     }
   }
-}
-
-function put(element, property, text) {
-  if (element[property] !== text) element[property] = text;
 }
 
 function entry(kind) {

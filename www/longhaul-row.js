@@ -1,5 +1,5 @@
 // One file's row: what is known of the file, and how that is shown.
-import { template } from "./longhaul-dom.js";
+import { put, template } from "./longhaul-dom.js";
 import { sentence, speak } from "./longhaul-words.js";
 
 const ROW = template(`
@@ -182,11 +182,6 @@ function showLink(row, { link, name, words }) {
 
 function part(row, name) {
   return row.querySelector(`[part=${name}]`);
-}
-
-// Text that is put again although it is there makes the browser lay it out again.
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 // Of the bar, from 0 to 1.

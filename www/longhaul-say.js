@@ -1,4 +1,6 @@
 // What a screen reader says: the last of each file, and not faster than it can be heard.
+import { share } from "./longhaul-row.js";
+import { files } from "./longhaul-total.js";
 
 // So long is collected before anything is said, milliseconds: what passes meanwhile need not be heard.
 const PAUSE_MS = 700;
@@ -7,16 +9,40 @@ const TOLD_MAX = 3;
 
 export class Announcer {
   #region;
+  #page;
   #due = new Map();
   #timer;
 
-  // `region` is the live region that is read out.
-  constructor(region) {
-    this.#region = region;
+  // `region` is the live region that is read out; `page` has `words()` and `isFew()`, whether the files are so few
+  // that each can be told of.
+  constructor(region, page) {
+    [this.#region, this.#page] = [region, page];
+  }
+
+  // A file stands elsewhere. Of many only what needs a person is said one by one.
+  state(entry) {
+    if (this.#page.isFew() || entry.state === "failed") this.#of(entry, entry.standing);
+  }
+
+  // A file is further: a person who does not see the bar hears of each quarter.
+  progress(entry) {
+    const quarter = Math.floor(share(entry) * 4);
+    if (entry.state !== "uploading" || quarter <= (entry.quarter ?? 0) || !this.#page.isFew()) return;
+    entry.quarter = quarter;
+    this.#of(entry, this.#page.words().percent(quarter / 4));
+  }
+
+  // Nothing moves any more.
+  rest(total) {
+    if (!this.#page.isFew()) this.#say(this, files(this.#page.words(), total));
+  }
+
+  #of(entry, state) {
+    this.#say(entry, this.#page.words().say("state-of", { name: entry.path + entry.name, state }));
   }
 
   // `about` is what a later text takes the place of an earlier one for.
-  say(about, text) {
+  #say(about, text) {
     // Behind those that are due already.
     this.#due.delete(about);
     this.#due.set(about, text);

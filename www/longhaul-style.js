@@ -2,7 +2,8 @@
 // is in its way.
 import { sheet } from "./longhaul-dom.js";
 
-export const STYLE = sheet(`
+// Those of the page, by its custom properties; and what stands beside text is made of its colour.
+export const COLOURS = sheet(`
 :host {
   display: block;
   --accent: var(--longhaul-accent, #2457c5);
@@ -19,6 +20,9 @@ export const STYLE = sheet(`
     --bad: var(--longhaul-bad, #ff9d94);
   }
 }
+`);
+
+export const STYLE = sheet(`
 [part=drop] {
   position: relative;
   display: grid;
@@ -45,11 +49,10 @@ export const STYLE = sheet(`
 [part=notice] { margin: .75rem 0 0; color: var(--bad); }
 [part=notice].mild { color: var(--faint); }
 [part=notice]:empty, [part=error]:empty { display: none; }
-[part=total] { margin-top: 1rem; padding: .85rem 1rem; display: grid; gap: .5rem; border-radius: 12px; background: var(--surface); }
+[part=total], [part=unfinished] { margin-top: 1rem; padding: .85rem 1rem; display: grid; gap: .5rem; border-radius: 12px; background: var(--surface); }
 [part=total] .head { flex-wrap: wrap; gap: .15rem .75rem; font-variant-numeric: tabular-nums; }
 [part=total-pace] { font-size: .92rem; }
 [part=total] .buttons { flex-wrap: wrap; }
-[part=unfinished] { margin-top: 1rem; padding: .85rem 1rem; display: grid; gap: .5rem; border-radius: 12px; background: var(--surface); }
 [part=unfinished-row] { display: flex; gap: .75rem; align-items: center; flex-wrap: wrap; min-width: 0; }
 [part=unfinished-row] .names { flex: 1 1 12rem; }
 ul { list-style: none; margin: 0; padding: 0; display: grid; gap: .75rem; }

@@ -44,16 +44,16 @@
 import { Uploader, load } from "./longhaul-client.js";
 import { Base, define, isPage, template } from "./longhaul-dom.js";
 import { FormPart } from "./longhaul-form.js";
-import { Kept, canKeep, isWorthKeeping, keyOf, unfinished } from "./longhaul-handles.js";
+import { Earlier } from "./longhaul-handles.js";
 import { List } from "./longhaul-list.js";
 import { Picker } from "./longhaul-pick.js";
 import { Polite } from "./longhaul-polite.js";
-import { Entry, makeRow, share, showRow } from "./longhaul-row.js";
+import { Entry, makeRow, showRow } from "./longhaul-row.js";
 import { Announcer } from "./longhaul-say.js";
 import { Settings } from "./longhaul-settings.js";
-import { STYLE } from "./longhaul-style.js";
+import { COLOURS, STYLE } from "./longhaul-style.js";
 import { Taken, inSlices } from "./longhaul-take.js";
-import { TotalBar, files as filesDone } from "./longhaul-total.js";
+import { TotalBar } from "./longhaul-total.js";
 import { speak, whenWords, wordsOf } from "./longhaul-words.js";
 
 // Begun when the script is loaded, not when a file is picked: the first chunk is to leave at once.
@@ -99,10 +99,24 @@ export class LonghaulUpload extends Base {
   #polite = new Polite(() => !this.#settings.leavesQuietly);
   #list;
   #bar = new TotalBar((action) => this.#actOnAll(action));
-  // Loaded when there is something to show.
-  #unfinished;
-  // What was kept here, which is not to be offered again.
-  #picked = new Set();
+  // What its parts ask of it.
+  #page = {
+    words: () => this.#words,
+    many: () => this.#settings.many,
+    keeps: () => this.#settings.keeps,
+    endpoint: () => this.#settings.endpoint,
+    rests: () => this.#isDisabled,
+    isHeld: () => this.#total.held,
+    isBegun: () => this.#isBegun,
+    isFew: () => this.#list.isWhole,
+    isShown: () => this.isConnected,
+    place: (element) => this.#bar.element.before(element),
+    opened: (file, handle) => this.#picker.opened(file, handle),
+    take: (files, notice) => this.#take(files, notice),
+    choose: () => this.#input.click(),
+    notify: (text) => this.#notify(text),
+  };
+  #earlier = new Earlier(this.#page);
   #form = new FormPart(this);
   #say;
   #words;
@@ -116,7 +130,7 @@ export class LonghaulUpload extends Base {
 
   constructor() {
     super();
-    this.#root.adoptedStyleSheets = [STYLE];
+    this.#root.adoptedStyleSheets = [COLOURS, STYLE];
     this.#root.append(FRAME.content.cloneNode(true));
     const scroller = this.#root.querySelector(".scroller");
     scroller.before(this.#bar.element);
@@ -124,13 +138,9 @@ export class LonghaulUpload extends Base {
     this.#list = new List(scroller, this.#part("list"), (entry) => makeRow(entry, act), showRow);
     const drop = this.#part("drop");
     const buttons = { chooseFolder: this.#part("choose-folder"), takePhoto: this.#part("take-photo") };
-    this.#picker = new Picker({ input: this.#input, folder: this.#folder, photo: this.#photo, drop, ...buttons }, {
-      many: () => this.#settings.many,
-      keeps: () => this.#settings.keeps,
-      rests: () => this.#isDisabled,
-      take: (files, notice) => this.#take(files, notice),
-    });
-    this.#say = new Announcer(this.#root.querySelector("[aria-live]"));
+    const inputs = { input: this.#input, folder: this.#folder, photo: this.#photo };
+    this.#picker = new Picker({ ...inputs, drop, ...buttons }, this.#page);
+    this.#say = new Announcer(this.#root.querySelector("[aria-live]"), this.#page);
     // Somebody is about to pick, which takes longer than starting all the workers there can be.
     for (const type of ABOUT_TO_PICK) drop.addEventListener(type, () => this.#prepare(Infinity));
     // Given before this class was there, it hides the property of that name.
@@ -156,13 +166,13 @@ export class LonghaulUpload extends Base {
     document.addEventListener("paste", this.#pasted);
     this.#count();
     this.#speak();
-    this.#showUnfinished();
+    this.#earlier.show();
     this.#prepare();
   }
 
   attributeChangedCallback(name) {
     if (["endpoint", "files-at-once", "log-level", "verify-source"].includes(name)) this.#startAnew();
-    if (["endpoint", "forget-files"].includes(name)) this.#showUnfinished();
+    if (["endpoint", "forget-files"].includes(name)) this.#earlier.show();
     if (name === "rate-max") this.#uploader?.setRateMax(this.#settings.rateMax);
     if (["name", "required"].includes(name)) this.#showForm();
     if (name === "lang") this.#speak();
@@ -191,7 +201,7 @@ export class LonghaulUpload extends Base {
     this.#showWays();
     this.#showTotal();
     this.#showForm();
-    if (this.#unfinished) this.#showUnfinished();
+    this.#earlier.show();
   }
 
   #silent = () => {};
@@ -364,44 +374,7 @@ export class LonghaulUpload extends Base {
     const entry = this.#entry({ id: this.#uploader.add(file, undefined, path), name: file.name });
     entry.is(file, path ?? file.webkitRelativePath ?? "");
     this.#list.changed(entry);
-    this.#keep(entry, file);
-  }
-
-  // What an earlier visit has not finished, and this one may.
-
-  #keep(entry, file) {
-    if (!canKeep || !this.#settings.keeps || !isWorthKeeping(file)) return;
-    const { endpoint } = this.#settings;
-    const key = keyOf(endpoint, file);
-    this.#picked.add(key);
-    this.#unfinished?.remove(key);
-    // It was picked before, and rested.
-    entry.kept?.release();
-    entry.kept = new Kept(endpoint, file, this.#picker.handleOf(file));
-    if (entry.isOver) entry.kept.forget();
-  }
-
-  async #showUnfinished() {
-    if (!this.isConnected) return;
-    const all = canKeep && this.#settings.keeps ? await unfinished(this.#settings.endpoint) : [];
-    if (all.length) await this.#loadUnfinished();
-    // Some may have been picked meanwhile.
-    this.#unfinished?.show(all.filter(({ key }) => !this.#picked.has(key)));
-  }
-
-  // Where its script does not come it is as if nothing had been kept.
-  async #loadUnfinished() {
-    const { Unfinished } = await import("./longhaul-unfinished.js").catch(() => ({}));
-    if (!Unfinished || this.#unfinished) return;
-    this.#unfinished = new Unfinished({
-      endpoint: () => this.#settings.endpoint,
-      words: () => this.#words,
-      opened: (file, handle) => this.#picker.opened(file, handle),
-      take: (files) => this.#take(files),
-      choose: () => this.#input.click(),
-      notify: (text) => this.#notify(text),
-    });
-    this.#bar.element.before(this.#unfinished.element);
+    this.#earlier.keep(entry, file, () => this.#picker.handleOf(file));
   }
 
   #notify(text, isMild = false) {
@@ -417,11 +390,7 @@ export class LonghaulUpload extends Base {
   }
 
   #newEntry(id, name) {
-    const entry = new Entry(id, {
-      isHeld: () => this.#total.held,
-      isBegun: () => this.#isBegun,
-      words: () => this.#words,
-    });
+    const entry = new Entry(id, this.#page);
     entry.name = name;
     this.#entries.set(id, entry);
     this.#open.add(entry);
@@ -446,14 +415,9 @@ export class LonghaulUpload extends Base {
     if (detail.retryAt) this.#waiting.add(entry);
     else this.#waiting.delete(entry);
     this.#list.changed(entry);
-    // Of many only what needs a person is said one by one.
-    if (this.#list.isWhole || detail.state === "failed") this.#announce(entry, entry.standing);
+    this.#say.state(entry);
     this.#showForm();
     this.#count();
-  }
-
-  #announce(entry, state) {
-    this.#say.say(entry, this.#words.say("state-of", { name: entry.path + entry.name, state }));
   }
 
   #cameProgress(detail) {
@@ -461,12 +425,7 @@ export class LonghaulUpload extends Base {
     entry.progress = detail;
     entry.size = detail.total;
     this.#list.changed(entry);
-    // A person who does not see the bar hears of each quarter.
-    const quarter = Math.floor(share(entry) * 4);
-    if (entry.state === "uploading" && quarter > (entry.quarter ?? 0) && this.#list.isWhole) {
-      entry.quarter = quarter;
-      this.#announce(entry, this.#words.percent(quarter / 4));
-    }
+    this.#say.progress(entry);
   }
 
   // A link cannot carry a token; where one is needed the page has to fetch.
@@ -492,7 +451,7 @@ export class LonghaulUpload extends Base {
     this.#total = total;
     this.#polite.moves = total.moving > 0;
     if (wasHeld !== total.held) this.#list.allChanged();
-    if (moved && !total.moving && !this.#list.isWhole) this.#say.say(this, filesDone(this.#words, total));
+    if (moved && !total.moving) this.#say.rest(total);
     this.#showTotal();
   }
 

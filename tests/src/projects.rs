@@ -83,6 +83,7 @@ impl Project {
         let own = self.path().join("node_modules/.bin").join(program);
         let mut command = if own.exists() { Command::new(own) } else { Command::new(program) };
         command.args(args).current_dir(self.path()).env("NO_COLOR", "1");
+        command.env("NEXT_TELEMETRY_DISABLED", "1");
         command
     }
 }

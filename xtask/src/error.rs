@@ -34,7 +34,7 @@ pub(crate) enum Error {
         source: io::Error,
     },
     /// A file is no longer as it was known.
-    #[error("{} has no `{missing}`, or has it twice, where the npm package is made of it; mend xtask/src/npm", path.display())]
+    #[error("{} has no `{missing}`, or has it twice, where something is made of it; mend xtask/src", path.display())]
     Unexpected {
         /// Which.
         path: PathBuf,

@@ -24,8 +24,8 @@ use error::Error;
 const HELP: &str = "\
 cargo xtask <command>
 
-  demo            Build the client and the server, start the server on http://127.0.0.1:8080
-                  and keep it running until ctrl-c. Its data is kept in target/demo-data.
+  demo            Build the client and the server, and keep them running on http://127.0.0.1:8080 until
+                  ctrl-c, behind a network that the page can break. The data is kept in target/demo-data.
   test            Everything that has to hold: format, lints, what `protocol` may depend on,
                   the client, the server, all tests, those in a real browser too.
                   Installs Debian's chromium, chromium-driver, curl, wget, aria2, prometheus, nodejs, npm and python3-venv
@@ -55,8 +55,9 @@ cargo xtask <command>
     --trunk         for `trunk serve`, which calls this whenever a file has changed
   npm             Build the npm package of that, unpacked in target/npm/longhaul and packed beside it.
                   Needs Node.js and npm.
-  npm-consumers   Use the packed package as others do: webpack, React, an older Vite, TypeScript, a server that renders;
+  npm-consumers   Use the packed package as others do: webpack, React, Next.js, an older Vite, TypeScript, a server that renders;
                   and have publint and attw look at it. `test` has the rest of these tests.
+  screenshots     Take the pictures in docs/screenshots anew, to which `test` holds the page.
   help            This page.
 ";
 
@@ -78,6 +79,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         ("wasm", rest) => wasm::build(&wasm::Options::parse(rest)?),
         ("npm", []) => npm::build(),
         ("npm-consumers", []) => test::run_npm_consumers(),
+        ("screenshots", []) => test::run_screenshots(),
         ("glue", []) => glue::build(),
         ("demo", []) => demo::run_demo(),
         ("test", []) => test::run_tests(),

@@ -9,13 +9,15 @@ use std::process::Command;
 
 use crate::error::Error;
 use crate::run::{heading, run};
-use crate::wasm::{self, at, cleared, copy, files, readable};
+use crate::wasm::{self, at, changed, cleared, copy, files, readable};
 use crate::workspace::{dist, root, target};
 
 /// The package's name, and its folder's.
 const NAME: &str = "longhaul";
-/// What belongs to the demo page, and what is no page's business.
-const LEFT_OUT: [&str; 3] = ["demo.js", "longhaul-fetch.d.ts", "index.html"];
+/// What is no page's business.
+const LEFT_OUT: [&str; 2] = ["longhaul-fetch.d.ts", "index.html"];
+/// How the names of the demo page's own scripts begin.
+const DEMO: &str = "demo";
 /// What is as it is in the repository.
 const SOURCES: [&str; 12] = [
     "LICENSE-APACHE",
@@ -78,7 +80,10 @@ fn site() -> Result<Vec<PathBuf>, Error> {
     paths.retain(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_wanted = ["js", "ts", "wasm"].iter().any(|end| has_end(path, end));
-        is_wanted && !LEFT_OUT.contains(&&*name) && !name.ends_with("_bg.wasm.d.ts")
+        is_wanted
+            && !LEFT_OUT.contains(&&*name)
+            && !name.starts_with(DEMO)
+            && !name.ends_with("_bg.wasm.d.ts")
     });
     Ok(paths)
 }
@@ -98,12 +103,4 @@ fn describe(out: &Path) -> Result<(), Error> {
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
     let to = out.join("package.json");
     fs::write(&to, changed(&text, NO_VERSION, &version, &from)?).map_err(at(&to))
-}
-
-/// A text with one place changed, which has to be there.
-fn changed(text: &str, from: &str, to: &str, path: &Path) -> Result<String, Error> {
-    match text.matches(from).count() {
-        1 => Ok(text.replace(from, to)),
-        _ => Err(Error::Unexpected { path: path.to_owned(), missing: from.to_owned() }),
-    }
 }

@@ -18,6 +18,8 @@ const GLUE_VARIABLE: &str = "LONGHAUL_GLUE";
 const DIST_VARIABLE: &str = "LONGHAUL_DIST";
 /// Where they find the packed npm package.
 const PACKAGE_VARIABLE: &str = "LONGHAUL_PACKAGE";
+/// Has the test of the pictures replace them.
+const SCREENSHOTS_VARIABLE: &str = "LONGHAUL_SCREENSHOTS";
 /// Where one of the store's tests finds a file system that shares what is copied.
 const SHARING_VARIABLE: &str = "LONGHAUL_SHARING_DIR";
 
@@ -79,6 +81,17 @@ pub(crate) fn run_npm_consumers() -> Result<(), Error> {
     run_counted(&mut finding_all(consumers))
 }
 
+/// The pictures of the page, to be looked at before they are committed.
+pub(crate) fn run_screenshots() -> Result<(), Error> {
+    heading("programs");
+    programs::ensure()?;
+    heading("client");
+    wasm::build(&wasm::Options::default())?;
+    heading("pictures");
+    let mut pictures = cargo(["test", "-p", "longhaul-tests", "--test", "npm", "pictures::"]);
+    run_counted(find_all(pictures.env(SCREENSHOTS_VARIABLE, "1")))
+}
+
 /// Only that of a thousand uploads at once.
 pub(crate) fn run_soak_of_uploads() -> Result<(), Error> {
     build_programs()?;
@@ -99,13 +112,17 @@ fn build_programs() -> Result<(), Error> {
 
 /// Tests find there what was built for them.
 fn finding_all(mut tests: Command) -> Command {
+    find_all(&mut tests);
+    tests
+}
+
+fn find_all(tests: &mut Command) -> &mut Command {
     tests
         .env(SERVER_VARIABLE, server())
         .env(CLI_VARIABLE, cli())
         .env(DIST_VARIABLE, dist())
         .env(PACKAGE_VARIABLE, npm::tarball())
-        .env(GLUE_VARIABLE, glue::folder());
-    tests
+        .env(GLUE_VARIABLE, glue::folder())
 }
 
 fn clippy(scope: &[&str]) -> Command {

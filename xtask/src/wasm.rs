@@ -209,6 +209,14 @@ pub(crate) fn copy(path: &Path, folder: &Path) -> Result<(), Error> {
     fs::copy(path, folder.join(name)).map(drop).map_err(at(path))
 }
 
+/// A text with one place changed, which has to be there.
+pub(crate) fn changed(text: &str, from: &str, to: &str, path: &Path) -> Result<String, Error> {
+    match text.matches(from).count() {
+        1 => Ok(text.replace(from, to)),
+        _ => Err(Error::Unexpected { path: path.to_owned(), missing: from.to_owned() }),
+    }
+}
+
 /// A file that was renamed in `www/` must not live on in the site.
 pub(crate) fn cleared(folder: PathBuf) -> Result<PathBuf, Error> {
     match fs::remove_dir_all(&folder) {

@@ -33,6 +33,11 @@ pub(crate) fn cli() -> PathBuf {
     released("longhaul")
 }
 
+/// The network that can be broken, likewise.
+pub(crate) fn proxy() -> PathBuf {
+    released("longhaul-proxy")
+}
+
 /// The bench's binary, likewise.
 pub(crate) fn bench() -> PathBuf {
     released("longhaul-bench")

@@ -98,6 +98,9 @@ impl Passing<'_> {
         if client.peek(&mut [0]).await? == 0 {
             return Ok(());
         }
+        if self.shared.is_offline() {
+            return Err(Ended::Harmed(Harm::Reset));
+        }
         let server = server.insert(TcpStream::connect(self.shared.upstream).await?);
         server.set_nodelay(true)?;
         let (client_in, client_out) = client.split();
@@ -123,6 +126,9 @@ impl Passing<'_> {
     ) -> Result<(), Ended> {
         while let Some(head) = Head::read(&mut client).await? {
             let seen = head.seen(self.number);
+            if self.shared.loses(&seen) {
+                return Err(Ended::Harmed(Harm::Reset));
+            }
             let is_chunk = seen.chunk.is_some();
             if is_chunk {
                 *self.chunk.lock().await = Some(OnTheWay::begin(&self.shared.gate));

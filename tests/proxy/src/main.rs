@@ -1,11 +1,13 @@
 //! The proxy by hand: `longhaul-proxy --help`.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use longhaul_proxy::{Early, Fault, Harm, Hold, Line, Lines, Proxy, Way};
+use longhaul_proxy::{Control, Early, Fault, Harm, Hold, Line, Lines, Proxy, Way};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 /// A TCP proxy that spoils what goes through it, to try a client by hand.
@@ -56,6 +58,12 @@ struct Options {
     /// Reset all connections whenever so many bytes have gone up on all of them together.
     #[arg(long, value_name = "BYTES")]
     reset_all_every: Option<u64>,
+    /// Lets the demo page break its network: where that is listened for.
+    #[arg(long, value_name = "ADDRESS")]
+    control: Option<SocketAddr>,
+    /// An origin whose pages may do that, beside the proxy's own.
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
     /// Seconds in the `Retry-After` of the 503 that `refuse` gives.
     #[arg(long, default_value_t = 5)]
     retry_after: u32,
@@ -85,16 +93,24 @@ impl Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let proxy = Proxy::listen(options.listen, options.upstream, Hold::Nothing).await;
+    let proxy = Arc::new(Proxy::listen(options.listen, options.upstream, Hold::Nothing).await);
     proxy.set_lines(options.lines());
     options.faults().for_each(|fault| proxy.add(fault));
     if let Some(bytes) = options.reset_all_every {
         proxy.harm_all_every(bytes, Harm::Reset);
     }
+    let control = match options.control {
+        Some(addr) => Some(Control::listen(addr, Arc::clone(&proxy), &options.allow_origin).await),
+        None => None,
+    };
     println!("longhaul-proxy listening on {} for http://{}", proxy.origin(), options.upstream);
     let mut lines = BufReader::new(stdin()).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         obey(&proxy, &line, options.retry_after);
+    }
+    // Whoever gives orders by the page need not be at a terminal.
+    if control.is_some() {
+        pending::<()>().await;
     }
     ExitCode::SUCCESS
 }

@@ -2,11 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::answer::{Early, Waiting};
 use crate::connection::{self, LOOK_EVERY};
@@ -14,6 +15,7 @@ use crate::fault::{Fault, Faults, Harm, Way};
 use crate::head::Seen;
 use crate::hold::{Gate, Hold};
 use crate::line::Lines;
+use crate::network::Loss;
 use crate::tally::Connection;
 
 /// How many orders to all connections one may lag behind; it obeys the first it hears.
@@ -42,6 +44,8 @@ struct State {
     faults: Faults,
     waiting: Waiting,
     every: Option<Every>,
+    loss: Option<Loss>,
+    offline_until: Option<Instant>,
     seen: Vec<Seen>,
     connections: Vec<Connection>,
 }
@@ -68,7 +72,9 @@ impl Proxy {
     /// # Panics
     /// When it is taken.
     pub async fn listen(addr: SocketAddr, upstream: SocketAddr, hold: Hold) -> Self {
-        let listener = TcpListener::bind(addr).await.expect("a free port");
+        let listener = TcpListener::bind(addr).await;
+        let listener =
+            listener.unwrap_or_else(|error| panic!("{addr} cannot be listened on: {error}"));
         let (to_all, _) = broadcast::channel(ORDERS_KEPT);
         let shared =
             Arc::new(Shared { upstream, gate: Gate::new(hold), to_all, state: Mutex::default() });
@@ -104,10 +110,36 @@ impl Proxy {
         self.shared.state().every = Some(Every { bytes, left: bytes, harm });
     }
 
+    /// Of the requests that carry bytes of a file, either way, each that completes this number loses its connection;
+    /// none if it is not given.
+    pub fn lose_one_in(&self, requests: Option<u32>) {
+        self.shared.state().loss = requests.map(Loss::one_in);
+    }
+
+    /// Which request is lost, as [`Self::lose_one_in`] has it.
+    #[must_use]
+    pub fn loses_one_in(&self) -> Option<u32> {
+        self.shared.state().loss.as_ref().map(Loss::every)
+    }
+
+    /// Resets every connection that there is, and for so long those that come.
+    pub fn go_offline(&self, lasts: Duration) {
+        self.shared.state().offline_until = Some(Instant::now() + lasts);
+        self.harm_all(Harm::Reset);
+    }
+
+    /// How long it is offline yet.
+    #[must_use]
+    pub fn offline_for(&self) -> Duration {
+        let until = self.shared.state().offline_until;
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
     /// Nothing goes wrong any more; what has gone wrong stays so.
     pub fn mend(&self) {
         let mut state = self.shared.state();
         (state.every, state.waiting) = (None, Waiting::default());
+        (state.loss, state.offline_until) = (None, None);
         state.faults.clear();
     }
 
@@ -218,6 +250,17 @@ impl Shared {
         let connection = &mut state.connections[connection];
         connection.silenced |= harmed == Some(Harm::Silence);
         (connection.over, connection.harmed) = (harmed != Some(Harm::Silence), harmed);
+    }
+
+    /// Whether connections that come are reset.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.state().offline_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Whether this request is lost.
+    pub(crate) fn loses(&self, seen: &Seen) -> bool {
+        let carries = seen.chunk.is_some() || seen.range.is_some();
+        carries && self.state().loss.as_mut().is_some_and(Loss::takes)
     }
 
     /// Notes a request, and returns the answer that waits for it.

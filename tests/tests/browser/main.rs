@@ -12,6 +12,7 @@
 mod again;
 mod controls;
 mod cross_origin;
+mod demo;
 mod dialogs;
 mod downloads;
 mod early_answers;
@@ -34,7 +35,6 @@ mod policies;
 mod polite;
 mod rate;
 mod reload;
-mod screenshots;
 mod sizes;
 mod small;
 mod source;

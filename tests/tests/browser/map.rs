@@ -47,6 +47,12 @@ async fn the_map_shows_where_each_chunk_is() {
         proxy.release();
         page.press("resume").await;
         page.comes_to(&["done"], UPLOAD).await;
+        wait::until("all of it is shown to be there", SOON, async || {
+            let counts = browser.run(SHOWN, &[]).await[0].clone();
+            let counts: Vec<u64> = serde_json::from_value(counts).unwrap();
+            (counts[..2] == [0, 0] && counts.iter().sum::<u64>() == 80).then_some(())
+        })
+        .await;
         assert_eq!(browser.run(SHOWN, &[]).await[2], json!(true), "it stays as it was");
     })
     .await;

@@ -12,9 +12,10 @@ use crate::shown::Shown;
 use crate::steps::{Setting, Step};
 
 /// What no test runs here, by page and reason: each has one that is better than none.
-const NOT_RUN: [(&str, &str); 9] = [
+const NOT_RUN: [(&str, &str); 10] = [
     ("README.md", "they are what runs this test, and what it ends with"),
     ("README.md", "tests/tests/browser/cross_origin.rs runs trunk beside a server"),
+    ("README.md", "tests/tests/browser/demo.rs breaks the network by the same switch"),
     ("docs/benchmarks.md", "it takes an hour, and a machine that does nothing else"),
     ("docs/hooks.md", "tests/tests/hooks/sample.rs runs it and has a server tell it things"),
     (

@@ -3,15 +3,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::key::Key;
 use longhaul_protocol::ProblemCode;
+use longhaul_tests::api::create_request;
 use longhaul_tests::browser::{Browser, Engine, in_every_engine};
 use longhaul_tests::files::{Folder, MIB};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
-use longhaul_tests::proxy::{Early, Hold, Proxy};
+use longhaul_tests::proxy::{Control, Early, Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
+use longhaul_tests::stored::store;
 use longhaul_tests::wait;
 use serde_json::{Value, json};
 
@@ -46,9 +50,17 @@ async fn axe_finds_nothing_wrong_in_any_state_in_light_and_in_dark() {
         let folder = Folder::new();
         let server = Server::start(Options::demo()).await;
         let proxy = Proxy::start(server.addr(), Hold::AfterChunks(2)).await;
-        let page = Page::open(browser, &proxy.origin()).await;
+        let proxy = Arc::new(proxy);
+        let control = Control::listen(([127, 0, 0, 1], 0).into(), Arc::clone(&proxy), &[]).await;
+        // With all that the page can show.
+        let address = format!("{}/?network={}", proxy.origin(), control.origin());
+        let page = Page::open(browser, &address).await;
         page.is_loaded().await;
         is_clean(browser, &axe, "empty").await;
+        let press = "document.getElementById(arguments[0]).click()";
+        browser.run(press, &[json!("language")]).await;
+        is_clean(browser, &axe, "in Chinese").await;
+        browser.run(press, &[json!("language")]).await;
         let file = folder.random("film.bin", 48 * MIB, 31);
         page.pick(&file).await;
         page.has_been("uploading", SOON).await;
@@ -56,6 +68,8 @@ async fn axe_finds_nothing_wrong_in_any_state_in_light_and_in_dark() {
         page.press("pause").await;
         page.comes_to(&["paused"], SOON).await;
         is_clean(browser, &axe, "paused").await;
+        browser.run(press, &[json!("cut")]).await;
+        is_clean(browser, &axe, "with a network that was cut").await;
         page.reload().await;
         page.is_loaded().await;
         is_clean(browser, &axe, "not finished last time").await;
@@ -208,4 +222,27 @@ async fn a_screen_reader_says_of_an_upload_what_a_person_would() {
 async fn said(browser: &Browser) -> Vec<(f64, String)> {
     let said: Value = browser.run("return window.said", &[]).await;
     serde_json::from_value(said).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "installs what is not needed otherwise: cargo xtask npm-consumers"]
+async fn lighthouse_gives_all_of_its_points_for_accessibility() {
+    let project = Project::new("lighthouse");
+    let server = Server::start(Options::demo()).await;
+    let bytes = Bytes::from(vec![7; 1_000_000]);
+    store(&server.api(), &create_request("film.bin", 1_000_000), &bytes).await;
+    let proxy = Arc::new(Proxy::start(server.addr(), Hold::Nothing).await);
+    let control = Control::listen(([127, 0, 0, 1], 0).into(), Arc::clone(&proxy), &[]).await;
+    let address = format!("{}/?network={}", proxy.origin(), control.origin());
+    let flags = "--chrome-flags=--headless --no-sandbox --disable-gpu";
+    let args = [&*address, "--only-categories=accessibility", "--output=json", "--quiet", flags];
+    let report = tokio::task::block_in_place(|| project.run("lighthouse", &args));
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let faults: Vec<_> = report["audits"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|audit| audit["score"] == 0)
+        .collect();
+    assert_eq!(report["categories"]["accessibility"]["score"], 1, "{faults:#?}");
 }

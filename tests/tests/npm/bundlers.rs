@@ -13,8 +13,8 @@ use tokio::process::Command;
 use crate::projects::Project;
 use crate::stage::{server_for, uploads};
 
-/// How long Vite may take to serve its first page on a busy machine.
-const VITE_START: Duration = Duration::from_secs(60);
+/// How long a server of Node's may take to serve its first page on a busy machine.
+const NODE_START: Duration = Duration::from_secs(60);
 
 /// Serves what was built, and uploads there.
 async fn uploads_from(browser: &Browser, project: &Project, folder: &str) {
@@ -28,7 +28,7 @@ async fn serve(project: &Project, port: u16) -> Process {
     let port = port.to_string();
     let args = ["--host", "127.0.0.1", "--strictPort", "--port", &port];
     let mut vite = Process::start("vite", &mut Command::from(project.command("vite", &args)));
-    vite.said(0, VITE_START, |line| line.contains("Local:").then_some(())).await;
+    vite.said(0, NODE_START, |line| line.contains("Local:").then_some(())).await;
     vite
 }
 
@@ -114,6 +114,34 @@ async fn a_react_app_uploads_and_hears_of_it() {
         assert_eq!(rendered["tag"], "longhaul-upload", "{rendered}");
         let states = rendered["states"].as_array().unwrap();
         assert!(states.len() > 2 && states.last().unwrap() == "done", "{rendered}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "installs what is not needed otherwise: cargo xtask npm-consumers"]
+async fn a_next_app_has_the_element_in_what_its_server_renders_and_uploads() {
+    let project = Project::new("next");
+    project.run("next", &["build"]);
+    let port = free_port();
+    let (origin, number) = (format!("http://127.0.0.1:{port}"), port.to_string());
+    let mut command =
+        Command::from(project.command("next", &["start", "-H", "127.0.0.1", "-p", &number]));
+    let mut next = Process::start("next", &mut command);
+    next.said(0, NODE_START, |line| line.contains("Ready in").then_some(())).await;
+    in_every_engine(async |browser| {
+        let server = server_for(&origin).await;
+        uploads(browser, &format!("{origin}/"), &server, true).await;
+        let shown = browser.run("return document.getElementById('sealed').textContent", &[]).await;
+        assert_eq!(
+            shown,
+            server.api().files().await[0].id.to_string(),
+            "React has not heard of it"
+        );
+        // As it came, before any script has run.
+        let came = browser.run_async("return (await fetch(location)).text()", &[]).await;
+        let element = format!("<longhaul-upload endpoint=\"{}\" multiple=\"\">", server.origin());
+        assert!(came.as_str().unwrap().contains(&element), "{came}");
     })
     .await;
 }

@@ -14,6 +14,7 @@ mod bundlers;
 mod contents;
 mod inlined;
 mod pages;
+mod pictures;
 mod stage;
 mod words;
 

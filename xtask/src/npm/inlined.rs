@@ -7,8 +7,8 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::changed;
 use crate::error::Error;
+use crate::wasm::changed;
 use crate::wasm::{at, files, smaller_script};
 use crate::workspace::root;
 

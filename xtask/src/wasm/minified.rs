@@ -31,19 +31,30 @@ pub(crate) fn minified(script: &str) -> Result<String, String> {
     Ok(with_quoted_addresses(&text))
 }
 
+/// What stands between the signs of a style rule for who reads it, and what says the same.
+const BETWEEN: [(&str, &str); 6] =
+    [(": ", ":"), ("; ", ";"), (", ", ","), (" {", "{"), ("{ ", "{"), (" }", "}")];
+
 /// What `template` and `sheet` are given is markup and style rules, one to a line: how far a line is indented and what
-/// a comment says is for who reads it there.
+/// a comment says is for who reads it there. So is more of a rule, whose texts nobody sees; the spaces of markup are seen.
 fn with_compact_templates(script: &str) -> String {
-    let mut is_within = false;
+    let (mut is_markup, mut is_style) = (false, false);
     let mut kept = String::with_capacity(script.len());
     for line in script.lines() {
-        let line = if is_within { line.trim_start() } else { line };
-        if !(is_within && line.starts_with("/*") && line.ends_with("*/")) {
-            kept.push_str(line);
-            kept.push('\n');
+        let is_end = line.ends_with("`);");
+        let is_comment = is_style && line.starts_with("/*") && line.ends_with("*/");
+        match (is_markup, is_style && !is_end) {
+            _ if is_comment => {}
+            (_, true) => {
+                kept += &BETWEEN
+                    .iter()
+                    .fold(line.trim().to_owned(), |rule, (from, to)| rule.replace(from, to))
+            }
+            (true, _) => kept += &format!("{}\n", line.trim_start()),
+            _ => kept += &format!("{line}\n"),
         }
-        is_within |= line.ends_with("template(`") || line.ends_with("sheet(`");
-        is_within &= !line.ends_with("`);");
+        is_markup = (is_markup || line.ends_with("template(`")) && !is_end;
+        is_style = (is_style || line.ends_with("sheet(`")) && !is_end;
     }
     kept
 }
@@ -88,8 +99,13 @@ mod tests {
 
     #[test]
     fn templates_lose_what_is_for_readers_and_other_texts_nothing() {
-        let script = "sheet(`\n/* Bars. */\n  a { b: c }\n`);\nsay(`\n  two`);\n";
-        assert_eq!(with_compact_templates(script), "sheet(`\na { b: c }\n`);\nsay(`\n  two`);\n");
+        let style = "sheet(`\n/* Bars. */\n  a, b:is(c) > d {\n  e: f(g, h); i: j; }\n`);\n";
+        assert_eq!(with_compact_templates(style), "sheet(`\na,b:is(c) > d{e:f(g,h);i:j;}`);\n");
+        let markup = "template(`\n<a>: b, c</a>\n  <d>`);\nsay(`\n  two: three`);\n";
+        assert_eq!(
+            with_compact_templates(markup),
+            "template(`\n<a>: b, c</a>\n<d>`);\nsay(`\n  two: three`);\n"
+        );
     }
 
     #[test]
