@@ -9,9 +9,12 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::error::Error;
 use crate::run::{heading, output, run};
@@ -131,8 +134,8 @@ fn try_one(copy: &Path, mutant: &Mutant, options: &Options) -> Result<Noticed, E
     let number = number_of(mutant).to_string();
     let mut first = tests(copy, options);
     first.args(["--no-fail-fast", "--", mutant.noticed_by]);
-    match look(first.env(VARIABLE, &number))? {
-        Noticed::Nobody => match look(all_tests(copy, options).env(VARIABLE, &number))? {
+    match look(first.env(VARIABLE, &number), &told())? {
+        Noticed::Nobody => match look(all_tests(copy, options).env(VARIABLE, &number), &told())? {
             Noticed::By(tests) => Ok(Noticed::ByOthers(tests)),
             noticed => Ok(noticed),
         },
@@ -140,17 +143,31 @@ fn try_one(copy: &Path, mutant: &Mutant, options: &Options) -> Result<Noticed, E
     }
 }
 
-fn look(command: &mut Command) -> Result<Noticed, Error> {
-    let output = command
-        .output()
-        .map_err(|source| Error::Start { command: crate::run::line(command), source })?;
-    let text = [output.stdout, output.stderr].concat();
+/// What a run comes to; nothing of it is left afterwards. What it prints goes to a file: a pipe would have no end for
+/// as long as a server of its tests has it.
+fn look(command: &mut Command, told: &Path) -> Result<Noticed, Error> {
+    let file = fs::File::create(told).map_err(at(told))?;
+    let errors = file.try_clone().map_err(at(told))?;
+    let child = command.process_group(0).stdout(file).stderr(errors).spawn();
+    let start = |source| Error::Start { command: crate::run::line(command), source };
+    let mut child = child.map_err(start)?;
+    let group = Pid::from_child(&child);
+    let ended = child.wait();
+    // What a test that was cut off had started. There is none after most.
+    let _ = kill_process_group(group, Signal::KILL);
+    let status = ended.map_err(at(told))?;
+    let text = read(told)?;
     let text = String::from_utf8_lossy(&text);
-    Ok(match (output.status.success(), output.status.code()) {
+    Ok(match (status.success(), status.code()) {
         (true, _) => Noticed::Nobody,
         (_, Some(124 | 137)) => Noticed::Hung,
         _ => Noticed::By(failures(&text)),
     })
+}
+
+/// Where a run prints.
+fn told() -> PathBuf {
+    target().join("mutants-build").join("told")
 }
 
 /// The names of the tests that failed, and the seed of a history.
@@ -296,6 +313,21 @@ mod tests {
         assert!(matches!(elsewhere, Err(Error::NoticedByOthers { .. })), "{elsewhere:?}");
         let survived = judged(vec![Noticed::ByOthers(tests()), Noticed::Nobody]);
         assert!(matches!(survived, Err(Error::Survivors { .. })), "{survived:?}");
+    }
+
+    #[test]
+    fn what_a_run_has_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (told, left) = (folder.path().join("told"), folder.path().join("left"));
+        let mut run = Command::new("sh");
+        run.args(["-c", "sleep 1000 & echo $! > \"$0\"; exit 124"]).arg(&left);
+        assert_eq!(look(&mut run, &told).unwrap(), Noticed::Hung);
+        let command_line = format!("/proc/{}/cmdline", fs::read_to_string(left).unwrap().trim());
+        // It may still be known, but runs no more.
+        let is_gone = || fs::read(&command_line).unwrap_or_default().is_empty();
+        while !is_gone() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
     }
 
     #[test]
