@@ -4,8 +4,10 @@
 //! lists nothing and finds nothing, and what he begins is his alone. The answer to that has the
 //! token that makes him the same guest next time.
 
+use std::sync::Once;
 use std::time::Duration;
 
+use http::HeaderName;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use longhaul_protocol::ProblemCode;
@@ -39,14 +41,18 @@ pub enum Access {
 }
 
 impl Access {
-    /// Who sends a request.
+    /// Who sends a request; `is_believed` where it comes by a proxy that the server was told of.
     ///
     /// # Errors
     /// [`Refusal`] when it has to say so, with a valid token, and does not. A token that is not
-    /// valid never makes a guest: its owner would not find his files and not know why.
-    pub fn caller(&self, head: &Parts) -> Result<Grant, Refusal> {
+    /// valid never makes a guest: its owner would not find his files and not know why. Also when nobody has to, and a proxy
+    /// has passed it on that nobody told of: whoever is behind that is not on this machine.
+    pub fn caller(&self, head: &Parts, is_believed: bool) -> Result<Grant, Refusal> {
         let keys = match self {
-            Self::Local => return Ok(local()),
+            Self::Local => match proxys(head).filter(|_| !is_believed) {
+                Some(header) => return Err(stranger(header)),
+                None => return Ok(local()),
+            },
             Self::Tokens(keys) | Self::Guests { keys, .. } => keys,
         };
         match (token(head)?, self) {
@@ -86,6 +92,32 @@ impl Access {
 fn local() -> Grant {
     let permits = Permits { scopes: Scopes::from_iter(Scope::ALL), ..Permits::of_owner() };
     Grant { owner: Owner::local(), permits }
+}
+
+/// The header by which a proxy tells that it has passed a request on. Not all of them tell.
+fn proxys(head: &Parts) -> Option<&str> {
+    head.headers.keys().map(HeaderName::as_str).find(|name| {
+        matches!(
+            *name,
+            "forwarded"
+                | "via"
+                | "x-forwarded-for"
+                | "x-forwarded-host"
+                | "x-forwarded-proto"
+                | "x-real-ip"
+        )
+    })
+}
+
+fn stranger(header: &str) -> Refusal {
+    static TOLD: Once = Once::new();
+    let detail = format!(
+        "A proxy has passed the request on (`{header}`), and this server asks nobody who they are: everybody behind the \
+         proxy would be its one owner. Whoever runs it starts it with --trusted-proxy and the proxy's address, and with \
+         --token-key FILE or --allow-anonymous."
+    );
+    TOLD.call_once(|| tracing::warn!("{detail} It is refused; further ones are not told."));
+    refused(detail, Challenge::Missing)
 }
 
 /// What a 401 or 403 says in its `WWW-Authenticate` (RFC 6750, section 3.1).

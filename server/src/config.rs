@@ -147,6 +147,8 @@ pub struct PlaceLimits {
     pub place_requests_per_second: u32,
     /// How many may come at once.
     pub place_requests_burst: u32,
+    /// The most answers to one place that are on their way over HTTP/2, where a connection has a hundred.
+    pub place_answers_max: u32,
     /// The most connections of all places together.
     pub connections_max: u32,
 }
@@ -162,6 +164,8 @@ impl Default for PlaceLimits {
             place_requests_per_second: 1000,
             // A folder of 10,000 small files, and as much again for what is asked beside them.
             place_requests_burst: 20_000,
+            // Forty browsers with all that one asks at once; 64 MiB while nobody takes any.
+            place_answers_max: 4096,
             // 200 MB while nothing moves.
             connections_max: 16_384,
         }

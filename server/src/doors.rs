@@ -180,6 +180,15 @@ impl Seat {
             .inspect_err(|refused| self.doors.warn(*refused, client.unwrap_or(self.peer)))
     }
 
+    /// An answer is to be on its way beside others on the same connection; held until all of it is sent.
+    ///
+    /// # Errors
+    /// [`Refused`] when it is one too many.
+    pub fn answer(&self) -> Result<Held, Refused> {
+        let held = self.doors.shares.hold(&self.share, Thing::Answer).map_err(Refused::Excess);
+        held.inspect_err(|refused| self.doors.warn(*refused, self.peer))
+    }
+
     /// A hook is to be asked about an upload of whoever asks; held until it was.
     ///
     /// # Errors
@@ -227,6 +236,9 @@ impl Refused {
             ),
             Self::Excess(Excess::Has(Thing::Body, max)) => format!(
                 "Of one address {max} chunks or other bodies are taken at once (--address-chunks-max)."
+            ),
+            Self::Excess(Excess::Has(Thing::Answer, max)) => format!(
+                "To one address {max} answers are on their way at once over HTTP/2; some of them have to be taken first."
             ),
             Self::Excess(Excess::Has(Thing::Question, max)) => format!(
                 "Another program is asked about {max} uploads of one address at once (--hook-events)."

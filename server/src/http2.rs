@@ -6,16 +6,13 @@
 //! takes: its stream is reset by itself ([`Streams`]).
 
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
@@ -23,14 +20,19 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
 
 use crate::channel::Channel;
-use crate::converse::{tell, tell_cause, within};
+use crate::converse::{tell, within};
 use crate::crew::elsewhere;
 use crate::listen::{App, handle};
 use crate::log::Followed;
 use crate::store::Store;
+
+mod moving;
+mod pulse;
+
+use moving::Moving;
+use pulse::{Busy, Pulse, Pulses};
 
 /// Requests at once on a connection: fewer are not recommended (RFC 9113, section 6.5.2), and each may have a piece of
 /// a file on its way out.
@@ -45,14 +47,14 @@ const RESETS_PENDING_MAX: usize = 100;
 /// How many streams we may have to reset for what is wrong with them; one more ends the connection.
 const FAULTY_STREAMS_MAX: usize = 32;
 
+/// What h2 may have of an answer, bytes: what is sent while the next is read. It has it also where its reader has made room
+/// and takes nothing.
+const QUEUED_BYTES: usize = 64 << 10;
+
 /// How long who was told that a connection ends may take to hear it: a round trip, whatever the line.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A body that another thread takes in, bytes at least: to hash fewer takes less time than to hand them over.
 const LONG_BYTES_MIN: u64 = 64 << 10;
-
-/// What hyper gets of an answer at once, bytes: a frame as browsers take them (RFC 9113, section 6.5.2). What it has, it
-/// keeps until it is sent, also when its stream has ended for us.
-const HANDED_BYTES: usize = 16 << 10;
 
 /// Serves one connection to its end.
 pub(crate) async fn serve_http2<S: Store>(
@@ -84,15 +86,7 @@ pub(crate) async fn serve_http2<S: Store>(
             };
             drop(busy);
             let response = if is_head { with_length(response) } else { response };
-            Ok::<_, Infallible>(response.map(|body| Moving {
-                body,
-                path,
-                channel,
-                pulses,
-                waiting: None,
-                left: Bytes::new(),
-                is_head,
-            }))
+            Ok::<_, Infallible>(Moving::new(response, (path, is_head), channel, pulses))
         }
     });
     let connection = http2::Builder::new(streams)
@@ -103,7 +97,7 @@ pub(crate) async fn serve_http2<S: Store>(
         .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
         .max_local_error_reset_streams(FAULTY_STREAMS_MAX)
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
-        .max_send_buf_size(limits.buffer_bytes_max)
+        .max_send_buf_size(QUEUED_BYTES)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let late = tokio::select! {
@@ -172,170 +166,5 @@ where
                 () = pulse.stops(idle) => tracing::debug!("an answer is ended of which nobody took anything"),
             }
         });
-    }
-}
-
-/// Whether anything moves on a connection, or on a stream of it.
-#[derive(Debug)]
-struct Pulse {
-    /// Requests that are being answered, and answers that wait for their bytes.
-    busy: AtomicUsize,
-    /// When anything moved last.
-    last: Mutex<Instant>,
-}
-
-impl Default for Pulse {
-    fn default() -> Self {
-        Self { busy: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
-    }
-}
-
-impl Pulse {
-    fn beat(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    /// Once nothing has moved for so long, and nobody works on what is to move.
-    async fn stops(&self, idle: Duration) {
-        loop {
-            let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_busy = self.busy.load(Ordering::Relaxed) > 0;
-            let due = if is_busy { Instant::now() + idle } else { last + idle };
-            if due <= Instant::now() {
-                return;
-            }
-            tokio::time::sleep_until(due).await;
-        }
-    }
-}
-
-/// Those that an answer has to do with.
-#[derive(Clone, Debug, Default)]
-struct Pulses {
-    connection: Arc<Pulse>,
-    stream: Arc<Pulse>,
-}
-
-impl Pulses {
-    fn both(&self) -> [&Pulse; 2] {
-        [&self.connection, &self.stream]
-    }
-
-    fn beat(&self) {
-        self.both().into_iter().for_each(Pulse::beat);
-    }
-}
-
-/// Somebody works on what is to move; how long that may take is bounded where it is done.
-struct Busy(Pulses);
-
-impl Busy {
-    fn of(pulses: &Pulses) -> Self {
-        for pulse in pulses.both() {
-            pulse.busy.fetch_add(1, Ordering::Relaxed);
-        }
-        Self(pulses.clone())
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        for pulse in self.0.both() {
-            pulse.beat();
-            pulse.busy.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A body that is asked for its next bytes when the other side has room for them.
-struct Moving {
-    body: Followed,
-    /// Of the request.
-    path: String,
-    channel: Arc<Channel>,
-    pulses: Pulses,
-    waiting: Option<Busy>,
-    /// Of what was read, for hyper to have in its turn.
-    left: Bytes,
-    /// Whether it has only a length (RFC 9110, section 9.3.2): of HTTP/1.1 hyper sees to that itself.
-    is_head: bool,
-}
-
-impl Moving {
-    /// The next bytes of what was read: what hyper has, it keeps.
-    fn hand(&mut self) -> Frame<Bytes> {
-        let len = self.left.len().min(HANDED_BYTES);
-        Frame::data(self.left.split_to(len))
-    }
-}
-
-impl Body for Moving {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        let this = &mut *self;
-        if !this.left.is_empty() {
-            this.pulses.beat();
-            return Poll::Ready(Some(Ok(this.hand())));
-        }
-        let frame = Pin::new(&mut this.body).poll_frame(cx);
-        if frame.is_pending() {
-            this.waiting.get_or_insert_with(|| Busy::of(&this.pulses));
-        }
-        let frame = ready!(frame);
-        (this.waiting, ()) = (None, this.pulses.beat());
-        if let Some(Err(error)) = &frame {
-            // Only its stream is reset, of which the connection tells nobody.
-            tell_cause(&this.channel, &this.path, error, &"it is reset");
-        }
-        Poll::Ready(frame.map(|frame| {
-            frame.map(|frame| match frame.into_data() {
-                Ok(bytes) => {
-                    this.left = bytes;
-                    this.hand()
-                }
-                Err(trailers) => trailers,
-            })
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.is_head || self.left.is_empty() && self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let (hint, left) = (self.body.size_hint(), self.left.len() as u64);
-        match hint.exact() {
-            Some(exact) => SizeHint::with_exact(exact.saturating_add(left)),
-            None => hint,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const IDLE: Duration = Duration::from_secs(30);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_lives_while_something_moves_or_is_worked_on() {
-        let (pulse, start) = (Arc::new(Pulse::default()), Instant::now());
-        let other = Arc::clone(&pulse);
-        tokio::spawn(async move {
-            tokio::time::sleep(IDLE / 2).await;
-            other.beat();
-            tokio::time::sleep(IDLE / 2).await;
-            let busy = Busy::of(&Pulses { connection: other, stream: Arc::default() });
-            tokio::time::sleep(10 * IDLE).await;
-            drop(busy);
-        });
-        pulse.stops(IDLE).await;
-        assert!(start.elapsed() >= 12 * IDLE, "{:?}", start.elapsed());
-        assert!(start.elapsed() < 13 * IDLE, "{:?}", start.elapsed());
     }
 }

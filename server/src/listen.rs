@@ -251,9 +251,13 @@ pub(crate) fn handle<'a, S: Store>(
             Ok(Some(told)) => (Some(told.client), told.scheme.unwrap_or(channel.scheme)),
             _ => (None, channel.scheme),
         };
-        let stay = seat.ask(&head.method, client).map(|(stay, connection)| {
-            line.hold(connection);
-            stay
+        let stay = seat.ask(&head.method, client).and_then(|(stay, held)| {
+            let held = match held {
+                None if channel.is_shared => Some(seat.answer()?),
+                held => held,
+            };
+            line.hold(held);
+            Ok(stay)
         });
         let host = told.map(|told| told.and_then(|told| told.host));
         let host = host.and_then(|host| check_host(&app.config, &head, host.as_deref()));
@@ -309,7 +313,7 @@ async fn decide<S: Store>(mut call: Call<'_, S>, target: Target) -> Answer {
         let Grant { owner, permits } =
             match head.uri.query().filter(|query| came_by_link(target, query)) {
                 Some(query) => by_link(&mut call, target, query).await?,
-                None => app.config.access.caller(head)?,
+                None => app.config.access.caller(head, call.client.is_some())?,
             };
         permits.check_scope(scope)?;
         (call.owner, call.permits) = (owner, permits);

@@ -155,6 +155,13 @@ pub struct Followed {
     line: RequestLine,
 }
 
+impl Followed {
+    /// What was to be given back with it, for who keeps the last of it for longer.
+    pub fn release(&mut self) -> Option<Held> {
+        self.line.held.take()
+    }
+}
+
 impl http_body::Body for Followed {
     type Data = Bytes;
     type Error = std::io::Error;

@@ -37,6 +37,7 @@ pub struct Share {
     connections: AtomicU32,
     bodies: AtomicU32,
     questions: AtomicU32,
+    answers: AtomicU32,
     /// When its bucket is full again.
     full_at: AtomicU64,
     told: AtomicBool,
@@ -51,6 +52,8 @@ pub enum Thing {
     Body,
     /// Uploads that a hook is asked about.
     Question,
+    /// Answers over connections that have many of them at once, until all of each is sent.
+    Answer,
 }
 
 /// One of them; given back when it is dropped.
@@ -97,6 +100,7 @@ impl Shares {
             Thing::Connection => self.limits.place_connections_max,
             Thing::Body => self.limits.place_bodies_max,
             Thing::Question => QUESTIONS_MAX,
+            Thing::Answer => self.limits.place_answers_max,
         };
         // Counted before it is looked at: two that come at once do not both take the last.
         let held = Held { share: Arc::clone(share), thing };
@@ -138,6 +142,7 @@ impl Held {
             Thing::Connection => &self.share.connections,
             Thing::Body => &self.share.bodies,
             Thing::Question => &self.share.questions,
+            Thing::Answer => &self.share.answers,
         }
     }
 }

@@ -67,6 +67,7 @@ impl LimitArgs {
             place_requests_per_second: self.address_requests_max,
             place_requests_burst: self.address_burst_max,
             connections_max: descriptors::connections(self.connections_max),
+            ..PlaceLimits::default()
         }
     }
 }

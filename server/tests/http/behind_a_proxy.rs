@@ -4,17 +4,20 @@ use std::net::Ipv4Addr;
 
 use longhaul_protocol::ProblemCode;
 use longhaul_protocol::wire::{UploadStatus, path};
+use longhaul_server::access::Access;
 use longhaul_server::proxies::{Dialect, Proxies};
 
 use crate::limits::OTHER;
+use crate::owners::key;
 use crate::support::{Connection, MIB_8, Request, Server, bytes, create_request};
 use crate::unread::{SIZE, file};
 
-/// A server that believes whoever comes from 127.0.0.1.
+/// A server of guests that believes whoever comes from 127.0.0.1.
 fn server(dialect: Dialect) -> Server {
     Server::start_with(|config| {
         let trusted = vec!["127.0.0.1/32".parse().unwrap()];
         config.proxies = Proxies { trusted, dialect, ..Proxies::default() };
+        config.access = Access::Guests { keys: key().into(), guests: Box::new(key()) };
         config.host_names = vec!["files.example".into()];
         config.places.place_bodies_max = 1;
         config.places.place_connections_max = 2;
@@ -140,4 +143,32 @@ fn a_download_behind_a_proxy_is_a_connection_of_its_readers_until_it_is_sent() {
         server.send(ask("HEAD", "192.0.2.1")).status == 200
     };
     assert!((0..500).any(is_served));
+}
+
+/// A proxy that nobody told of would make whoever comes through it the one owner of a server that asks for no token.
+#[test]
+fn what_an_unknown_proxy_passes_on_is_refused_where_nobody_is_asked_who_he_is() {
+    let server = Server::start();
+    let told = [
+        ("forwarded", "for=192.0.2.1"),
+        ("via", "1.1 example"),
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("X-Forwarded-Host", "files.example"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Real-IP", "192.0.2.1"),
+    ];
+    for (name, value) in told {
+        let created = server.send(create().replaced("host", "localhost").header(name, value));
+        let detail = created.problem(ProblemCode::Unauthorized).detail;
+        for word in [&*name.to_lowercase(), "--trusted-proxy", "--token-key", "--allow-anonymous"] {
+            assert!(detail.contains(word), "{word}: {detail}");
+        }
+        for path in [path::UPLOADS, path::FILES, path::METRICS] {
+            let request = Request::new("GET", path).header(name, value);
+            server.send(request).problem(ProblemCode::Unauthorized);
+        }
+        // Whoever asks whether it runs is no owner.
+        assert_eq!(server.send(Request::new("GET", path::HEALTHZ).header(name, value)).status, 200);
+    }
+    assert_eq!(server.get(path::UPLOADS).status, 200);
 }

@@ -9,15 +9,14 @@ use longhaul_server::tls::Offer;
 use crate::certificates::Pair;
 use crate::support::Server;
 
-const DATA: u8 = 0;
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const HEADERS: u8 = 1;
-const RESET: u8 = 3;
-const SETTINGS: u8 = 4;
-const GO_AWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const HEADERS: u8 = 1;
+pub const RESET: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const GO_AWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
 /// The flags of a request's head that is whole (RFC 9113, section 6.2), without a body and with one.
-const NO_BODY: u8 = 5;
+pub const NO_BODY: u8 = 5;
 const WITH_BODY: u8 = 4;
 /// RFC 9113, section 7.
 const REFUSED_STREAM: u8 = 7;
@@ -28,13 +27,13 @@ const GET: &[u8] = b"\x82\x87\x84\x41\x09localhost";
 /// `POST https://localhost/v1/uploads` with JSON.
 const POST: &[u8] = b"\x83\x87\x44\x0b/v1/uploads\x41\x09localhost\x5f\x10application/json";
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let len = (payload.len() as u32).to_be_bytes();
     [&len[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// The kinds of what comes, with their payloads.
-fn frames(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
+pub fn frames(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
     let mut frames = Vec::new();
     while let Some((head, rest)) = bytes.split_at_checked(9) {
         let len = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
@@ -179,81 +178,4 @@ fn a_connection_hears_that_the_server_stops() {
         assert_ne!(read, 0, "it was cut off without a word");
         came.extend_from_slice(&piece[..read]);
     }
-}
-
-/// `GET` or `HEAD` of a path, of `localhost`: its name and length by hand, no longer than an octet tells.
-fn ask(method: &[u8], path: &str) -> Vec<u8> {
-    let path = [&[0x04, path.len() as u8], path.as_bytes()].concat();
-    [method, b"\x87", &path, b"\x41\x09localhost"].concat()
-}
-
-/// What is asked again and again on a connection keeps it, and not what nobody takes there.
-#[test]
-fn an_answer_of_which_nobody_takes_a_byte_is_ended_whatever_else_is_asked_on_its_connection() {
-    let pair = Pair::new();
-    let tls = Arc::new(pair.load(Offer::Http2));
-    let server = Server::start_with(|config| {
-        config.tls = Some(tls);
-        config.limits.idle_answer_timeout = Duration::from_millis(1500);
-        config.limits.header_timeout = Duration::from_millis(1500);
-        config.chunk_len = 8 << 20;
-    });
-    let file = server_file(&pair, &server);
-    let mut stream = pair.connect(&server, "h2");
-    // RFC 9113, section 6.5.2: nothing of any body may be sent, of an answer that is begun either.
-    let mut said = [PREFACE, &frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])].concat();
-    let get = ask(b"\x82", &file);
-    (1..=39).step_by(2).for_each(|id| said.extend(frame(HEADERS, NO_BODY, id, &get)));
-    stream.write_all(&said).unwrap();
-    let (mut came, mut piece, mut next) = (Vec::new(), [0; 4096], 41);
-    stream.sock.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    while resets(&came).len() < 20 && next < 241 {
-        // HEAD of `/healthz`: `:method` is no entry of the static table.
-        let head = ask(b"\x02\x04HEAD", "/healthz");
-        stream.write_all(&frame(HEADERS, NO_BODY, next, &head)).unwrap();
-        next += 2;
-        match stream.read(&mut piece) {
-            Ok(0) => panic!("the connection is over: {:?}", frames(&came)),
-            Ok(len) => came.extend(&piece[..len]),
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert_eq!(resets(&came), (1..=39).step_by(2).collect::<Vec<_>>(), "{:?}", kinds(&came));
-    assert!(!frames(&came).iter().any(|(kind, _)| [DATA, GO_AWAY].contains(kind)));
-}
-
-/// The streams that were reset, in their order.
-fn resets(mut came: &[u8]) -> Vec<u32> {
-    let mut reset = Vec::new();
-    while let Some((head, rest)) = came.split_at_checked(9) {
-        let len = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        let Some((_, rest)) = rest.split_at_checked(len) else { break };
-        if head[3] == RESET {
-            reset.push(u32::from_be_bytes([head[5], head[6], head[7], head[8]]));
-        }
-        came = rest;
-    }
-    reset.sort_unstable();
-    reset
-}
-
-/// Of everything that came, what it is.
-fn kinds(came: &[u8]) -> Vec<u8> {
-    frames(came).into_iter().map(|(kind, _)| kind).collect()
-}
-
-/// A file that has several frames, sent as people do.
-fn server_file(pair: &Pair, server: &Server) -> String {
-    let bytes = crate::support::bytes(1 << 20);
-    let request = crate::support::one_request(&crate::support::create_request(1 << 20), &bytes);
-    let request = request.header("connection", "close").body(&bytes);
-    let mut stream = pair.connect(server, "http/1.1");
-    stream.write_all(&request.to_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 201 "), "{head}");
-    let file: longhaul_protocol::wire::FileInfo = serde_json::from_str(body).unwrap();
-    longhaul_protocol::wire::path::file(file.id)
 }

@@ -42,4 +42,5 @@ mod tokens;
 mod told;
 mod traversal;
 mod unread;
+mod untaken;
 mod uploads;

@@ -3,6 +3,7 @@
 use super::{Mutant, mutant};
 
 const HTTP2: &str = "server/src/http2.rs";
+const MOVING: &str = "server/src/http2/moving.rs";
 
 pub(super) const ROWS: &[Mutant] = &[
     mutant(
@@ -50,16 +51,44 @@ pub(super) const ROWS: &[Mutant] = &[
     mutant(
         "a connection kept on which nothing moves",
         "http2::",
-        HTTP2,
+        "server/src/http2/pulse.rs",
         "else { last + idle }",
         "else { last + if @M { 100 * idle } else { idle } }",
     ),
     mutant(
         "a connection ended while somebody works for it",
         "http2::",
-        HTTP2,
+        "server/src/http2/pulse.rs",
         "let due = if is_busy {",
         "let due = if is_busy && !@M {",
+    ),
+    mutant(
+        "an answer kept of which nobody takes anything",
+        "untaken::",
+        HTTP2,
+        "() = pulse.stops(idle) => tracing",
+        "() = pulse.stops(if @M { 100 * idle } else { idle }) => tracing",
+    ),
+    mutant(
+        "an answer over before there is room for all of it",
+        "untaken::",
+        MOVING,
+        "len if is_last && len > SMALL_BYTES => len - 1,",
+        "len if !@M && is_last && len > SMALL_BYTES => len - 1,",
+    ),
+    mutant(
+        "any number of answers to one address",
+        "untaken::",
+        "server/src/shares.rs",
+        "Thing::Answer => self.limits.place_answers_max,",
+        "Thing::Answer => if @M { 0 } else { self.limits.place_answers_max },",
+    ),
+    mutant(
+        "an answer counted as sent that only h2 has",
+        "untaken::",
+        MOVING,
+        "        match self.body.release() {",
+        "        match self.body.release().filter(|_| !@M) {",
     ),
     mutant(
         "HTTP/2 offered though nobody has asked for it",

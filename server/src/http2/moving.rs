@@ -1,0 +1,143 @@
+//! A body on its way to hyper, which keeps what it is given until it is sent.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Response;
+use http::header::CONTENT_LENGTH;
+use http_body::{Body, Frame, SizeHint};
+
+use super::pulse::{Busy, Pulses};
+use crate::channel::Channel;
+use crate::converse::tell_cause;
+use crate::log::Followed;
+use crate::shares::Held;
+
+/// What hyper gets of an answer at once, bytes: a frame as browsers take them (RFC 9113, section 6.5.2). What it has, it
+/// keeps until it is sent, also when its stream has ended for us.
+const HANDED_BYTES: usize = 16 << 10;
+
+/// The rest of an answer that hyper gets as it is, bytes: of a longer one the last byte goes alone, and hyper takes it only
+/// once there is room for it. Before that nothing is over, and what nobody takes can be reset; of what is so short a hundred
+/// are no more than one frame of a file.
+const SMALL_BYTES: usize = 1 << 10;
+
+/// A body that is asked for its next bytes when the other side has room for them.
+pub(super) struct Moving {
+    body: Followed,
+    /// Of the request.
+    path: String,
+    channel: Arc<Channel>,
+    pulses: Pulses,
+    waiting: Option<Busy>,
+    /// Of what was read, for hyper to have in its turn.
+    left: Bytes,
+    /// With that, what is still to come, bytes; as many as there are numbers where nobody knows.
+    rest: u64,
+    /// Whether it has only a length (RFC 9110, section 9.3.2): of HTTP/1.1 hyper sees to that itself.
+    is_head: bool,
+}
+
+/// The last byte of an answer, and what its address has for that until it is sent.
+struct Last {
+    byte: [u8; 1],
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Last {
+    fn as_ref(&self) -> &[u8] {
+        &self.byte
+    }
+}
+
+impl Moving {
+    /// An answer to what was asked for by `path`.
+    pub(super) fn new(
+        response: Response<Followed>,
+        (path, is_head): (String, bool),
+        channel: Arc<Channel>,
+        pulses: Pulses,
+    ) -> Response<Self> {
+        let told = response
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|told| told.to_str().ok()?.parse().ok());
+        let rest = told.or_else(|| response.body().size_hint().exact()).unwrap_or(u64::MAX);
+        let (waiting, left) = (None, Bytes::new());
+        response.map(|body| Self { body, path, channel, pulses, waiting, left, rest, is_head })
+    }
+
+    /// The next bytes of what was read: what hyper has, it keeps.
+    fn hand(&mut self) -> Frame<Bytes> {
+        let is_last = self.rest == self.left.len() as u64;
+        let len = match self.left.len() {
+            len if len > HANDED_BYTES => HANDED_BYTES,
+            len if is_last && len > SMALL_BYTES => len - 1,
+            len => len,
+        };
+        let handed = self.left.split_to(len);
+        self.rest = self.rest.saturating_sub(len as u64);
+        Frame::data(match (is_last, &*handed) {
+            (true, &[byte]) => self.last(byte),
+            _ => handed,
+        })
+    }
+
+    /// hyper is done with a body that it has all of, and h2 not: it may have less room to send by then.
+    fn last(&mut self, byte: u8) -> Bytes {
+        let byte = [byte];
+        match self.body.release() {
+            Some(held) => Bytes::from_owner(Last { byte, _held: held }),
+            None => Bytes::copy_from_slice(&byte),
+        }
+    }
+}
+
+impl Body for Moving {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        let this = &mut *self;
+        if !this.left.is_empty() {
+            this.pulses.beat();
+            return Poll::Ready(Some(Ok(this.hand())));
+        }
+        let frame = Pin::new(&mut this.body).poll_frame(cx);
+        if frame.is_pending() {
+            this.waiting.get_or_insert_with(|| Busy::of(&this.pulses));
+        }
+        let frame = ready!(frame);
+        (this.waiting, ()) = (None, this.pulses.beat());
+        if let Some(Err(error)) = &frame {
+            // Only its stream is reset, of which the connection tells nobody.
+            tell_cause(&this.channel, &this.path, error, &"it is reset");
+        }
+        Poll::Ready(frame.map(|frame| {
+            frame.map(|frame| match frame.into_data() {
+                Ok(bytes) => {
+                    this.left = bytes;
+                    this.hand()
+                }
+                Err(trailers) => trailers,
+            })
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_head || self.left.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (hint, left) = (self.body.size_hint(), self.left.len() as u64);
+        match hint.exact() {
+            Some(exact) => SizeHint::with_exact(exact.saturating_add(left)),
+            None => hint,
+        }
+    }
+}
