@@ -1,9 +1,12 @@
-//! ARCHITECTURE.md says what the server does; `protocol/tests/architecture.rs` holds it to the rest.
+//! ARCHITECTURE.md says what the server does; `protocol/tests/architecture.rs` holds it to the rest. And two pages of
+//! the manual are made of what it says itself.
 #![allow(clippy::panic, clippy::expect_used, reason = "tests say so by failing")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use http::Method;
+use longhaul_reference::{http_page, server_page};
 use longhaul_server::route::Target;
 
 const ID: &str = "000102030405060708090a0b0c0d0e0f";
@@ -36,5 +39,16 @@ fn the_table_of_the_wire_has_every_verb_of_every_path_and_no_other() {
             target.methods().iter().filter(told).map(Method::to_string).collect();
         let verbs: BTreeSet<_> = verbs.into_iter().filter(|verb| verb != "HEAD").collect();
         assert_eq!(verbs, of_code, "{path}");
+    }
+}
+
+#[test]
+fn the_pages_of_its_options_and_of_its_api_are_of_now() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let program = Path::new(env!("CARGO_BIN_EXE_longhaul-server"));
+    let pages = [server_page(program), http_page(include_str!("../openapi.json"))];
+    for page in pages.map(|page| page.expect("it says what it can do")) {
+        let written = std::fs::read_to_string(page.path(&root)).unwrap_or_default();
+        assert!(written == page.text, "{} tells of what was: run `cargo xtask docs`", page.name);
     }
 }

@@ -49,6 +49,9 @@ pub(crate) enum Error {
         /// What the parser said.
         reason: String,
     },
+    /// No page of the manual could be made.
+    #[error(transparent)]
+    Page(#[from] longhaul_reference::Error),
     /// The compiled client could not be bound to JavaScript.
     #[error("wasm-bindgen refused the compiled client: {reason}")]
     Bind {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod docs;
 mod error;
 mod fuzz;
 mod glue;
@@ -58,6 +59,7 @@ cargo xtask <command>
   npm-consumers   Use the packed package as others do: webpack, React, Next.js, an older Vite, TypeScript, a server that renders;
                   and have publint and attw look at it. `test` has the rest of these tests.
   screenshots     Take the pictures in docs/screenshots anew, to which `test` holds the page.
+  docs            Write the pages of docs/reference, of what is built now. Tests compare them with that.
   help            This page.
 ";
 
@@ -82,6 +84,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Error> {
         ("screenshots", []) => test::run_screenshots(),
         ("glue", []) => glue::build(),
         ("demo", []) => demo::run_demo(),
+        ("docs", []) => docs::write(),
         ("test", []) => test::run_tests(),
         ("soak", []) => test::run_soak(),
         ("soak", [part]) if part == "uploads" => test::run_soak_of_uploads(),

@@ -105,7 +105,7 @@ fn run_uploads() -> Result<(), Error> {
     run_counted(&mut finding_all(operations))
 }
 
-fn build_programs() -> Result<(), Error> {
+pub(crate) fn build_programs() -> Result<(), Error> {
     heading("server and terminal");
     run(&mut cargo(["build", "--release", "-p", "longhaul-server", "-p", "longhaul-cli"]))
 }

@@ -25,6 +25,7 @@ mod follow;
 mod links;
 mod markdown;
 mod react;
+mod reference;
 mod said;
 mod scene;
 mod shown;

@@ -11,8 +11,9 @@ use std::time::Duration;
 use longhaul_tests::artefacts;
 use longhaul_tests::authority::Authority;
 use longhaul_tests::files::{Folder, runnable};
-use longhaul_tests::process::Process;
+use longhaul_tests::process::{Process, descendants};
 use longhaul_tests::server::free_port;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
 /// How long one block may take, or a server to listen.
@@ -203,11 +204,14 @@ impl Scene {
         }
     }
 
-    /// SIGKILL, if it runs.
+    /// SIGKILL, if it runs. Its shell ends when all of it is gone, and its port and its folder are free for the next.
     pub(crate) async fn stop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            server.kill().await;
+        let Some(server) = self.server.take() else { return };
+        for pid in descendants(server.pid()).into_iter().filter_map(Pid::from_raw) {
+            // It may have ended by itself.
+            let _ = kill_process(pid, Signal::KILL);
         }
+        server.ends(PATIENCE).await;
     }
 }
 
