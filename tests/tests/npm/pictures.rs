@@ -22,8 +22,9 @@ use crate::stage::project;
 
 /// Set to anything, the pictures in the repository are replaced.
 const WRITE_VARIABLE: &str = "LONGHAUL_SCREENSHOTS";
-/// From how much on a pixel with its neighbours is another, of 255: below is how letters' edges are smoothed.
-const OTHER_MIN: u8 = 76;
+/// From how much on a pixel is another, of 255: in what it and its neighbours are like, as below is how letters' edges
+/// are smoothed, and in each of the two that its colour is.
+const OTHER_MIN: [u8; 3] = [76, 10, 10];
 /// So many may be others. A word that is another has more.
 const OTHERS_MAX: usize = 150;
 /// All of them are not larger, bytes: whoever clones the repository gets them.
@@ -193,8 +194,9 @@ fn difference(name: &str, taken: &RgbImage) -> Option<String> {
         Some(old) => {
             let compared =
                 rgb_hybrid_compare(&old, taken).unwrap().image.to_color_map().into_rgb8();
-            let others =
-                compared.pixels().filter(|pixel| pixel.0.iter().any(|&by| by >= OTHER_MIN));
+            let others = compared
+                .pixels()
+                .filter(|pixel| pixel.0.iter().zip(OTHER_MIN).any(|(&by, min)| by >= min));
             let others = others.count();
             println!("{name}: {others} pixels are others");
             if others <= OTHERS_MAX {
