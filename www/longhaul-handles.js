@@ -16,6 +16,9 @@ export const KEPT_MAX = 100;
 const SIZE_MIN = 256 * 1024;
 // As long as a server tells who comes back that an upload expired, milliseconds.
 const KEPT_FOR = 14 * 24 * 3600 * 1000;
+// How long nobody has sent to an upload before it is offered to whoever has the file, milliseconds: who is at it sends
+// sooner.
+const IDLE_MIN = 60 * 1000;
 const LOCK_PREFIX = "longhaul-file:";
 // Who remembers a file: two that look the same may be uploaded at once.
 const keepers = new Map();
@@ -23,6 +26,10 @@ const keepers = new Map();
 // What makes a file that is picked again the same, in one tab or another.
 export function keyOf(endpoint, { name, size, lastModified }) {
   return JSON.stringify([new URL(endpoint, location).href, name, size, lastModified]);
+}
+
+export function looksOf({ name, size }) {
+  return `${size} ${name}`;
 }
 
 // Remembers a file while it is uploaded, and that this tab does. `forget()` when that is over; a tab that
@@ -85,6 +92,22 @@ export async function unfinished(endpoint) {
   return left.sort((one, other) => other.at - one.at);
 }
 
+// Asks the page's server for something of its owner's.
+export async function ask(page, path, method = "GET") {
+  const authorization = await page.authorization();
+  const server = new URL(page.endpoint() || location.origin, location).href.replace(/\/$/, "");
+  return fetch(server + path, { method, headers: authorization ? { authorization } : {} });
+}
+
+// What is open on the server and nobody is at, as `unfinished` tells it, with the upload's `id`. Nothing where it cannot
+// be asked: there may be no token yet.
+async function onServer(page) {
+  const list = async () => (await ask(page, "/v1/uploads")).json();
+  const { uploads = [] } = await list().catch(() => ({}));
+  const isIdle = ({ lastActivity }) => Date.now() - lastActivity > IDLE_MIN;
+  return uploads.filter(isIdle).map(({ id, name, size }) => ({ key: id, id, name, size }));
+}
+
 export function forget(key) {
   return change((store) => store.delete(key));
 }
@@ -124,7 +147,7 @@ function done(request) {
 export class Earlier {
   // Loaded when there is something to show.
   #shown;
-  // What was kept here, which is not to be offered again.
+  // What was picked here, which is not to be offered again: its key, and how it looks to the server.
   #picked = new Set();
   #page;
 
@@ -139,8 +162,10 @@ export class Earlier {
     if (!canKeep || !this.#page.keeps() || !isWorthKeeping(file)) return;
     const endpoint = this.#page.endpoint();
     const key = keyOf(endpoint, file);
-    this.#picked.add(key);
-    this.#shown?.remove(key);
+    for (const known of [key, looksOf(file)]) {
+      this.#picked.add(known);
+      this.#shown?.remove(known);
+    }
     // It was picked before, and rested.
     entry.kept?.release();
     entry.kept = new Kept(endpoint, file, handle());
@@ -149,10 +174,14 @@ export class Earlier {
 
   async show() {
     if (!this.#page.isShown()) return;
-    const all = canKeep && this.#page.keeps() ? await unfinished(this.#page.endpoint()) : [];
+    const keeps = this.#page.keeps();
+    const here = canKeep && keeps ? await unfinished(this.#page.endpoint()) : [];
+    const known = new Set(here.map(looksOf));
+    const there = keeps ? await onServer(this.#page) : [];
+    const all = [...here, ...there.filter((upload) => !known.has(looksOf(upload)))].slice(0, KEPT_MAX);
     if (all.length) await this.#load();
     // Some may have been picked meanwhile.
-    this.#shown?.show(all.filter(({ key }) => !this.#picked.has(key)));
+    this.#shown?.show(all.filter((kept) => ![kept.key, looksOf(kept)].some((it) => this.#picked.has(it))));
   }
 
   // Where its script does not come it is as if nothing had been kept.

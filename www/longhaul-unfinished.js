@@ -1,6 +1,6 @@
-// What an earlier visit to the page has not finished, and can be gone on with by one click each.
+// What an earlier visit to the page has not finished, or another device, and can be gone on with by one click each.
 import { template } from "./longhaul-dom.js";
-import { fileOf, forget, keyOf } from "./longhaul-handles.js";
+import { ask, fileOf, forget, keyOf, looksOf } from "./longhaul-handles.js";
 import { speak } from "./longhaul-words.js";
 
 const FRAME = template(`
@@ -28,7 +28,7 @@ export class Unfinished {
   #rows = new Map();
   #page;
 
-  // `page` has `endpoint()`; `words()`; `opened(file, handle)` and `take(files)` for what is gone on with; `choose()`,
+  // `page` has `endpoint()`; `authorization()`; `words()`; `opened(file, handle)` and `take(files)` for what is gone on with; `choose()`,
   // which asks for a file; and `notify(text)`.
   constructor(page) {
     this.#page = page;
@@ -52,8 +52,9 @@ export class Unfinished {
     this.#changed();
   }
 
-  // It is in the list of uploads now, or forgotten.
-  remove(key) {
+  // What has that key, or looks like that, is in the list of uploads now, or forgotten.
+  remove(known) {
+    const key = [...this.#rows.values()].find(({ kept }) => kept.id && looksOf(kept) === known)?.kept.key ?? known;
     const row = this.#rows.get(key)?.row;
     if (!row) return;
     const hadFocus = row.contains(row.getRootNode().activeElement);
@@ -73,6 +74,7 @@ export class Unfinished {
     row.querySelector("[part=size]").textContent = words.bytes(kept.size);
     const resume = row.querySelector("[part=resume]");
     if (!kept.handle) resume.textContent = words.say("choose-again");
+    if (kept.id) row.querySelector("[part=forget]").textContent = words.say("cancel");
     resume.addEventListener("click", () => this.#resume(kept));
     row.querySelector("[part=forget]").addEventListener("click", () => this.#forget(kept));
     for (const button of row.querySelectorAll("button")) {
@@ -95,9 +97,10 @@ export class Unfinished {
     for (const kept of this.#openable) if (!await this.#resume(kept)) return;
   }
 
-  async #forget({ key }) {
+  async #forget({ key, id }) {
     this.remove(key);
-    await forget(key);
+    // What is not given up expires.
+    await (id ? ask(this.#page, `/v1/uploads/${id}`, "DELETE").catch(() => {}) : forget(key));
   }
 
   // Whether it was allowed, or there is nothing left to allow.

@@ -105,6 +105,7 @@ export class LonghaulUpload extends Base {
     many: () => this.#settings.many,
     keeps: () => this.#settings.keeps,
     endpoint: () => this.#settings.endpoint,
+    authorization: () => this.#known(),
     rests: () => this.#isDisabled,
     isHeld: () => this.#total.held,
     isBegun: () => this.#isBegun,
@@ -127,6 +128,8 @@ export class LonghaulUpload extends Base {
   #uploader;
   #countdown;
   #token;
+  // Whether the page has asked for what requests carry.
+  #wasAsked = false;
 
   constructor() {
     super();
@@ -231,6 +234,16 @@ export class LonghaulUpload extends Base {
   }
 
   async authorization() {
+    const isFirst = !this.#wasAsked;
+    this.#wasAsked = true;
+    const authorization = await this.#known();
+    if (isFirst) this.#earlier.show();
+    return authorization;
+  }
+
+  // A page's function is not called before there is something to upload, or the page asks.
+  async #known() {
+    if (typeof this.#token === "function" && !this.#wasAsked) throw new Error("nobody has asked yet");
     await ready;
     this.#uploader ??= this.#start();
     return this.#uploader.authorization();

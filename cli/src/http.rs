@@ -107,7 +107,7 @@ impl Client {
     pub async fn meet(&self) -> Result<(), Failure> {
         let asked = async {
             let request = self.request(Method::POST, path::GUESTS, &[], Body::empty())?;
-            self.hears(self.ask(request).await?.nothing())
+            self.hears(self.ask(request).await?.nothing()).map_err(elsewhere)
         };
         self.shared.identity.met(asked).await
     }
@@ -320,6 +320,20 @@ fn raw(status: u16, headers: &HeaderMap, body: &Bytes) -> Raw<Value> {
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// Every server takes this request, so what does not is at another address.
+fn elsewhere(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused { problem, retry_after }
+            if matches!(problem.status, 404 | 405) && problem.request().is_some() =>
+        {
+            let advice = "Look at the address: what it begins with is right, and what follows is none of the server's."
+                .to_owned();
+            Failure::Refused { problem: Box::new(Problem { advice, ..*problem }), retry_after }
+        }
+        other => other,
+    }
 }
 
 /// A token is not carried to wherever an answer points.

@@ -208,6 +208,12 @@ impl Part {
         if !self.is_still_there() {
             return Err(Unnamed::Gone);
         }
+        if let Some(there) =
+            whole.symlink_metadata().ok().filter(|there| replaces && there.is_file())
+        {
+            // Whoever could not read what was there cannot read what comes instead. FAT knows no modes.
+            drop(self.file.set_permissions(there.permissions()));
+        }
         let flags = if replaces { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         match renameat_with(CWD, self.path(), CWD, whole, flags) {
             Err(Errno::EXIST) => return Err(Unnamed::Taken),

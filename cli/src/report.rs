@@ -4,7 +4,7 @@ mod json;
 mod output;
 mod terminal;
 
-use std::io::{self, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use longhaul_protocol::progress::Progress;
@@ -129,7 +129,7 @@ impl Report {
     /// Why results could not be written, if they could not. Whoever has closed the pipe does not want to
     /// hear them.
     #[must_use]
-    pub fn unwritten(&self) -> Option<io::Error> {
+    pub fn unwritten(&self) -> Option<String> {
         match self {
             Self::Terminal(terminal) => terminal.output.unwritten(),
             Self::Json(lines) => lines.output.unwritten(),

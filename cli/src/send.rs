@@ -93,7 +93,8 @@ pub async fn send(
     let left = shared.is_stopped();
     let is_through = worst.is_none() && left.is_none();
     shared.report.tell(Event::Progress(&shared.board().sum()));
-    let is_told = shared.client.guests_token().is_none_or(|token| shared.report.tell_guest(&token));
+    let is_told = shared.client.guests_token().is_none_or(|token| shared.report.tell_guest(&token))
+        && shared.report.unwritten().is_none();
     match taken {
         // What was not told would be known to nobody any more.
         Some(taken) if is_through && is_told => taken.done(),

@@ -36,15 +36,16 @@ impl Stamp {
         Self { size: found.len(), modified, changed, inode: found.ino() }
     }
 
-    /// Whether the bytes may still be the same: whether they are, only reading them tells.
+    /// Whether the bytes may still be the same: whether they are, only reading them tells. The inode is no sign: FAT
+    /// gives its files other numbers whenever it is mounted.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        *self == Self { changed: self.changed, ..*other }
+        (self.size, self.modified) == (other.size, other.modified)
     }
 
     /// For the key of a request: of what is like it, so that a new mode or name does not make another file of it.
     pub(crate) fn to_text(self) -> String {
-        let Self { size, modified, changed: _, inode } = self;
-        format!("{size} {modified:?} {inode}")
+        let Self { size, modified, .. } = self;
+        format!("{size} {modified:?}")
     }
 }
 

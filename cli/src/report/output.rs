@@ -27,9 +27,10 @@ impl Output {
     }
 
     /// Why something was not written that somebody wanted to have.
-    pub(super) fn unwritten(&self) -> Option<io::Error> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.take().filter(|error| error.kind() != ErrorKind::BrokenPipe)
+    pub(super) fn unwritten(&self) -> Option<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = failed.as_ref().filter(|error| error.kind() != ErrorKind::BrokenPipe);
+        failed.map(ToString::to_string)
     }
 }
 

@@ -21,14 +21,14 @@ use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
 
 use super::list::Item;
-use crate::disk::{beside, folder_of, is_same, lock};
+use crate::disk::{beside, folder_of, is_same, lock, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
 use crate::source::Stamp;
 
 pub(super) use lines::is_journal;
 use lines::{Line, Read, Section};
-use place::{Unopened, elsewhere, is_to_be_believed, made};
+use place::{Made, Unopened, elsewhere, is_to_be_believed, made};
 
 /// What its name ends with.
 pub(super) const SUFFIX: &str = "longhaul";
@@ -45,6 +45,8 @@ struct State {
     was_there: bool,
     /// Whether this run has noted that it has begun.
     has_begun: bool,
+    /// Why nothing can be added to it, if nothing can.
+    fixed: Option<String>,
 }
 
 /// What an earlier run knew of a file.
@@ -114,7 +116,11 @@ impl Journal {
                 self.path.display()
             )
         });
-        let notes: Vec<_> = note.into_iter().chain(left).collect();
+        let fixed = self.state().fixed.as_ref().map(|why| {
+            let path = self.path.display();
+            format!("{path}: {why}; what is noted there counts, and nothing can be added to it")
+        });
+        let notes: Vec<_> = note.into_iter().chain(left).chain(fixed).collect();
         (self, (!notes.is_empty()).then(|| notes.join("; ")))
     }
 
@@ -124,26 +130,36 @@ impl Journal {
     }
 
     fn open(path: &Path, endpoint: &Endpoint) -> Result<Self, Unopened> {
-        let (file, is_new) = made(path)?;
+        let Made { file, is_new, mut fixed } = made(path)?;
         lock(&file, path)?;
         let found = is_to_be_believed(&file).inspect_err(|_| {
             if is_new {
                 drop(std::fs::remove_file(path));
             }
         })?;
-        lines::mend(&file, found.len())?;
         let mut read = Read::of(&file, found.ino());
         let to = endpoint.as_str();
         let ours = read.sections.remove(to);
-        let is_last = read.last.as_deref() == Some(to) && ours.is_some();
+        if read.is_copy && ours.is_none() && read.sections.is_empty() {
+            return Err(Unopened::Moved);
+        }
+        let (is_known, is_last) = (ours.is_some(), read.last.as_deref() == Some(to));
         let section = ours.unwrap_or_else(|| Section { key: random_key(), ..Section::default() });
-        if !is_last {
-            let is_of_use = !read.sections.is_empty();
-            lines::begin(&file, found.ino(), to, &section.key, is_of_use).inspect_err(|_| {
-                if is_new {
-                    drop(std::fs::remove_file(path));
-                }
-            })?;
+        if fixed.is_none() {
+            let is_of_use = is_known || !read.sections.is_empty();
+            let written =
+                lines::mend(&file, found.len()).and_then(|()| match is_known && is_last {
+                    true => Ok(()),
+                    false => lines::begin(&file, found.ino(), to, &section.key, is_of_use),
+                });
+            fixed = written.err().map(|error| said(&error));
+        }
+        // What it says counts all the same; where it says nothing of this server there is nothing lost.
+        if let Some(why) = fixed.as_ref().filter(|_| !is_known) {
+            if is_new {
+                drop(std::fs::remove_file(path));
+            }
+            return Err(Unopened::Failed(why.clone()));
         }
         let others = read.sections.into_iter().filter(|(_, section)| !section.is_empty());
         let state = State {
@@ -152,6 +168,7 @@ impl Journal {
             was_there: found.len() > 0,
             section,
             has_begun: false,
+            fixed,
         };
         let key = state.section.key.clone();
         Ok(Self { path: path.to_owned(), key, state: Mutex::new(state) })
@@ -165,22 +182,22 @@ impl Journal {
     /// What an earlier run made of the file.
     pub(super) fn file(&self, item: &Item) -> Option<Known<Box<FileInfo>>> {
         let state = self.state();
-        let (stamp, file) = state.section.files.get(&item.path)?;
+        let (stamp, file) = state.section.files.get(&item.noted)?;
         stamp.is_like(&item.stamp).then(|| known(file, stamp, item))
     }
 
     /// The upload that an earlier run began for the file.
     pub(super) fn upload(&self, item: &Item) -> Option<Known<Record>> {
         let state = self.state();
-        let (stamp, record) = state.section.uploads.get(&item.path)?;
+        let (stamp, record) = state.section.uploads.get(&item.noted)?;
         stamp.is_like(&item.stamp).then(|| known(record, stamp, item))
     }
 
     /// The upload that an earlier run began for the file when it was another.
     pub(super) fn stale(&self, item: &Item) -> Option<Record> {
         let state = self.state();
-        let (stamp, record) = state.section.uploads.get(&item.path)?;
-        let is_file = state.section.files.get(&item.path).is_some_and(|(of, _)| of == stamp);
+        let (stamp, record) = state.section.uploads.get(&item.noted)?;
+        let is_file = state.section.files.get(&item.noted).is_some_and(|(of, _)| of == stamp);
         (!stamp.is_like(&item.stamp) && !is_file).then(|| record.clone())
     }
 
@@ -213,19 +230,19 @@ impl Journal {
     /// What the keys of the file's requests are made of: the same in each run, and another for another
     /// version of it.
     pub(super) fn key(&self, item: &Item) -> String {
-        let of = format!("{}\n{}\n{}", self.key, item.path, item.stamp.to_text());
+        let of = format!("{}\n{}\n{}", self.key, item.noted, item.stamp.to_text());
         Digest::of(of.as_bytes()).to_string().chars().take(32).collect()
     }
 
     /// An upload of it goes on.
     pub(super) fn goes_on(&self, item: &Item, record: Record) {
-        let path = item.path.clone();
+        let path = item.noted.clone();
         self.add(&Line::Upload { path, stamp: item.stamp, record });
     }
 
     /// It is a file there.
     pub(super) fn is_through(&self, item: &Item, file: &FileInfo) {
-        let (path, stamp) = (item.path.clone(), item.stamp);
+        let (path, stamp) = (item.noted.clone(), item.stamp);
         self.add(&Line::File { path, stamp, file: Box::new(file.clone()) });
     }
 
@@ -263,7 +280,8 @@ impl Journal {
     fn add(&self, line: &Line) {
         let mut state = self.state();
         state.section.is_used = true;
-        if let Some(file) = state.file.as_mut() {
+        let is_fixed = state.fixed.is_some();
+        if let Some(file) = state.file.as_mut().filter(|_| !is_fixed) {
             // A disk that is full costs the next run some questions, and no bytes.
             drop(file.write_all(lines::written(line).as_bytes()));
         }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use longhaul_protocol::Digest;
 use longhaul_protocol::name::{clean, clean_path};
 use longhaul_protocol::wire::FileMeta;
 use walkdir::WalkDir;
@@ -42,6 +43,8 @@ pub(super) struct Item {
     pub(super) source: PathBuf,
     /// What it is called where it is listed: below a folder with the folder's name.
     pub(super) path: String,
+    /// What the journal calls it: names that are no text are told apart too.
+    pub(super) noted: String,
     pub(super) size: u64,
     pub(super) stamp: Stamp,
     pub(super) meta: FileMeta,
@@ -120,7 +123,13 @@ fn below(
         }
         let relative = entry.path().strip_prefix(above).unwrap_or(entry.path());
         match Item::new(entry.path().to_owned(), Some(relative)) {
-            Ok(item) => items.push(item),
+            Ok(item) => {
+                if item.noted != item.path {
+                    let path = &item.path;
+                    notes.push(format!("its name is no UTF-8, so there it is called {path}"));
+                }
+                items.push(item);
+            }
             Err(error) => troubles.push(trouble(entry.path(), said(&error))),
         }
     }
@@ -164,6 +173,8 @@ impl Item {
                 "it calls itself empty and is not: send a copy of what it says",
             ));
         }
+        let whole = relative.map_or(source.file_name(), |path| Some(path.as_os_str()));
+        let whole = whole.unwrap_or(source.as_os_str()).to_owned();
         let name = source.file_name().unwrap_or(source.as_os_str()).to_string_lossy();
         let relative = relative.map(|path| path.to_string_lossy().into_owned());
         let guess = mime_guess::from_path(&source).first_raw().unwrap_or_default();
@@ -178,6 +189,10 @@ impl Item {
             ..FileMeta::default()
         };
         let path = relative.unwrap_or_else(|| name.clone().into_owned());
-        Ok(Self { size: found.len(), stamp: Stamp::of(&found), path, meta, source })
+        let noted = match whole.to_str() {
+            Some(_) => path.clone(),
+            None => format!("{path}\n{}", Digest::of(whole.as_os_str().as_bytes())),
+        };
+        Ok(Self { noted, size: found.len(), stamp: Stamp::of(&found), path, meta, source })
     }
 }

@@ -1,19 +1,21 @@
 //! The same command after a run that ended at the worst moment: nobody's token is lost, and nothing is there twice.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use longhaul_tests::files::{Folder, change_unnoticed, sha256};
+use longhaul_tests::files::{Folder, change_unnoticed, random_bytes, sha256};
 use longhaul_tests::proxy::{Hold, Line, Lines, Proxy};
 use longhaul_tests::server::{Options, Server};
+use longhaul_tests::small_disk::SmallDisk;
 use longhaul_tests::terminal::{Running, Said, longhaul, run, start, start_as};
 use longhaul_tests::wait::until;
 use tokio::process::Command;
 
 use super::guests::{open_server, put, token};
-use super::{PATIENCE, server};
+use super::{CHUNK, PATIENCE, server};
 
 /// How long each answer is on its way: longer than it takes to kill a program.
 const SLOW: Duration = Duration::from_secs(1);
@@ -195,4 +197,94 @@ async fn a_small_file_under_way_at_a_kill_is_the_same_with_another_mode_and_anot
         assert_eq!(server.api().files().await.len(), if is_same { 1 } else { 2 });
         assert_eq!(server.api().download_sha256(id, 1000).await.0, sha256(&file));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_nothing_can_be_added_to_counts_all_the_same() {
+    let begun = Begun::new().await;
+    fs::create_dir(begun.path("disk")).unwrap();
+    let disk = SmallDisk::mount_on(&begun.path("disk"), 16 << 20);
+    begun.kill("disk/a").await;
+    let remount = async |how| {
+        let mut mount = Command::new("mount");
+        let done = mount.args(["-o", how]).arg(begun.path("disk")).status().await.unwrap();
+        assert!(done.success(), "{how}");
+    };
+    remount("remount,ro").await;
+    let said = begun.sends(&["disk/a"]).await;
+    begun.has(&said, EACH).await;
+    let told = |note: &serde_json::Value| note.to_string().contains("what is noted there counts");
+    assert!(said.events("note").iter().any(told), "{said:?}");
+    remount("remount,rw").await;
+    begun.has(&begun.sends(&["disk/a"]).await, EACH).await;
+    assert!(!begun.path("disk/a.longhaul").exists());
+    drop(disk);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_was_copied_is_neither_believed_nor_emptied() {
+    let begun = Begun::new().await;
+    begun.kill("a").await;
+    let (journal, text) = (begun.path("b.longhaul"), fs::read(begun.path("a.longhaul")).unwrap());
+    put(&begun.path("b"), EACH);
+    fs::write(&journal, &text).unwrap();
+    let said = begun.sends(&["b"]).await;
+    let told = said.events("failed")[0]["message"].to_string();
+    assert!(said.code == Some(3) && told.contains("copied or moved"), "{said:?}");
+    assert_eq!(fs::read(&journal).unwrap(), text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_could_not_be_told_is_told_by_the_next_run_and_not_sent_again() {
+    let (server, folder) = (server().await, Folder::new());
+    let file = folder.random("x", 5000, 1);
+    let args = ["send", file.to_str().unwrap(), "--to", &server.origin()].map(str::to_owned);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let said = start_as(longhaul(&args).stdout(full)).ends().await;
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(run(&args).await.good().contains("/v1/files/"));
+    assert_eq!(server.api().files().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_no_text_are_files_of_their_own() {
+    let (server, folder) = (server().await, Folder::new());
+    let proxy = Proxy::start(server.addr(), Hold::ButBodiesAfter(5)).await;
+    let trip = folder.path().join("trip");
+    fs::create_dir(&trip).unwrap();
+    for (at, name) in [b"\xe8.bin", b"\xe9.bin", b"\xea.bin"].into_iter().enumerate() {
+        let path = trip.join(std::ffi::OsStr::from_bytes(name));
+        fs::write(path, random_bytes(2 * CHUNK, at as u64)).unwrap();
+    }
+    let args = ["send", trip.to_str().unwrap(), "--to", &proxy.origin()].map(str::to_owned);
+    let running = start(&args);
+    let is_third = async || {
+        let held = server.api().uploads().await.first()?.holding.held.count();
+        (server.api().files().await.len() == 2 && held > 0).then_some(())
+    };
+    until("two are there and some of the third", PATIENCE, is_third).await;
+    running.kill().await;
+    proxy.release_when_left().await;
+    let said = run(&args).await;
+    assert_eq!(said.good().lines().count(), 3, "{said:?}");
+    assert!(said.err.contains("no UTF-8") && !said.err.contains("was changed"), "{said:?}");
+    assert_eq!(server.api().files().await.len(), 3);
+    assert!(server.api().uploads().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_disk_that_gives_a_file_another_inode_it_is_the_same_file() {
+    let (server, folder) = (server().await, Folder::new());
+    let trip = folder.path().join("trip");
+    put(&trip, 3);
+    let to = server.origin();
+    let args = ["send", trip.to_str().unwrap(), "--to", &to];
+    // What is not there keeps the journal.
+    assert_eq!(run(args.iter().chain(&["/missing"])).await.code, Some(3));
+    let (file, copy) = (trip.join("01"), folder.path().join("copy"));
+    let mut cp = Command::new("cp");
+    assert!(cp.arg("-p").args([&file, &copy]).status().await.unwrap().success());
+    fs::rename(&copy, &file).unwrap();
+    run(args).await.good();
+    assert_eq!(server.api().files().await.len(), 3);
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -315,6 +316,21 @@ async fn what_has_the_name_already_stays_unless_it_is_to_go() {
     let said = run(stage.args()).await;
     assert!(said.err.contains("is here already"), "{said:?}");
     stage.is_there(&said);
+    // Whoever could not read the old one cannot read the new one.
+    fs::set_permissions(stage.target(), fs::Permissions::from_mode(0o600)).unwrap();
+    let mut args = stage.args().to_vec();
+    args.push("--force".to_owned());
+    run(args).await.good();
+    assert_eq!(fs::metadata(stage.target()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_that_has_the_name_is_not_waited_for() {
+    let stage = Stage::new().await;
+    let mut mkfifo = tokio::process::Command::new("mkfifo");
+    assert!(mkfifo.arg(stage.target()).status().await.unwrap().success());
+    let said = run(stage.args()).await;
+    assert!(said.code == Some(3) && said.err.contains("is there already"), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

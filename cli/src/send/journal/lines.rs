@@ -73,6 +73,8 @@ pub(super) struct Read {
     pub(super) sections: BTreeMap<String, Section>,
     /// The one whose lines are the last.
     pub(super) last: Option<String>,
+    /// Whether some of it was written into another file, and copied.
+    pub(super) is_copy: bool,
 }
 
 impl Section {
@@ -105,6 +107,7 @@ impl Read {
                 read.take_in(line);
             } else if let Ok(head) = serde_json::from_slice::<Head>(&text) {
                 let is_ours = (head.longhaul, head.inode) == (JOURNAL_VERSION, inode);
+                read.is_copy |= !is_ours;
                 read.last = is_ours.then_some(head.to);
                 if let Some(to) = &read.last {
                     read.sections.entry(to.clone()).or_default().key = head.key;

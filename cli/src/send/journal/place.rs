@@ -24,6 +24,8 @@ pub(super) enum Unopened {
     Busy,
     /// It is this user's, and others can have changed what it says.
     OpenToOthers,
+    /// It is a copy, or was moved: it may have come out of somebody's archive.
+    Moved,
     /// The file system says no, or it is somebody else's; why.
     Failed(String),
 }
@@ -48,6 +50,11 @@ impl Unopened {
                 journal,
                 "others may write to it, so what it says of how far it is may be theirs; `chmod go-w` it if it is as you \
                  left it, or remove it to send all anew",
+            )),
+            Self::Moved => Some(Trouble::at(
+                journal,
+                "it was copied or moved here, so what it says of how far it is may be somebody else's; move it away to send \
+                 all anew, and keep it if you began as a guest: it has the token that gets at what is there",
             )),
             Self::Failed(_) => None,
         }
@@ -76,15 +83,31 @@ pub(super) fn is_to_be_believed(file: &File) -> Result<Metadata, Unopened> {
     Ok(found)
 }
 
-/// The file, and whether it was made just now. It may hold a guest's token.
-pub(super) fn made(path: &Path) -> io::Result<(File, bool)> {
+/// A journal's file.
+pub(super) struct Made {
+    pub(super) file: File,
+    /// Whether there was none before.
+    pub(super) is_new: bool,
+    /// Why nothing can be added to what it says, if nothing can.
+    pub(super) fixed: Option<String>,
+}
+
+/// The one that is there, or a new one. It may hold a guest's token.
+pub(super) fn made(path: &Path) -> io::Result<Made> {
     let mut options = own();
     options.read(true).append(true).mode(OWN_MODE);
-    match options.clone().create_new(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Ok((options.open(path)?, false))
+    if let Ok(file) = options.clone().create_new(true).open(path) {
+        return Ok(Made { file, is_new: true, fixed: None });
+    }
+    let is_fixed = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+    };
+    match options.open(path) {
+        Err(error) if is_fixed(&error) => {
+            let file = own().read(true).open(path).map_err(|_| io::Error::from(error.kind()))?;
+            Ok(Made { file, is_new: false, fixed: Some(said(&error)) })
         }
-        made => Ok((made?, true)),
+        opened => Ok(Made { file: opened?, is_new: false, fixed: None }),
     }
 }
 
