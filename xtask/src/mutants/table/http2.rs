@@ -92,7 +92,7 @@ pub(super) const ROWS: &[Mutant] = &[
     ),
     mutant(
         "HTTP/2 offered though nobody has asked for it",
-        "certificates::",
+        "http2::",
         "server/src/tls.rs",
         "            Offer::Http1 => vec![HTTP_1_1.to_vec()],",
         "            Offer::Http1 if @M => vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()],\n            Offer::Http1 => vec![HTTP_1_1.to_vec()],",

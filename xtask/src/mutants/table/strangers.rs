@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Mutant] = &[
     ),
     mutant(
         "rows of an upload and a file counted for nobody",
-        "space::empty_files",
+        "metrics::",
         "server/src/store/disk/row.rs",
         "KEPT_ROWS_BYTES.saturating_add(",
         "if @M { 0 } else { KEPT_ROWS_BYTES }.saturating_add(",
