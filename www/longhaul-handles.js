@@ -1,4 +1,4 @@
-// Files whose upload is not over, in IndexedDB: after a reload they are offered again. Where the browser gives
+// Files whose upload is not over, in IndexedDB and on the server: after a reload they are offered again. Where the browser gives
 // handles (File System Access, https://wicg.github.io/file-system-access/: Chromium only) one click goes on with
 // them; elsewhere it asks for the file, and what is uploaded by then is found. A file itself is never put there:
 // WebKitGTK would wait for ever.
@@ -17,7 +17,7 @@ const SIZE_MIN = 256 * 1024;
 // As long as a server tells who comes back that an upload expired, milliseconds.
 const KEPT_FOR = 14 * 24 * 3600 * 1000;
 // How long nobody has sent to an upload before it is offered to whoever has the file, milliseconds: who is at it sends
-// sooner.
+// sooner. By this machine's clock: where that is wrong by as much, what somebody is just sending is offered too.
 const IDLE_MIN = 60 * 1000;
 const LOCK_PREFIX = "longhaul-file:";
 // Who remembers a file: two that look the same may be uploaded at once.
@@ -77,8 +77,8 @@ export function isWorthKeeping(file) {
   return file.size > SIZE_MIN && keepers.size < KEPT_MAX;
 }
 
-// What was not finished with that server and no tab is about: `{ key, handle, name, size, at }`, newest first; without
-// `handle` if the browser gave none.
+// What was not finished with that server: `{ key, handle, name, size, at, isBusy }`, newest first; without `handle` if the
+// browser gave none, and busy if a tab is about it.
 export async function unfinished(endpoint) {
   const all = await change((store) => store.getAll()) ?? [];
   const { held = [], pending = [] } = await navigator.locks.query().catch(() => ({}));
@@ -87,7 +87,7 @@ export async function unfinished(endpoint) {
   const [now, left] = [Date.now(), []];
   for (const kept of all) {
     if (now - kept.at > KEPT_FOR) forget(kept.key);
-    else if (JSON.parse(kept.key)[0] === server && !busy.has(LOCK_PREFIX + kept.key)) left.push(kept);
+    else if (JSON.parse(kept.key)[0] === server) left.push({ ...kept, isBusy: busy.has(LOCK_PREFIX + kept.key) });
   }
   return left.sort((one, other) => other.at - one.at);
 }
@@ -175,8 +175,10 @@ export class Earlier {
   async show() {
     if (!this.#page.isShown()) return;
     const keeps = this.#page.keeps();
-    const here = canKeep && keeps ? await unfinished(this.#page.endpoint()) : [];
-    const known = new Set(here.map(looksOf));
+    const noted = canKeep && keeps ? await unfinished(this.#page.endpoint()) : [];
+    const here = noted.filter(({ isBusy }) => !isBusy);
+    // What rests in another tab is not to be given up here.
+    const known = new Set(noted.map(looksOf));
     const there = keeps ? await onServer(this.#page) : [];
     const all = [...here, ...there.filter((upload) => !known.has(looksOf(upload)))].slice(0, KEPT_MAX);
     if (all.length) await this.#load();

@@ -23,7 +23,8 @@
 //                   `warn`, `info` or `debug`; `warn` if left out. Changes while nothing is shown.
 //   leave-quietly   nobody is asked whether to leave the page while files move
 //   forget-files    nothing is kept by which the page could ask for a file again after a reload (Chromium,
-//                   where `accept` is not set: a handle in IndexedDB until the file's upload is over)
+//                   where `accept` is not set: a handle in IndexedDB until the file's upload is over), and what is
+//                   unfinished on the server is not offered
 //
 // Properties and methods
 //   token           who uploads: a token, or a function that returns one or a promise of one. Counts

@@ -19,7 +19,8 @@ Exit codes:
   4    the token is missing, refused, or does not allow it
   5    no server was reached, or not for long enough; the same command goes on later
   6    what came is damaged or contradicts itself
-  130  Ctrl-C, 143 SIGTERM; the same command goes on
+  130  Ctrl-C; the same command goes on
+  143  SIGTERM; the same command goes on
 
 Environment:
   LONGHAUL_TOKEN  the token that the server's owner gave you; never on the command line, where others see it

@@ -90,7 +90,7 @@ impl Client {
     }
 
     /// From now on requests carry this guest's, unless the user has one.
-    pub fn is_guest(&self, given: String) {
+    pub fn becomes_guest(&self, given: String) {
         self.shared.identity.becomes(given);
     }
 
@@ -107,7 +107,7 @@ impl Client {
     pub async fn meet(&self) -> Result<(), Failure> {
         let asked = async {
             let request = self.request(Method::POST, path::GUESTS, &[], Body::empty())?;
-            self.hears(self.ask(request).await?.nothing()).map_err(elsewhere)
+            self.hears(self.ask(request).await?.nothing()).map_err(not_met)
         };
         self.shared.identity.met(asked).await
     }
@@ -322,13 +322,14 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// Every server takes this request, so what does not is at another address.
-fn elsewhere(failure: Failure) -> Failure {
+/// A server of this version takes this request: what does not is at another address, or older.
+fn not_met(failure: Failure) -> Failure {
     match failure {
         Failure::Refused { problem, retry_after }
             if matches!(problem.status, 404 | 405) && problem.request().is_some() =>
         {
-            let advice = "Look at the address: what it begins with is right, and what follows is none of the server's."
+            let advice = "Look at the address: nothing may follow the server's own. If that is right, the server is older \
+                          than this program; have it updated."
                 .to_owned();
             Failure::Refused { problem: Box::new(Problem { advice, ..*problem }), retry_after }
         }

@@ -124,7 +124,7 @@ fn fails(report: &Report, path: &str, trouble: &Trouble, worst: &mut Option<Endi
 fn begin(lists: &[List], client: &Client, report: &Report) {
     for list in lists {
         list.notes.iter().for_each(|note| report.tell(Event::Note(note)));
-        list.journal.token().into_iter().for_each(|token| client.is_guest(token));
+        list.journal.token().into_iter().for_each(|token| client.becomes_guest(token));
     }
     let files = lists.iter().map(|list| list.items.len() as u64).sum();
     let bytes = lists.iter().map(|list| list.bytes()).sum();

@@ -49,7 +49,7 @@ impl Access {
     /// has passed it on that nobody told of: whoever is behind that is not on this machine.
     pub fn caller(&self, head: &Parts, is_believed: bool) -> Result<Grant, Refusal> {
         let keys = match self {
-            Self::Local => match proxys(head).filter(|_| !is_believed) {
+            Self::Local => match told_by_proxy(head).filter(|_| !is_believed) {
                 Some(header) => return Err(stranger(header)),
                 None => return Ok(local()),
             },
@@ -95,7 +95,7 @@ fn local() -> Grant {
 }
 
 /// The header by which a proxy tells that it has passed a request on. Not all of them tell.
-fn proxys(head: &Parts) -> Option<&str> {
+fn told_by_proxy(head: &Parts) -> Option<&str> {
     head.headers.keys().map(HeaderName::as_str).find(|name| {
         matches!(
             *name,

@@ -164,7 +164,8 @@ impl Default for PlaceLimits {
             place_requests_per_second: 1000,
             // A folder of 10,000 small files, and as much again for what is asked beside them.
             place_requests_burst: 20_000,
-            // Forty browsers with all that one asks at once; 64 MiB while nobody takes any.
+            // Forty browsers with all that one asks at once; 64 MiB while there is room for none of it, 320 MiB where
+            // whoever made room takes nothing.
             place_answers_max: 4096,
             // 200 MB while nothing moves.
             connections_max: 16_384,

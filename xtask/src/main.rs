@@ -29,8 +29,8 @@ cargo xtask <command>
                   ctrl-c, behind a network that the page can break. The data is kept in target/demo-data.
   test            Everything that has to hold: format, lints, what `protocol` may depend on,
                   the client, the server, all tests, those in a real browser too.
-                  Installs Debian's chromium, chromium-driver, curl, wget, aria2, prometheus, nodejs, npm and python3-venv
-                  where they are missing and it may, and schemathesis by pip, into target/.
+                  Installs what it drives (README.md lists Debian's packages) where it is missing and it may, and
+                  schemathesis by pip, into target/.
   soak            The tests that `test` leaves out, because they take minutes each or answer
                   Chromium's own dialogs by keys, in every engine that LONGHAUL_ENGINES names;
                   and the store's, if LONGHAUL_SHARING_DIR names a folder on XFS or Btrfs.

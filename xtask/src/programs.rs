@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::run::{heading, run};
 
 /// The programs, and the packages that Debian has them in.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),
@@ -21,6 +21,7 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("systemd-analyze", "systemd"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("strace", "strace"),
 ];
 
 /// Parts of Python that Debian has in packages of their own.

@@ -19,7 +19,7 @@ type WhenGuest = Box<dyn Fn(&str) + Send + Sync>;
 #[derive(Debug, Default)]
 enum Token {
     #[default]
-    Nobodys,
+    Nobody,
     Users(String),
     Guests(String),
 }
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Identity {
 
 impl Identity {
     pub(super) fn of(users: Option<String>) -> Self {
-        let token = Mutex::new(users.map_or(Token::Nobodys, Token::Users));
+        let token = Mutex::new(users.map_or(Token::Nobody, Token::Users));
         Self { token, ..Self::default() }
     }
 
@@ -43,7 +43,7 @@ impl Identity {
     /// The token that requests carry.
     pub(super) fn known(&self) -> Option<String> {
         match &*self.token() {
-            Token::Nobodys => None,
+            Token::Nobody => None,
             Token::Users(token) | Token::Guests(token) => Some(token.clone()),
         }
     }
@@ -51,14 +51,14 @@ impl Identity {
     pub(super) fn users(&self) -> Option<String> {
         match &*self.token() {
             Token::Users(token) => Some(token.clone()),
-            Token::Nobodys | Token::Guests(_) => None,
+            Token::Nobody | Token::Guests(_) => None,
         }
     }
 
     pub(super) fn guests(&self) -> Option<String> {
         match &*self.token() {
             Token::Guests(token) => Some(token.clone()),
-            Token::Nobodys | Token::Users(_) => None,
+            Token::Nobody | Token::Users(_) => None,
         }
     }
 

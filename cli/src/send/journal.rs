@@ -79,33 +79,30 @@ impl Journal {
         if !is_elsewhere {
             match Self::open(&path, endpoint) {
                 Ok(journal) => return Ok(journal.with_note(None)),
-                Err(unopened) => match (unopened.ends(source, &path), unopened) {
-                    (Some(trouble), _) => return Err(trouble),
-                    (None, Unopened::Failed(said)) => why = format!("{why}: {said}"),
-                    (None, _) => {}
-                },
+                Err(unopened) => why = format!("{why}: {}", unopened.only_failed(source, &path)?),
             }
         }
-        match elsewhere.map(|path| (Self::open_elsewhere(&path, endpoint), path)) {
-            Some((Ok(journal), path)) => {
-                let at = path.display();
-                let note = (!is_elsewhere).then(|| {
-                    format!("{why}; nothing can be noted there, so how far it is is noted in {at}")
-                });
-                Ok(journal.with_note(note))
-            }
-            Some((Err(unopened), path)) if unopened.ends(source, &path).is_some() => {
-                Err(unopened.ends(source, &path).unwrap_or_else(|| Trouble::at(&path, &why)))
-            }
-            _ => {
-                let note = format!(
-                    "{why}; nothing can be noted there, nor in $XDG_STATE_HOME: after a kill the same command goes \
-                     on with what it finds begun on the server, and sends again what was through"
-                );
-                let key = random_key();
-                Ok((Self { path, key, state: Mutex::default() }, Some(note)))
+        let mut nor = "in $XDG_STATE_HOME".to_owned();
+        if let Some(path) = elsewhere {
+            match Self::open_elsewhere(&path, endpoint) {
+                Ok(journal) => {
+                    let at = journal.path.display();
+                    let note = (!is_elsewhere).then(|| {
+                        format!(
+                            "{why}; nothing can be noted there, so how far it is is noted in {at}"
+                        )
+                    });
+                    return Ok(journal.with_note(note));
+                }
+                Err(unopened) => nor = format!("{nor} ({})", unopened.only_failed(source, &path)?),
             }
         }
+        let note = format!(
+            "{why}; nothing can be noted there, nor {nor}: after a kill the same command goes on with what it finds \
+             begun on the server, and sends again what was through"
+        );
+        let key = random_key();
+        Ok((Self { path, key, state: Mutex::default() }, Some(note)))
     }
 
     fn with_note(self, note: Option<String>) -> (Self, Option<String>) {

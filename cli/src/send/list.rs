@@ -60,7 +60,10 @@ impl List {
         let items = if meta.is_dir() {
             below(&whole, &mut notes, &mut troubles)
         } else if meta.is_file() {
-            vec![Item::new(whole.clone(), None).map_err(|error| Trouble::at(path, said(&error)))?]
+            let item = Item::new(whole.clone(), None);
+            let item = item.map_err(|error| Trouble::at(path, said(&error)))?;
+            notes.extend(item.is_called());
+            vec![item]
         } else {
             return Err(Trouble::at(path, "it is neither a file nor a folder"));
         };
@@ -124,10 +127,7 @@ fn below(
         let relative = entry.path().strip_prefix(above).unwrap_or(entry.path());
         match Item::new(entry.path().to_owned(), Some(relative)) {
             Ok(item) => {
-                if item.noted != item.path {
-                    let path = &item.path;
-                    notes.push(format!("its name is no UTF-8, so there it is called {path}"));
-                }
+                notes.extend(item.is_called());
                 items.push(item);
             }
             Err(error) => troubles.push(trouble(entry.path(), said(&error))),
@@ -166,6 +166,13 @@ fn is_of_part(path: &Path) -> bool {
 }
 
 impl Item {
+    /// What is said of a name that is no text.
+    fn is_called(&self) -> Option<String> {
+        let (source, path) = (&self.source, &self.path);
+        (self.noted != *path)
+            .then(|| format!("{source:?} is no UTF-8, so on the server it is called {path}"))
+    }
+
     fn new(source: PathBuf, relative: Option<&Path>) -> std::io::Result<Self> {
         let found = source.metadata()?;
         if found.len() == 0 && File::open(&source)?.read(&mut [0])? > 0 {

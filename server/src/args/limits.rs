@@ -40,7 +40,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "COUNT", default_value_t = PlaceLimits::default().connections_max)]
     pub connections_max: u32,
 
-    /// The largest file that may be begun. Without it there is no limit but 8 TiB, and room.
+    /// The largest file that may be begun. Without it there is no limit but 64 TiB, and room.
     #[arg(long, value_name = "BYTES", value_parser = super::parse_bytes)]
     pub file_bytes_max: Option<u64>,
 

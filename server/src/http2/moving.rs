@@ -20,8 +20,8 @@ use crate::shares::Held;
 const HANDED_BYTES: usize = 16 << 10;
 
 /// The rest of an answer that hyper gets as it is, bytes: of a longer one the last byte goes alone, and hyper takes it only
-/// once there is room for it. Before that nothing is over, and what nobody takes can be reset; of what is so short a hundred
-/// are no more than one frame of a file.
+/// once there is room for it. Before that nothing is over, and what nobody takes can be reset; of what is so short the
+/// hundred of a connection are 100 KiB, a few frames.
 const SMALL_BYTES: usize = 1 << 10;
 
 /// A body that is asked for its next bytes when the other side has room for them.

@@ -40,24 +40,23 @@ impl From<io::Error> for Unopened {
 }
 
 impl Unopened {
-    /// As an end of it all, unless it can be noted elsewhere.
-    pub(super) fn ends(&self, source: &Path, journal: &Path) -> Option<Trouble> {
-        match self {
-            Self::Busy => {
-                Some(Trouble::at(source, "another program is sending it; let that end first"))
-            }
-            Self::OpenToOthers => Some(Trouble::at(
+    /// Why it has to be noted elsewhere; or the end of it all.
+    pub(super) fn only_failed(self, source: &Path, journal: &Path) -> Result<String, Trouble> {
+        let ends = match self {
+            Self::Failed(why) => return Ok(why),
+            Self::Busy => (source, "another program is sending it; let that end first"),
+            Self::OpenToOthers => (
                 journal,
                 "others may write to it, so what it says of how far it is may be theirs; `chmod go-w` it if it is as you \
                  left it, or remove it to send all anew",
-            )),
-            Self::Moved => Some(Trouble::at(
+            ),
+            Self::Moved => (
                 journal,
                 "it was copied or moved here, so what it says of how far it is may be somebody else's; move it away to send \
                  all anew, and keep it if you began as a guest: it has the token that gets at what is there",
-            )),
-            Self::Failed(_) => None,
-        }
+            ),
+        };
+        Err(Trouble::at(ends.0, ends.1))
     }
 }
 
