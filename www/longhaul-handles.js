@@ -19,6 +19,8 @@ const KEPT_FOR = 14 * 24 * 3600 * 1000;
 // How long nobody has sent to an upload before it is offered to whoever has the file, milliseconds: who is at it sends
 // sooner. By this machine's clock: where that is wrong by as much, what somebody is just sending is offered too.
 const IDLE_MIN = 60 * 1000;
+// How long the server may take to say what is open there, milliseconds: nobody waits for it.
+const ASKED_FOR = 10 * 1000;
 const LOCK_PREFIX = "longhaul-file:";
 // Who remembers a file: two that look the same may be uploaded at once.
 const keepers = new Map();
@@ -96,7 +98,9 @@ export async function unfinished(endpoint) {
 export async function ask(page, path, method = "GET") {
   const authorization = await page.authorization();
   const server = new URL(page.endpoint() || location.origin, location).href.replace(/\/$/, "");
-  return fetch(server + path, { method, headers: authorization ? { authorization } : {} });
+  const headers = authorization ? { authorization } : {};
+  // From a cache it would be old; and Chromium has whatever asks for the same after it wait until it is answered.
+  return fetch(server + path, { method, headers, cache: "no-store", signal: AbortSignal.timeout(ASKED_FOR) });
 }
 
 // What is open on the server and nobody is at, as `unfinished` tells it, with the upload's `id`. Nothing where it cannot
