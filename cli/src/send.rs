@@ -65,6 +65,16 @@ impl Shared {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One file is over, and how far that brings all of them is told before what has become of it.
+    fn ends(&self, index: usize, whole: Option<u64>) {
+        let all = {
+            let mut board = self.board();
+            board.ends(index, whole);
+            board.sum()
+        };
+        self.report.tell(Event::Progress(&all));
+    }
+
     fn is_stopped(&self) -> Option<Ending> {
         *self.stop.borrow()
     }
@@ -92,7 +102,6 @@ pub async fn send(
     send_all(&shared, &lists, &mut worst).await;
     let left = shared.is_stopped();
     let is_through = worst.is_none() && left.is_none();
-    shared.report.tell(Event::Progress(&shared.board().sum()));
     let is_told = shared.client.guests_token().is_none_or(|token| shared.report.tell_guest(&token))
         && shared.report.unwritten().is_none();
     match taken {
@@ -221,7 +230,7 @@ async fn one(
         None => false,
     };
     if let Some(file) = known.filter(|_| is_there) {
-        shared.board().ends(index, Some(item.size));
+        shared.ends(index, Some(item.size));
         let url = shared.client.endpoint().file(file.id);
         shared.report.tell(Event::Done { path: &item.path, url: &url, file: &file });
         return Ok(());
@@ -229,7 +238,7 @@ async fn one(
     let driver = Driver::new(Arc::clone(shared), Arc::clone(journal), index, item, rate_max)?;
     let file = driver.run().await;
     let whole = file.as_ref().ok().and_then(Option::as_ref).map(|_| item.size);
-    shared.board().ends(index, whole);
+    shared.ends(index, whole);
     let Some(file) = file? else { return Ok(()) };
     if file.size != item.size {
         let told = format!(

@@ -1,17 +1,18 @@
-//! One file: its state machine, and the hands that do what it asks for.
+//! One file: its state machine, what is told of it, and how it ends.
+
+mod hands;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use longhaul_protocol::patience::Patience;
+use longhaul_protocol::progress::Progress;
 use longhaul_protocol::upload::{
-    Action, BufferId, Call, Config, End, Failure, Fault, Input, Phase, SourceError, Ticket, Upload,
+    BufferId, Config, End, Fault, Input, Phase, SourceError, Ticket, Upload,
 };
 use longhaul_protocol::wire::FileInfo;
-use longhaul_protocol::wire::header::{CHUNK_TRY, ChunkHeaders, write_rate_max};
 use longhaul_protocol::wire::ids::UploadId;
-use longhaul_protocol::wire::path;
 use longhaul_protocol::{Digest, Millis};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
@@ -23,7 +24,6 @@ use super::list::Item;
 use crate::clock;
 use crate::driving::{sleep_until_due, stopped};
 use crate::ending::{self, Trouble};
-use crate::http::{Body, Client};
 use crate::report::Event;
 use crate::source::{Source, Stamp};
 
@@ -131,6 +131,7 @@ impl Driver {
                 self.act(action);
             }
             if let Phase::Ended(end) = self.machine.phase() {
+                self.moves();
                 return self.ended(end);
             }
             self.tell_waiting()?;
@@ -191,14 +192,17 @@ impl Driver {
     // Telling.
 
     fn tell_progress(&mut self) -> Result<(), Trouble> {
-        let progress = self.machine.progress(clock::now());
-        let all = {
-            let mut board = self.shared.board();
-            board.moves(self.index, progress);
-            board.sum()
-        };
+        let (progress, all) = self.moves();
         self.shared.report.tell(Event::Progress(&all));
         self.is_patient(progress.acknowledged.saturating_add(progress.in_flight))
+    }
+
+    /// Puts on the board how far it is; and what that and all of it come to.
+    fn moves(&self) -> (Progress, Progress) {
+        let progress = self.machine.progress(clock::now());
+        let mut board = self.shared.board();
+        board.moves(self.index, progress);
+        (progress, board.sum())
     }
 
     fn tell_waiting(&mut self) -> Result<(), Trouble> {
@@ -232,118 +236,6 @@ impl Driver {
             }
         }
     }
-
-    // Doing.
-
-    /// Begins an action. None of them reports before this has returned.
-    fn act(&mut self, action: Action) {
-        match action {
-            Action::Call { ticket, call } => self.call(ticket, call),
-            Action::HangUp { ticket } => {
-                self.calls.remove(&ticket).iter().for_each(AbortHandle::abort);
-            }
-            Action::Read { ticket, buffer, range } => self.read(ticket, buffer, range),
-            Action::Send { ticket, buffer, upload, headers, rate_max } => {
-                if headers.replace.is_some() && std::mem::take(&mut self.is_touched) {
-                    tell_changed(&self.shared, &self.item);
-                }
-                let path = path::chunks(upload);
-                self.send(ticket, buffer, path, headers, rate_max);
-            }
-            Action::Store { ticket, buffer, headers } => {
-                let body = self.body(ticket, buffer, 0);
-                let (client, happens) = (self.shared.client.clone(), self.happens.clone());
-                let (journal, stale) = (Arc::clone(&self.journal), self.stale.take());
-                self.work(buffer, async move {
-                    let result = async {
-                        begin(&client, Some(&journal), stale).await?;
-                        client.store(&headers.write(), body).await
-                    };
-                    let result = result.await;
-                    tell(&happens, Input::Stored { ticket, result });
-                });
-            }
-            Action::Prove { ticket, buffer, nonce } => {
-                let (bytes, happens) = (self.buffers.bytes(buffer), self.happens.clone());
-                tokio::task::spawn_blocking(move || {
-                    let mut hasher = nonce.hasher();
-                    hasher.update(&bytes);
-                    tell(&happens, Input::Proved { ticket, result: Ok(hasher.finish()) });
-                });
-            }
-            Action::Stop { buffer } => self.buffers.stop(buffer),
-            Action::Free { buffer } => self.buffers.free(buffer),
-            // The environment has one token, and no other.
-            Action::Renew { ticket, .. } => {
-                tell(&self.happens, Input::Renewed { ticket, is_fresh: false });
-            }
-            Action::Save(record) => {
-                self.journal.goes_on(&self.item, record);
-            }
-            // What is through is noted by whoever waits for it; what is gone is found out again.
-            Action::Forget => {}
-        }
-    }
-
-    fn call(&mut self, ticket: Ticket, call: Call) {
-        let (client, happens) = (self.shared.client.clone(), self.happens.clone());
-        let begins = matches!(call, Call::Create { .. });
-        let journal = begins.then(|| Arc::clone(&self.journal));
-        let stale = self.stale.take_if(|_| begins);
-        let task = tokio::spawn(async move {
-            let result = async {
-                begin(&client, journal.as_deref(), stale).await?;
-                client.call(&call).await
-            };
-            let result = result.await;
-            tell(&happens, Input::Answer { ticket, result });
-        });
-        self.calls.retain(|_, call| !call.is_finished());
-        self.calls.insert(ticket, task.abort_handle());
-    }
-
-    fn read(&mut self, ticket: Ticket, buffer: BufferId, range: std::ops::Range<u64>) {
-        let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or_default();
-        let mut memory = self.buffers.begin(buffer, ticket, len);
-        let (source, happens) = (Arc::clone(&self.source), self.happens.clone());
-        tokio::task::spawn_blocking(move || {
-            let result = source.read(range.start, &mut memory);
-            // Fails when nobody waits any more.
-            drop(happens.send(Happened::Read(buffer, ticket, memory, result)));
-        });
-    }
-
-    fn send(
-        &mut self,
-        ticket: Ticket,
-        buffer: BufferId,
-        path: String,
-        headers: ChunkHeaders,
-        rate_max: Option<u64>,
-    ) {
-        let body = self.body(ticket, buffer, headers.offset);
-        let name = (CHUNK_TRY, format!("{}-{:x}-{}", self.key, fastrand::u32(..), ticket.0));
-        let rate_max = rate_max.map(write_rate_max);
-        let headers: Vec<_> = headers.write().into_iter().chain([name]).chain(rate_max).collect();
-        let (client, happens) = (self.shared.client.clone(), self.happens.clone());
-        self.work(buffer, async move {
-            let result = client.send(&path, &headers, body).await;
-            tell(&happens, Input::Sent { ticket, result });
-        });
-    }
-
-    fn body(&self, ticket: Ticket, buffer: BufferId, offset: u64) -> Body {
-        let bytes = self.buffers.bytes(buffer);
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-        let happens = self.happens.clone();
-        Body::watched(bytes.slice(offset..), move |bytes| {
-            tell(&happens, Input::Moved { ticket, bytes });
-        })
-    }
-
-    fn work(&mut self, buffer: BufferId, work: impl Future<Output = ()> + Send + 'static) {
-        self.buffers.works(buffer, tokio::spawn(work).abort_handle());
-    }
 }
 
 impl Drop for Driver {
@@ -357,26 +249,4 @@ fn tell_changed(shared: &Shared, item: &Item) {
         "{} was changed since it was begun; it is sent as it is now, and none of what it was stays in it",
         item.path
     )));
-}
-
-/// Before a request that begins something: the server is one, and it is known who asks, and noted. What a file was
-/// before is of no use, and takes its owner's room, so it goes first; where it cannot, it expires.
-async fn begin(
-    client: &Client,
-    journal: Option<&Journal>,
-    stale: Option<UploadId>,
-) -> Result<(), Failure> {
-    client.meet().await?;
-    if let Some(journal) = journal {
-        journal.begins(client.users_token().is_some());
-    }
-    if let Some(id) = stale {
-        drop(client.call(&Call::Cancel(id)).await);
-    }
-    Ok(())
-}
-
-fn tell(happens: &UnboundedSender<Happened>, input: Input) {
-    // Fails when nobody waits any more.
-    drop(happens.send(Happened::Input(input)));
 }

@@ -41,7 +41,7 @@ pub(super) struct List {
 pub(super) struct Item {
     /// Where it is.
     pub(super) source: PathBuf,
-    /// What it is called where it is listed: below a folder with the folder's name.
+    /// What it is called where it is told of: as it was given, and below a folder with the folder's name.
     pub(super) path: String,
     /// What the journal calls it: names that are no text are told apart too.
     pub(super) noted: String,
@@ -63,7 +63,8 @@ impl List {
             let item = Item::new(whole.clone(), None);
             let item = item.map_err(|error| Trouble::at(path, said(&error)))?;
             notes.extend(item.is_called());
-            vec![item]
+            // As it was given: two of one name are told apart.
+            vec![Item { path: path.to_string_lossy().into_owned(), ..item }]
         } else {
             return Err(Trouble::at(path, "it is neither a file nor a folder"));
         };

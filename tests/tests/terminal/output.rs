@@ -55,6 +55,20 @@ async fn every_fetch_tells_a_program_how_much_there_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_files_of_one_name_are_told_as_they_were_given() {
+    let (server, folder) = (server().await, Folder::new());
+    let given = ["a", "b"].map(|part| {
+        fs::create_dir(folder.path().join(part)).unwrap();
+        folder.random(&format!("{part}/x"), 5, 1).to_str().unwrap().to_owned()
+    });
+    let said = run(["send", &given[0], &given[1], "--to", &server.origin()]).await;
+    let mut told: Vec<_> =
+        said.good().lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
+    told.sort_unstable();
+    assert_eq!(told, given);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_program_is_told_which_argument_failed() {
     let (server, folder) = (server().await, Folder::new());
     let missing = folder.path().join("missing");

@@ -294,8 +294,24 @@ async fn for_a_program_every_line_is_an_object_and_the_last_tells_of_the_file() 
     let done = &said.events("done")[0];
     assert_eq!(
         (&done["path"], &done["file"]["id"]),
-        (&"film.mp4".into(), &info.id.to_string().into())
+        (&file.to_str().unwrap().into(), &info.id.to_string().into())
     );
     let last = said.events("progress").pop().unwrap();
     assert_eq!(last["acknowledged"], 2 * CHUNK, "{last}");
+    assert!(said.out.lines().last().unwrap().contains(r#""event":"done""#), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_told_how_much_did_not_have_to_be_sent() {
+    let (server, folder) = (server().await, Folder::new());
+    let file = folder.random("film.mp4", 2 * CHUNK, 5);
+    let args = ["send", file.to_str().unwrap(), "--to", &server.origin(), "--json"];
+    run(args).await.good();
+    let said = run(args).await;
+    said.good();
+    let last = said.events("progress").pop().unwrap();
+    assert_eq!(
+        (&last["acknowledged"], &last["reused"]),
+        (&(2 * CHUNK).into(), &(2 * CHUNK).into())
+    );
 }
