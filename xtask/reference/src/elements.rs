@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::Error;
 use crate::markdown::{code, section, table};
 
-/// What of an element has which heading, and where its types are told.
+/// The page that tells the types of what events carry.
 const EVENT_DETAILS: &str = "client.md";
 
 pub(crate) fn page(manifest: &str, words: &str) -> Result<String, Error> {

@@ -4,13 +4,18 @@ use crate::markdown::{code, section, table};
 
 /// What every program can be told, which no page needs to say.
 const EVERYWHERE: [&str; 3] = ["-h, --help", "-V, --version", "help"];
+/// The part of a help that lists commands.
+const COMMANDS: &str = "Commands";
+/// How far in clap begins what has a name: short ones at 2 columns, options without a short name at 6; what each means
+/// stands from 10 on.
+const MEANING_INDENT: usize = 10;
 /// Parts of a help that clap does not make: ours, at its end.
 const EXAMPLES: &str = "Examples";
 const EXIT_CODES: &str = "Exit codes";
 const ENVIRONMENT: &str = "Environment";
 
 /// A program's own words, or a command's.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Help {
     about: Vec<String>,
     usage: Vec<String>,
@@ -56,6 +61,15 @@ impl Help {
         words.take_while(is_name).collect::<Vec<_>>().join(" ")
     }
 
+    /// The names of the commands that it lists, in its order.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        let names = self.part(COMMANDS).iter().filter_map(|line| {
+            let name = line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?;
+            name.split(' ').next()
+        });
+        names.filter(|name| !EVERYWHERE.contains(name)).map(str::to_owned).collect()
+    }
+
     fn usage(&self) -> String {
         self.usage.iter().map(|usage| code(usage)).collect::<Vec<_>>().join("  \n") + "\n"
     }
@@ -67,7 +81,7 @@ impl Help {
 
     /// Options, a table for each of their groups under headings of that depth; without one all together, arguments first.
     fn options(&self, depth: &str) -> String {
-        let ours = [EXAMPLES, EXIT_CODES, ENVIRONMENT, "Commands"];
+        let ours = [EXAMPLES, EXIT_CODES, ENVIRONMENT, COMMANDS];
         let groups = self.parts.iter().filter(|(heading, _)| !ours.contains(&heading.as_str()));
         let groups = groups.map(|(heading, lines)| (heading, entries(lines)));
         if depth.is_empty() {
@@ -113,7 +127,7 @@ fn entries(lines: &[String]) -> Vec<Entry> {
         let indent = line.len() - line.trim_start().len();
         let text = line.trim();
         match entries.last_mut() {
-            _ if !text.is_empty() && indent < 10 => {
+            _ if !text.is_empty() && indent < MEANING_INDENT => {
                 entries.push(Entry { name: text.to_owned(), ..Entry::default() });
             }
             Some(entry) => match text.strip_prefix("[default: ") {
@@ -182,6 +196,14 @@ mod tests {
         How many\n          \n          [default: 5]\n\n      --two <WHICH>\n          Which\n\n          Possible values:\n          \
         - a:  First\n          - bc: Second\n          \n          [default: a]\n\n  -h, --help\n          Print help\n\nExit codes:\n  0    good\n  \
         130  Ctrl-C, 143 SIGTERM\n";
+
+    #[test]
+    fn commands_are_those_that_the_program_lists() {
+        let said = "Does it.\n\nUsage: it <COMMAND>\n\nCommands:\n  send   Sends files\n  fetch  Fetches one, of which the line goes on\n         \
+            below\n  help   Print this message\n\nOptions:\n  -h, --help\n          Print help\n";
+        assert_eq!(Help::parse(said).commands(), ["send", "fetch"]);
+        assert_eq!(Help::parse(SAID).commands(), [""; 0]);
+    }
 
     #[test]
     fn what_a_program_says_becomes_tables() {

@@ -26,10 +26,6 @@ use crate::help::Help;
 
 /// What every page begins with, so that nobody mends it in vain.
 const WRITTEN: &str = "<!-- Written by `cargo xtask docs`. -->\n";
-/// Whose help the server's page is, beside its own.
-const SERVER_COMMANDS: [&str; 6] = ["key", "token", "uploads", "files", "sweep", "verify"];
-/// The same in a terminal.
-const TERMINAL_COMMANDS: [&str; 2] = ["send", "fetch"];
 
 /// Why a page could not be made.
 #[derive(Debug, Error)]
@@ -140,7 +136,7 @@ pub fn http_page(openapi: &str) -> Result<Page, Error> {
 /// # Errors
 /// When it does not say them.
 pub fn server_page(program: &Path) -> Result<Page, Error> {
-    let helps = helps(program, &SERVER_COMMANDS)?;
+    let helps = helps(program)?;
     Ok(Page::new("server.md", &help::server(&helps)))
 }
 
@@ -149,14 +145,20 @@ pub fn server_page(program: &Path) -> Result<Page, Error> {
 /// # Errors
 /// When it does not say them.
 pub fn terminal_page(program: &Path) -> Result<Page, Error> {
-    let helps = helps(program, &TERMINAL_COMMANDS)?;
+    let helps = helps(program)?;
     Ok(Page::new("terminal.md", &help::terminal(&helps)))
 }
 
-/// What a program says of itself, and then of each of its commands.
-fn helps(program: &Path, commands: &[&str]) -> Result<Vec<Help>, Error> {
-    let own = std::iter::once(help(program, None));
-    own.chain(commands.iter().map(|command| help(program, Some(command)))).collect()
+/// What a program says of itself, and then of each command that it says it has.
+fn helps(program: &Path) -> Result<Vec<Help>, Error> {
+    let own = help(program, None)?;
+    let commands = own.commands();
+    if commands.is_empty() {
+        return Err(Error::Form { what: format!("the list of commands of {}", program.display()) });
+    }
+    let of_commands: Vec<_> =
+        commands.iter().map(|name| help(program, Some(name))).collect::<Result<_, _>>()?;
+    Ok([vec![own], of_commands].concat())
 }
 
 fn help(program: &Path, command: Option<&str>) -> Result<Help, Error> {
