@@ -188,7 +188,8 @@ export class Downloader extends EventTarget {
   async #authorization() {
     try {
       const token = typeof this.#token === "function" ? await this.#token() : this.#token;
-      return token ? `Bearer ${token}` : undefined;
+      // Read from a file it has a line end behind it.
+      return token ? `Bearer ${token.trim()}` : undefined;
     } catch {
       // Without one the server says that it wants one.
       return undefined;

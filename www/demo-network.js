@@ -5,7 +5,6 @@ import { put } from "./longhaul-dom.js";
 
 // How often it is asked how the network is while that may change, milliseconds.
 const LOOK_MS = 500;
-const OFFLINE_SECONDS = 10;
 // Where a file stands that needs no network.
 const RESTS = new Set(["queued", "elsewhere", "paused", "cancelling", "done", "failed", "cancelled"]);
 
@@ -16,7 +15,7 @@ const find = (id) => document.getElementById(id);
 export function startNetwork(control, uploader) {
   const network = new Network(new URL("network", control), uploader);
   find("cut").addEventListener("click", () => network.order({ cut: true }, "demo-is-cut"));
-  find("offline").addEventListener("click", () => network.order({ offlineSeconds: OFFLINE_SECONDS }, "demo-is-offline"));
+  find("offline").addEventListener("click", () => network.order({ offlineSeconds: Number(find("offline").dataset.n) }, "demo-is-offline"));
   find("speed").addEventListener("change", ({ target }) => network.order({ speed: target.value }, "demo-is-other"));
   find("loses").addEventListener("change", ({ target }) => network.order({ loses: target.checked }));
   panel.hidden = false;
@@ -98,7 +97,8 @@ class Network {
     if (this.#againMs !== undefined) put(find("again"), seconds(this.#againMs));
     // The seconds are seen, and not read out one by one.
     const left = this.#offlineMs && seconds(Math.ceil(this.#offlineMs / 1000) * 1000);
-    put(find("offline"), left ? `${say("demo-offline")} · ${left}` : say("demo-offline"));
+    const offline = say("demo-offline", find("offline").dataset);
+    put(find("offline"), left ? `${offline} · ${left}` : offline);
   }
 }
 

@@ -16,8 +16,7 @@ const server = given.get("server") ?? "";
 const network = given.get("network") ?? document.querySelector("[name=longhaul-network]").content;
 const api = new URL("v1/", new URL(server.replace(/\/*$/, "/"), location.href));
 
-// What is taken by whoever has no large file at hand, bytes; and how many a browser makes up at once.
-const SAMPLE_BYTES = 64_000_000;
+// How many random bytes a browser makes up at once.
 const RANDOM_BYTES_MAX = 65_536;
 
 const uploader = document.querySelector("longhaul-upload");
@@ -25,10 +24,11 @@ startLanguage();
 if (server) uploader.setAttribute("endpoint", server);
 new Files(api, uploader, server ? "" : "demo-elsewhere");
 if (network) startNetwork(network, uploader);
-document.getElementById("sample").addEventListener("click", () => uploader.addFiles([sample()]));
+document.getElementById("sample").addEventListener("click", ({ target }) => uploader.addFiles([sample(target.dataset.n)]));
 
-function sample() {
-  const bytes = new Uint8Array(SAMPLE_BYTES);
+// What is taken by whoever has no large file at hand.
+function sample(megabytes) {
+  const bytes = new Uint8Array(megabytes * 1_000_000);
   for (let at = 0; at < bytes.length; at += RANDOM_BYTES_MAX) {
     crypto.getRandomValues(bytes.subarray(at, at + RANDOM_BYTES_MAX));
   }

@@ -1,29 +1,73 @@
 // Where files come from: a dialog, a chosen folder, a drop. And of those that are not yet uploaded, the
 // handles by which the page can ask for them again after a reload.
-import { KEPT_MAX, canAsk } from "./longhaul-handles.js";
+import { template } from "./longhaul-dom.js";
 import { one, tree } from "./longhaul-take.js";
 
+// Whether anything can be kept.
+export const canKeep = typeof indexedDB === "object" && "locks" in (globalThis.navigator ?? {});
+// Whether this browser lets a page ask again for a file that was picked before.
+const canAsk = canKeep && typeof showOpenFilePicker === "function"
+  && "requestPermission" in (globalThis.FileSystemFileHandle?.prototype ?? {});
+// How many are kept at once: a person resumes a few large files by name, not thousands.
+export const KEPT_MAX = 100;
+
+const FRAME = template(`
+<div part="drop">
+  <strong id="prompt"></strong>
+  <span id="hint"></span>
+  <input type="file" aria-labelledby="prompt" aria-describedby="hint" title="">
+  <div class="buttons">
+    <button type="button" part="choose-folder" data-say="choose-folder" hidden></button>
+    <button type="button" part="take-photo" data-say="take-photo" hidden></button>
+  </div>
+</div>
+<input id="folder" type="file" webkitdirectory multiple hidden>
+<input id="photo" type="file" accept="image/*" capture="environment" hidden>`);
+
+// What somebody does who is about to pick, which takes longer than starting all the workers there can be.
+const ABOUT_TO_PICK = ["pointerenter", "focusin", "click", "dragenter"];
+
 export class Picker {
-  #input;
+  // What is clicked, focused and dropped on.
+  input;
+  #root;
+  #folder;
   #page;
   // Promises of the handles of files that were just picked.
   #handles = new WeakMap();
 
-  // `page` has `many()`, whether more than one file may be picked; `keeps()`, whether handles are kept; `rests()`,
-  // whether nothing may be picked now; and `take(files, notice)`, which takes in any iterable of what `tree` finds,
-  // or of files, and is told the name of the words that are to be said first.
-  constructor({ input, folder, photo, drop, chooseFolder, takePhoto }, page) {
-    [this.#input, this.#page] = [input, page];
-    for (const each of [input, folder, photo]) each.addEventListener("change", () => this.#picked(each));
-    input.addEventListener("click", (event) => this.#clicked(event));
-    chooseFolder.addEventListener("click", () => folder.click());
-    takePhoto.addEventListener("click", () => photo.click());
+  // `root` is what it is put into, before all else. `page` has the `settings`; `rests()`, whether nothing may be picked now;
+  // `prepare()`, called when somebody is about to pick; and `take(files, notice)`, which takes in any iterable of what
+  // `tree` finds, or of files, and is told the name of the words that are to be said first.
+  constructor(root, page) {
+    [this.#root, this.#page] = [root, page];
+    root.prepend(FRAME.content.cloneNode(true));
+    this.input = root.querySelector("input");
+    const [folder, photo] = ["folder", "photo"].map((id) => root.getElementById(id));
+    this.#folder = folder;
+    for (const each of [this.input, folder, photo]) each.addEventListener("change", () => this.#picked(each));
+    this.input.addEventListener("click", (event) => this.#clicked(event));
+    this.#part("choose-folder").addEventListener("click", () => folder.click());
+    this.#part("take-photo").addEventListener("click", () => photo.click());
+    const drop = this.#part("drop");
+    for (const type of ABOUT_TO_PICK) drop.addEventListener(type, () => page.prepare());
     drop.addEventListener("dragover", (event) => over(drop, event, true));
     drop.addEventListener("dragleave", (event) => over(drop, event, false));
     drop.addEventListener("drop", (event) => {
       over(drop, event, false);
       if (!this.#page.rests()) this.#dropped([...event.dataTransfer.items].filter(({ kind }) => kind === "file"));
     });
+  }
+
+  // The ways there are by the settings.
+  show(words) {
+    const { many, accept, folders, photos } = this.#page.settings;
+    this.input.multiple = many;
+    this.input.accept = accept;
+    this.#part("choose-folder").hidden = !(folders && "webkitdirectory" in this.#folder);
+    this.#part("take-photo").hidden = !photos;
+    this.#root.getElementById("prompt").textContent = words.say(many ? "choose-many" : "choose-one");
+    this.#root.getElementById("hint").textContent = words.say(many ? "drop-many" : "drop-one");
   }
 
   // A promise of the file's handle, or of none.
@@ -56,14 +100,14 @@ export class Picker {
 
   // The same dialog, but of it the page gets handles.
   async #clicked(event) {
-    if (!canAsk || !this.#page.keeps() || this.#input.accept) return;
+    if (!canAsk || !this.#page.settings.keeps || this.input.accept) return;
     event.preventDefault();
     let handles;
     try {
-      handles = await showOpenFilePicker({ multiple: this.#page.many() });
+      handles = await showOpenFilePicker({ multiple: this.#page.settings.many });
     } catch (error) {
       // A frame of another origin has no such dialog.
-      if (error.name !== "AbortError") this.#input.showPicker();
+      if (error.name !== "AbortError") this.input.showPicker();
       return;
     }
     this.#page.take(this.#filesOf(handles));
@@ -82,9 +126,9 @@ export class Picker {
     const found = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
     const folders = found.filter((entry) => entry?.isDirectory);
     // A page may hand on items of its own making, which have no handles.
-    const keeps = (at) => canAsk && this.#page.keeps() && at < KEPT_MAX && !found[at]?.isDirectory;
+    const keeps = (at) => canAsk && this.#page.settings.keeps && at < KEPT_MAX && !found[at]?.isDirectory;
     const handles = items.map((item, at) => keeps(at) && item.getAsFileSystemHandle?.());
-    const many = this.#page.many();
+    const many = this.#page.settings.many;
     this.#page.take(this.#filesIn(found, handles, many ? folders : []), folders.length && !many && "no-folders");
   }
 
@@ -96,6 +140,10 @@ export class Picker {
       yield taken;
     }
     yield* tree(folders);
+  }
+
+  #part(name) {
+    return this.#root.querySelector(`[part=${name}]`);
   }
 }
 

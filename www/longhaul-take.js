@@ -66,51 +66,49 @@ function isAccepted({ name, type }, accept) {
 
 // What comes of one pick.
 export class Taken {
-  files = 0;
   #left = [];
   #large = [];
   #other = [];
   #refused = [];
   #empty = [];
   #unreadable = [];
+  // The name of the first that was taken in.
   #first;
-  #settings;
+  #page;
 
-  constructor(settings) {
-    this.#settings = settings;
+  // `page` has the `settings`; `tell(type, detail, cancelable)`, which says whether nobody has prevented the default, and `add(file, path)`.
+  constructor(page) {
+    this.#page = page;
   }
 
-  empty(path) {
-    this.#empty.push(path);
+  // One of what `tree` finds, or a file.
+  take(found) {
+    const { directory, unreadable } = found;
+    if (unreadable !== undefined) this.#unreadable.push(unreadable);
+    else if (directory === undefined) this.#takeFile(found instanceof File ? { file: found } : found);
+    else {
+      this.#empty.push(directory);
+      this.#page.tell("directory", { path: directory });
+    }
   }
 
-  unreadable(path) {
-    this.#unreadable.push(path);
-  }
-
-  // Whether a file may come in, as far as the attributes say.
-  takes(file) {
-    const { many, sizeMax, accept } = this.#settings;
-    if (this.files && !many) this.#left.push(file.name);
-    else if (file.size > sizeMax) this.#large.push(file.name);
-    else if (!isAccepted(file, accept)) this.#other.push(file.name);
-    else return true;
-    return false;
-  }
-
-  took({ name }) {
-    this.files += 1;
-    this.#first ??= name;
-  }
-
-  // The page does not take it, for a reason that may be empty.
-  refused({ name }, reason) {
-    if (reason) this.#refused.push(sentence(`${name}: ${reason}`));
+  // As far as the attributes say, and the page.
+  #takeFile({ file, path }) {
+    const { many, sizeMax, accept } = this.#page.settings;
+    const { name } = file;
+    const detail = { file, path, reason: "" };
+    if (this.#first !== undefined && !many) this.#left.push(name);
+    else if (file.size > sizeMax) this.#large.push(name);
+    else if (!isAccepted(file, accept)) this.#other.push(name);
+    else if (this.#page.tell("accept", detail, true)) {
+      this.#first ??= name;
+      this.#page.add(file, path);
+    } else if (detail.reason) this.#refused.push(sentence(`${name}: ${detail.reason}`));
   }
 
   // What was not taken, in words.
   said(words) {
-    const size = words.bytes(this.#settings.sizeMax);
+    const size = words.bytes(this.#page.settings.sizeMax);
     const said = [
       this.#left.length && words.say("only-one", { name: this.#first }),
       this.#large.length && words.say("too-large", { size, names: names(words, this.#large) }),

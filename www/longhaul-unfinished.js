@@ -1,6 +1,8 @@
 // What an earlier visit to the page has not finished, or another device, and can be gone on with by one click each.
 import { template } from "./longhaul-dom.js";
-import { ask, fileOf, forget, keyOf, looksOf } from "./longhaul-handles.js";
+import { ask } from "./longhaul-earlier.js";
+import { forget, keyOf, looksOf } from "./longhaul-handles.js";
+import { trouble } from "./longhaul-row.js";
 import { speak } from "./longhaul-words.js";
 
 const FRAME = template(`
@@ -22,13 +24,16 @@ const ROW = template(`
   </span>
 </li>`);
 
+// What a server says that has no such upload any more.
+const GONE = new Set(["not-found", "expired"]);
+
 export class Unfinished {
   #section = FRAME.content.cloneNode(true).firstElementChild;
   // By the key of the file.
   #rows = new Map();
   #page;
 
-  // `page` has `endpoint()`; `authorization()`; `words()`; `opened(file, handle)` and `take(files)` for what is gone on with; `choose()`,
+  // `page` has the `settings`; `authorization()`; `words()`; `opened(file, handle)` and `take(files)` for what is gone on with; `choose()`,
   // which asks for a file; and `notify(text)`.
   constructor(page) {
     this.#page = page;
@@ -97,10 +102,14 @@ export class Unfinished {
     for (const kept of this.#openable) if (!await this.#resume(kept)) return;
   }
 
-  async #forget({ key, id }) {
+  // What is on the server stays in the list until that has given it up.
+  async #forget({ key, id, name }) {
+    this.#page.notify("");
+    const words = this.#page.words();
+    const why = id && await refusal(this.#page, id);
+    if (why) return this.#say("unfinished-kept", { name, reason: trouble(words, why) });
     this.remove(key);
-    // What is not given up expires.
-    await (id ? ask(this.#page, `/v1/uploads/${id}`, "DELETE").catch(() => {}) : forget(key));
+    return id || forget(key);
   }
 
   // Whether it was allowed, or there is nothing left to allow.
@@ -113,7 +122,7 @@ export class Unfinished {
       this.#page.opened(file, handle);
       await this.#page.take([file]);
       // It may be another by now, whose upload is another.
-      if (keyOf(this.#page.endpoint(), file) !== kept.key) await forget(kept.key);
+      if (keyOf(this.#page.settings.endpoint, file) !== kept.key) await forget(kept.key);
     } catch (error) {
       if (error.name !== "NotFoundError") return this.#say("unfinished-unopened", { name, reason: error.message });
       await forget(kept.key);
@@ -126,5 +135,29 @@ export class Unfinished {
   #say(name, values) {
     this.#page.notify(this.#page.words().say(name, values));
     return false;
+  }
+}
+
+// The file, once who sits there has allowed it; within a click. Nothing if he has not.
+async function fileOf({ handle }) {
+  const granted = await handle.requestPermission({ mode: "read" });
+  return granted === "granted" ? handle.getFile() : undefined;
+}
+
+// Why the server has not given an upload up, as an error tells it; nothing if it has.
+async function refusal(page, id) {
+  try {
+    await page.authorization();
+  } catch ({ message }) {
+    return { message };
+  }
+  try {
+    const answer = await ask(page, `/v1/uploads/${id}`, "DELETE");
+    // And no other: a sign-in page of a hotel's answers 200 to everything.
+    if (answer.status === 204) return undefined;
+    const { code, title, detail, advice } = await answer.json();
+    return GONE.has(code) ? undefined : { code, message: [title, detail].filter(Boolean).join(": "), advice };
+  } catch {
+    return { code: "network", message: "no answer from the server", advice: "try again when the network is back" };
   }
 }

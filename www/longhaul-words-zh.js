@@ -60,6 +60,7 @@ export const CHINESE = {
   "choose-again": "重新选择",
   "unfinished-denied": "浏览器未获准读取 {name}。请再次点击“继续”并允许读取，或重新选择该文件。",
   "unfinished-unopened": "浏览器无法打开 {name}（{reason}）。请重新选择该文件，已上传的部分会被找到。",
+  "unfinished-kept": "未能在服务器上放弃 {name}。{reason}",
   "unfinished-gone": "{name} 已不在原来的位置。请在新位置选择它，已上传的部分会被找到。",
 
   download: "下载并校验",

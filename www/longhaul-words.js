@@ -62,6 +62,7 @@ export const ENGLISH = {
   "choose-again": "Choose it again",
   "unfinished-denied": "The browser was not allowed to read {name}. Resume it again and allow it, or choose the file.",
   "unfinished-unopened": "The browser could not open {name} ({reason}). Choose the file, and what was uploaded is found.",
+  "unfinished-kept": "{name} could not be given up on the server. {reason}",
   "unfinished-gone": "{name} is no longer where it was. Choose it where it is now, and what was uploaded is found.",
 
   unloaded: "The uploader could not be loaded ({reason}). Reload the page; if that does not help, its files are incomplete on the server.",
@@ -206,9 +207,12 @@ class Words {
   }
 }
 
-// Puts the words of a template in their places: what `data-say` names is the text, `data-label` the label.
+// Puts the words of a template in their places: what `data-say` names is the text, with the values that stand beside it
+// in the same way, and `data-label` the label.
 export function speak(root, words) {
-  for (const element of root.querySelectorAll("[data-say]")) element.textContent = words.say(element.dataset.say);
+  for (const element of root.querySelectorAll("[data-say]")) {
+    element.textContent = words.say(element.dataset.say, element.dataset);
+  }
   for (const element of root.querySelectorAll("[data-label]")) {
     element.setAttribute("aria-label", words.say(element.dataset.label));
   }

@@ -90,7 +90,7 @@ impl Tokens {
 
     fn fresh(source: Source, endpoint: &Endpoint) -> Self {
         let token = match &source {
-            Source::Fixed(token) => Some(token.clone()),
+            Source::Fixed(token) => Some(trimmed(token)),
             Source::None | Source::Page(_) => None,
         };
         Self(Rc::new(Inner {
@@ -216,6 +216,7 @@ impl Tokens {
         let answer = JsFuture::from(promise.clone()).await;
         self.0.asking.borrow_mut().take_if(|asking| is_same(asking, &promise));
         let token = answer.map_err(|error| none(&error))?.as_string().unwrap_or_default();
+        let token = trimmed(&token);
         if read_bearer(&bearer(&token)).is_none() {
             return Err(none(&"it is no string that a header can carry".into()));
         }
@@ -301,6 +302,11 @@ fn in_time(promise: &Promise) -> Promise {
         Timeout::new(ms, reject).forget();
     });
     Promise::race(&Array::of2(promise, &late))
+}
+
+/// A token has a line end behind it where it was read from a file or from what a program said.
+fn trimmed(token: &str) -> String {
+    token.trim_ascii().to_owned()
 }
 
 fn is_same(one: &Promise, other: &Promise) -> bool {

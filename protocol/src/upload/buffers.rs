@@ -274,12 +274,9 @@ impl Buffers {
 
     /// The run of consecutive chunks, from the lowest on, whose digests are to be offered next.
     pub(super) fn next_offer(&self) -> Vec<(ChunkIndex, Digest)> {
-        let mut hashed: Vec<_> = self.slots.iter().filter_map(hashed).collect();
-        hashed.sort_unstable_by_key(|(chunk, _)| *chunk);
-        let first = hashed.first().map_or(0, |(chunk, _)| chunk.0);
-        let run = (first..).zip(&hashed).take_while(|(at, (chunk, _))| *at == chunk.0).count();
-        hashed.truncate(run);
-        hashed
+        let all = || self.slots.iter().filter_map(hashed);
+        let first = all().map(|(chunk, _)| chunk.0).min().unwrap_or(0);
+        (first..).map_while(|at| all().find(|(chunk, _)| chunk.0 == at)).collect()
     }
 }
 

@@ -121,6 +121,9 @@ async fn what_is_uploaded_over_a_network_that_loses_requests_is_listed_and_comes
             (demo.proxy.loses_one_in() == Some(20)).then_some(())
         })
         .await;
+        let said =
+            browser.run("return document.querySelector('#loses + span').textContent", &[]).await;
+        assert_eq!(said, json!("Lose 1 in 20 requests"));
         upload(&demo.page, &demo.server, &file).await;
         assert!(demo.proxy.harmed(Harm::Reset) >= 2, "no request was lost");
         wait::until("the file is listed", SOON, async || {
@@ -148,6 +151,8 @@ async fn the_page_speaks_chinese_when_it_is_told_so_and_after_a_reload() {
         const { CHINESE, ENGLISH } = await import('/demo-words.js');
         const keys = (words) => Object.keys(words).sort().join();
         if (keys(CHINESE) !== keys(ENGLISH)) return 'one language has what the other has not';
+        const fixed = [...Object.values(CHINESE), ...Object.values(ENGLISH)].find((text) => /\d\d/.test(text.replaceAll("SHA-256", "")));
+        if (fixed) return `a figure stands in the sentence: ${fixed}`;
         const other = [...document.querySelectorAll('[data-say]')].find((element) => !/\p{Script=Han}/u.test(element.textContent));
         return other?.outerHTML ?? '';
     "#;

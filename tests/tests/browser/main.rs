@@ -25,6 +25,7 @@ mod handles;
 mod hooks;
 mod hostile;
 mod killed_server;
+mod left;
 mod links;
 mod many;
 mod map;

@@ -5,11 +5,10 @@ use longhaul_tests::files::{Folder, MIB};
 use longhaul_tests::page::{Page, SOON, UPLOAD};
 use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::server::{Options, Server};
-use longhaul_tests::terminal::start;
 use longhaul_tests::wait;
 use serde_json::{Value, json};
 
-use crate::stage::{HELD, holds, newest_is, press_for_all};
+use crate::stage::{HELD, comes_to_say, holds, newest_is, press_for_all, text};
 
 /// Sets attributes of the element; `null` takes one away.
 async fn set(browser: &Browser, attributes: Value) {
@@ -29,21 +28,6 @@ async fn add(browser: &Browser, files: &[(&str, &str, u64)]) {
         await document.querySelector('longhaul-upload').addFiles(files);
     "#;
     browser.run_async(ADD, &[json!(files)]).await;
-}
-
-/// The text of a part of the element.
-async fn text(browser: &Browser, selector: &str) -> String {
-    const TEXT: &str = r#"
-        return document.querySelector('longhaul-upload').shadowRoot.querySelector(arguments[0])?.textContent ?? '';
-    "#;
-    serde_json::from_value(browser.run(TEXT, &[json!(selector)]).await).unwrap()
-}
-
-async fn comes_to_say(browser: &Browser, selector: &str, words: &str) {
-    wait::until(&format!("{selector} says {words}"), SOON, async || {
-        text(browser, selector).await.contains(words).then_some(())
-    })
-    .await;
 }
 
 async fn names(page: &Page<'_>) -> Vec<String> {
@@ -227,76 +211,6 @@ async fn a_picture_is_shown_small_and_what_only_calls_itself_one_is_not() {
             (browser.run(SHOWN, &[]).await == json!([false, true])).then_some(())
         })
         .await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_finished_is_offered_by_its_name_where_no_handle_is_kept() {
-    in_every_engine(async |browser| {
-        let folder = Folder::new();
-        let file = folder.random("unfinished.bin", 80 * MIB, 72);
-        let server = Server::start(Options::demo()).await;
-        let proxy = Proxy::start(server.addr(), Hold::AfterChunks(3)).await;
-        let page = Page::open(browser, &proxy.origin()).await;
-        // The driver picks without the dialog, so there is no handle in Chromium either.
-        page.pick(&file).await;
-        holds(&server, 3, HELD).await;
-        page.reload().await;
-        comes_to_say(browser, "[part=unfinished]", "unfinished.bin").await;
-        comes_to_say(browser, "[part=unfinished]", "Choose it again").await;
-        proxy.release();
-        page.pick(&file).await;
-        page.comes_to(&["done"], UPLOAD).await;
-        newest_is(&server, &file).await;
-        let hidden = "return document.querySelector('longhaul-upload').shadowRoot.querySelector('[part=unfinished]').hidden";
-        assert_eq!(browser.run(hidden, &[]).await, json!(true));
-        page.reload().await;
-        page.is_loaded().await;
-        assert_eq!(text(browser, "[part=unfinished]").await, "", "it is offered although it is done");
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_another_device_has_left_on_the_server_is_offered_and_gone_on_with_or_given_up() {
-    in_every_engine(async |browser| {
-        let folder = Folder::new();
-        let server = Server::start(Options::demo()).await;
-        let film = folder.random("film.mp4", 24 * MIB, 71);
-        let other = folder.random("other.mp4", 24 * MIB, 72);
-        for (name, path) in [("film.mp4", &film), ("other.mp4", &other)] {
-            let proxy = Proxy::start(server.addr(), Hold::ButBodiesAfter(2)).await;
-            let sending = start(["send", path.to_str().unwrap(), "--to", &proxy.origin()]);
-            let held = async || {
-                let uploads = server.api().uploads().await;
-                let of_it = uploads.iter().find(|upload| upload.meta.name == name)?;
-                (!of_it.holding.held.is_empty()).then_some(())
-            };
-            wait::until(&format!("some of {name} is there"), UPLOAD, held).await;
-            sending.kill().await;
-        }
-        let page = Page::open(browser, &server.origin()).await;
-        // To the page it was a while ago.
-        const LATER: &str = "const now = Date.now; Date.now = () => now() + 120_000; return document.querySelector('longhaul-upload').authorization();";
-        browser.run(LATER, &[]).await;
-        comes_to_say(browser, "[part=unfinished]", "film.mp4").await;
-        comes_to_say(browser, "[part=unfinished]", "Choose it again").await;
-        const GIVE_UP: &str = r#"
-            const rows = [...document.querySelector('longhaul-upload').shadowRoot.querySelectorAll('[part=unfinished-row]')];
-            const row = rows.find((row) => row.textContent.includes('other.mp4'));
-            row.querySelector('[part=forget]').click();
-        "#;
-        browser.run(GIVE_UP, &[]).await;
-        let is_one = async || (server.api().uploads().await.len() == 1).then_some(());
-        wait::until("it is given up there", SOON, is_one).await;
-        let before = server.chunk_requests().len();
-        page.pick(&film).await;
-        page.comes_to(&["done"], UPLOAD).await;
-        assert!(!text(browser, "[part=unfinished]").await.contains("film.mp4"));
-        let (sent, whole) = (server.chunk_requests().len() - before, server.api().files().await);
-        let chunks = usize::try_from(whole[0].chunk_count).unwrap();
-        assert!(sent < chunks, "what was there was sent again");
     })
     .await;
 }

@@ -27,6 +27,22 @@ pub(crate) const ADD_MANY: &str = r#"
     })());
 "#;
 
+/// The text of a part of the element.
+pub(crate) async fn text(browser: &Browser, selector: &str) -> String {
+    const TEXT: &str = r#"
+        return document.querySelector('longhaul-upload').shadowRoot.querySelector(arguments[0])?.textContent ?? '';
+    "#;
+    serde_json::from_value(browser.run(TEXT, &[json!(selector)]).await).unwrap()
+}
+
+/// Waits until it has these words in it.
+pub(crate) async fn comes_to_say(browser: &Browser, selector: &str, words: &str) {
+    wait::until(&format!("{selector} says {words}"), SOON, async || {
+        text(browser, selector).await.contains(words).then_some(())
+    })
+    .await;
+}
+
 /// Presses a button for all files.
 pub(crate) async fn press_for_all(browser: &Browser, part: &str) {
     const PRESS: &str = r#"

@@ -207,6 +207,36 @@ async fn a_stale_token_is_asked_for_anew_once_for_all_files_that_begin_with_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_with_a_line_end_behind_it_is_the_token() {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let file = folder.random("trimmed.bin", 9 * MIB, 79);
+        let key = new_key(&folder, "key", 'a');
+        let server = keyed(&key).await;
+        let as_read = format!("{}\r\n", token(&key, "alice"));
+        let page = Page::open(browser, &server.origin()).await;
+        browser.run(HAND_OUT, &[json!([as_read])]).await;
+        page.pick(&file).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        let alice = server.api().bearing(as_read.trim());
+        only_file_is(&alice, &file).await;
+
+        let page = Page::open(browser, &server.origin()).await;
+        browser
+            .run(
+                "document.querySelector('longhaul-upload').token = arguments[0]",
+                &[json!(as_read)],
+            )
+            .await;
+        page.pick(&file).await;
+        page.comes_to(&["done"], UPLOAD).await;
+        assert_eq!(alice.files().await.len(), 2);
+        server.assert_no_fault();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_has_no_good_token_is_told_so_and_asked_once_more_only() {
     in_every_engine(async |browser| {
         let folder = Folder::new();

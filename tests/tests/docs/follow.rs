@@ -12,7 +12,7 @@ use crate::shown::Shown;
 use crate::steps::{Setting, Step};
 
 /// What no test runs here, by page and reason: each has one that is better than none.
-const NOT_RUN: [(&str, &str); 10] = [
+const NOT_RUN: [(&str, &str); 12] = [
     ("README.md", "they are what runs this test, and what it ends with"),
     ("README.md", "tests/tests/browser/cross_origin.rs runs trunk beside a server"),
     ("README.md", "tests/tests/browser/demo.rs breaks the network by the same switch"),
@@ -31,6 +31,8 @@ const NOT_RUN: [(&str, &str); 10] = [
         "npm/README.md",
         "it is not on the registry for a test; tests/src/projects.rs lays the package there",
     ),
+    ("npm/README.md", "the tests are run on what this has built"),
+    ("npm/README.md", "tests/tests/npm/bundlers.rs has Vite serve and build such a page"),
     ("npm/README.md", "tests/tests/npm/pages.rs has a page with this"),
 ];
 

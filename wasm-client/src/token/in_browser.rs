@@ -93,6 +93,15 @@ async fn a_page_that_gives_no_token_is_told_why_and_asked_again_later() {
 }
 
 #[wasm_bindgen_test]
+async fn what_stands_around_a_token_is_no_part_of_it() {
+    let page = page(|_| resolved("from-a-file\r\n"));
+    let authorization = page.tokens.authorization().await.unwrap();
+    assert_eq!(authorization.as_deref(), Some("Bearer from-a-file"));
+    let fixed = Tokens::new(Source::Fixed(" \tfixed\n".into()), &endpoint("trimmed"));
+    assert_eq!(fixed.authorization().await.unwrap().as_deref(), Some("Bearer fixed"));
+}
+
+#[wasm_bindgen_test]
 async fn the_others_wait_for_the_guest_who_introduces_himself() {
     let tokens = Tokens::new(Source::None, &endpoint("guests"));
     let same = Tokens::new(Source::None, &endpoint("guests"));
