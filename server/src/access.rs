@@ -4,7 +4,7 @@
 //! lists nothing and finds nothing, and what he begins is his alone. The answer to that has the
 //! token that makes him the same guest next time.
 
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::HeaderName;
@@ -41,16 +41,22 @@ pub enum Access {
 }
 
 impl Access {
-    /// Who sends a request; `is_believed` where it comes by a proxy that the server was told of.
+    /// Who sends a request; `is_believed` where it comes by a proxy that the server was told of. Of others `strangers`
+    /// knows whether the log has it already.
     ///
     /// # Errors
     /// [`Refusal`] when it has to say so, with a valid token, and does not. A token that is not
     /// valid never makes a guest: its owner would not find his files and not know why. Also when nobody has to, and a proxy
     /// has passed it on that nobody told of: whoever is behind that is not on this machine.
-    pub fn caller(&self, head: &Parts, is_believed: bool) -> Result<Grant, Refusal> {
+    pub fn caller(
+        &self,
+        head: &Parts,
+        is_believed: bool,
+        strangers: &Strangers,
+    ) -> Result<Grant, Refusal> {
         let keys = match self {
             Self::Local => match told_by_proxy(head).filter(|_| !is_believed) {
-                Some(header) => return Err(stranger(header)),
+                Some(header) => return Err(strangers.refuse(header)),
                 None => return Ok(local()),
             },
             Self::Tokens(keys) | Self::Guests { keys, .. } => keys,
@@ -65,13 +71,18 @@ impl Access {
         }
     }
 
-    /// The token that a guest takes with him who begins something.
+    /// The token that a guest takes with him who begins something. Where he came with one that allows less than a guest's
+    /// own does, there is none: it would allow more.
     ///
     /// # Errors
     /// As [`TokenKey::sign`].
-    pub fn token_to_keep(&self, owner: &Owner) -> Result<Option<String>, Refusal> {
+    pub fn token_to_keep(
+        &self,
+        owner: &Owner,
+        permits: &Permits,
+    ) -> Result<Option<String>, Refusal> {
         match self {
-            Self::Guests { guests, .. } if owner.is_guest() => {
+            Self::Guests { guests, .. } if owner.is_guest() && *permits == Permits::of_owner() => {
                 let token = guests.sign(&Grant::of(owner.clone()), GUEST_TOKEN_LASTS);
                 token.map(Some).map_err(|error| Refusal::internal(&error))
             }
@@ -109,15 +120,28 @@ fn told_by_proxy(head: &Parts) -> Option<&str> {
     })
 }
 
-fn stranger(header: &str) -> Refusal {
-    static TOLD: Once = Once::new();
-    let detail = format!(
-        "A proxy has passed the request on (`{header}`), and this server asks nobody who they are: everybody behind the \
-         proxy would be its one owner. Whoever runs it starts it with --trusted-proxy and the proxy's address, and with \
-         --token-key FILE or --allow-anonymous."
-    );
-    TOLD.call_once(|| tracing::warn!("{detail} It is refused; further ones are not told."));
-    refused(detail, Challenge::Missing)
+/// The proxies that nobody told a running server of: its log says once that they are there.
+#[derive(Debug, Default)]
+pub struct Strangers {
+    is_told: AtomicBool,
+}
+
+impl Strangers {
+    fn refuse(&self, header: &str) -> Refusal {
+        let detail = format!(
+            "A proxy has passed the request on (`{header}`), and this server asks nobody who they are: everybody behind the \
+             proxy would be its one owner. Whoever runs it starts it with --trusted-proxy and the proxy's address, and with \
+             --token-key FILE or --allow-anonymous."
+        );
+        if self.is_news() {
+            tracing::warn!("{detail} It is refused; further ones are not told.");
+        }
+        refused(detail, Challenge::Missing)
+    }
+
+    fn is_news(&self) -> bool {
+        !self.is_told.swap(true, Ordering::Relaxed)
+    }
 }
 
 /// What a 401 or 403 says in its `WWW-Authenticate` (RFC 6750, section 3.1).
@@ -156,5 +180,19 @@ fn refused(detail: impl Into<String>, challenge: Challenge) -> Refusal {
 impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
         refused(crate::outcome::sentence(&error), Challenge::Invalid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_server_says_for_itself_and_once_that_there_are_proxies_that_it_does_not_know() {
+        let [one, other] = [Strangers::default(), Strangers::default()];
+        assert_eq!(
+            [&one, &one, &other, &other].map(Strangers::is_news),
+            [true, false, true, false]
+        );
     }
 }

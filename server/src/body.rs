@@ -131,6 +131,12 @@ impl RequestBody {
         Self { incoming, tally, limits: limits.into(), withheld, waited: 0, ended: None }
     }
 
+    /// Whether there is anything to come.
+    #[must_use]
+    pub fn comes(&self) -> bool {
+        !self.incoming.is_end_stream()
+    }
+
     /// How many bytes are still to come, if the sender said.
     #[must_use]
     pub fn announced(&self) -> Option<u64> {

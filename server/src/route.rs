@@ -97,7 +97,7 @@ impl<S> Call<'_, S> {
     /// # Errors
     /// As [`Outcome::created`] and [`crate::access::Access::token_to_keep`].
     pub fn begun(&self, path: &str, value: &impl Serialize) -> Answer {
-        let kept = self.app.config.access.token_to_keep(&self.owner)?;
+        let kept = self.app.config.access.token_to_keep(&self.owner, &self.permits)?;
         let mut outcome = Outcome::created(self.url(path), value)?;
         if let Outcome::Created { token, .. } = &mut outcome {
             *token = kept;

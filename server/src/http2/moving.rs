@@ -36,19 +36,21 @@ pub(super) struct Moving {
     left: Bytes,
     /// With that, what is still to come, bytes; as many as there are numbers where nobody knows.
     rest: u64,
+    /// What its address has for it, once hyper has some of it.
+    held: Option<Arc<Held>>,
     /// Whether it has only a length (RFC 9110, section 9.3.2): of HTTP/1.1 hyper sees to that itself.
     is_head: bool,
 }
 
-/// The last byte of an answer, and what its address has for that until it is sent.
-struct Last {
-    byte: [u8; 1],
-    _held: Held,
+/// Bytes that hyper has, and what their address has for them for as long as anybody keeps them.
+struct Handed<T> {
+    bytes: T,
+    _held: Arc<Held>,
 }
 
-impl AsRef<[u8]> for Last {
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Handed<T> {
     fn as_ref(&self) -> &[u8] {
-        &self.byte
+        self.bytes.as_ref()
     }
 }
 
@@ -65,8 +67,18 @@ impl Moving {
             .get(CONTENT_LENGTH)
             .and_then(|told| told.to_str().ok()?.parse().ok());
         let rest = told.or_else(|| response.body().size_hint().exact()).unwrap_or(u64::MAX);
-        let (waiting, left) = (None, Bytes::new());
-        response.map(|body| Self { body, path, channel, pulses, waiting, left, rest, is_head })
+        let (waiting, held, left) = (None, None, Bytes::new());
+        response.map(|body| Self {
+            body,
+            path,
+            channel,
+            pulses,
+            waiting,
+            left,
+            rest,
+            held,
+            is_head,
+        })
     }
 
     /// The next bytes of what was read: what hyper has, it keeps.
@@ -79,18 +91,20 @@ impl Moving {
         };
         let handed = self.left.split_to(len);
         self.rest = self.rest.saturating_sub(len as u64);
-        Frame::data(match (is_last, &*handed) {
-            (true, &[byte]) => self.last(byte),
-            _ => handed,
-        })
+        Frame::data(self.counted(handed))
     }
 
-    /// hyper is done with a body that it has all of, and h2 not: it may have less room to send by then.
-    fn last(&mut self, byte: u8) -> Bytes {
-        let byte = [byte];
-        match self.body.release() {
-            Some(held) => Bytes::from_owner(Last { byte, _held: held }),
-            None => Bytes::copy_from_slice(&byte),
+    /// Counts it as on its way until h2 has sent or forgotten it: hyper is done with an answer that h2 has all of, and one
+    /// that is ended is forgotten only when its turn comes to be sent.
+    fn counted(&mut self, handed: Bytes) -> Bytes {
+        if self.held.is_none() {
+            self.held = self.body.release().map(Arc::new);
+        }
+        match (self.held.clone(), &*handed) {
+            // By itself: it is a part of what was read at once.
+            (Some(_held), &[byte]) => Bytes::from_owner(Handed { bytes: [byte], _held }),
+            (Some(_held), _) => Bytes::from_owner(Handed { bytes: handed, _held }),
+            (None, _) => handed,
         }
     }
 }

@@ -7,5 +7,5 @@ use super::Call;
 use crate::outcome::{Answer, Outcome};
 
 pub(super) fn run<S>(call: &Call<'_, S>) -> Answer {
-    call.app.config.access.token_to_keep(&call.owner).map(Outcome::Met)
+    call.app.config.access.token_to_keep(&call.owner, &call.permits).map(Outcome::Met)
 }

@@ -207,8 +207,11 @@ fn a_body_that_is_to_be_decoded_is_refused_and_one_that_only_looks_so_is_kept_as
         answer.problem(ProblemCode::EncodedBody);
         assert_eq!(answer.header("accept-encoding"), Some("identity"));
     }
-    let json = Request::new("POST", path::UPLOADS).header("content-encoding", "gzip");
-    server.send(json.json(&create_request(1))).problem(ProblemCode::EncodedBody);
+    let json = Request::new("POST", path::UPLOADS).json(&create_request(1));
+    for request in [json, Request::new("POST", path::GUESTS)] {
+        let answer = server.send(request.header("content-encoding", "gzip"));
+        answer.problem(ProblemCode::EncodedBody);
+    }
     assert_eq!(server.status(upload.id).holding.held.to_string(), "");
     assert_eq!(server.send(plain().header("content-encoding", "Identity")).status, 204);
     let file: FileInfo = server.seal(upload.id, root([Digest::of(&bomb)])).ok(201);

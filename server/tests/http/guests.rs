@@ -8,10 +8,11 @@ use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::{FileInfo, FileList, UploadList, UploadStatus, path};
 use longhaul_protocol::{Digest, ProblemCode, digest};
 use longhaul_server::access::Access;
+use longhaul_server::permits::{Permits, Scope, Scopes};
 use longhaul_server::store::Owner;
 use longhaul_server::token::Grant;
 
-use crate::owners::{BODY, Verb, belongings, key, token, verbs};
+use crate::owners::{BODY, Verb, belongings, key, signed, token, verbs};
 use crate::program::{command, refused, start, terminate};
 use crate::support::{Answer, Connection, Request, Server, chunk, create_request, one_request};
 
@@ -71,6 +72,22 @@ fn a_guest_stays_the_same_and_his_token_is_renewed_with_each_upload() {
     let uploads: UploadList =
         server.send(Request::new("GET", path::UPLOADS).bearer(&renewed)).ok(200);
     assert_eq!(uploads.uploads.len(), 2);
+}
+
+/// Whoever has the key may have signed one that allows less, to give it away.
+#[test]
+fn a_guests_token_that_allows_less_is_not_exchanged_for_one_that_allows_all() {
+    let server = server();
+    let owner = Owner::new_guest().unwrap();
+    let all = Permits::of_owner();
+    let scopes = Scopes::from_iter([Scope::Upload]);
+    for permits in [Permits { scopes, ..all.clone() }, Permits { size_max: Some(5), ..all }] {
+        let less = signed(&Grant { owner: owner.clone(), permits });
+        for (request, status) in [(create(), 201), (Request::new("POST", path::GUESTS), 204)] {
+            let answer = server.send(request.bearer(&less));
+            assert_eq!((answer.status, answer.header("upload-token")), (status, None));
+        }
+    }
 }
 
 #[test]

@@ -113,6 +113,22 @@ fn one_chunk_too_many_is_asked_to_wait_until_another_is_through() {
     assert_eq!(quick.send(put()).status, 204);
 }
 
+/// A stranger may send one with whatever he asks, and over HTTP/2 it waits in memory until somebody reads it.
+#[test]
+fn a_body_counts_whatever_it_comes_with() {
+    let server = server(|limits| limits.place_bodies_max = 1);
+    let mut slow = server.connect();
+    slow.send_head(&healthz().header("content-length", "5"));
+    let is_refused = |_| {
+        std::thread::sleep(Duration::from_millis(20));
+        let create = Request::new("POST", path::UPLOADS).json(&create_request(5));
+        server.send(create).status == 429
+    };
+    assert!((0..200).any(is_refused));
+    slow.write(b"hello").unwrap();
+    assert_eq!(slow.answer("GET").status, 200);
+}
+
 #[test]
 fn who_asks_too_often_is_told_when_to_come_back_and_nobody_else_is() {
     let server = server(|limits| {

@@ -120,6 +120,20 @@ fn what_a_request_is_called_is_told_with_its_answer_and_with_each_line_of_the_lo
 }
 
 #[test]
+fn that_a_proxy_is_there_of_which_nobody_told_stands_in_the_log_once() {
+    let data = tempfile::tempdir().unwrap();
+    let (child, address) = start(command(data.path()));
+    let mut connection = Connection::to(address);
+    for _ in 0..3 {
+        let request = Request::new("GET", path::FILES).header("via", "1.1 example");
+        connection.send(request).problem(ProblemCode::Unauthorized);
+    }
+    let log = String::from_utf8(terminate(child).stderr).unwrap();
+    let told = |line: &&str| line.contains("WARN") && line.contains("--trusted-proxy");
+    assert_eq!(log.lines().filter(told).count(), 1, "{log}");
+}
+
+#[test]
 fn a_chunk_in_flight_may_finish_while_it_stops() {
     let data = tempfile::tempdir().unwrap();
     let (child, address) = start(command(data.path()));

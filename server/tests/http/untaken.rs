@@ -114,25 +114,36 @@ fn a_reader_who_has_room_for_just_an_answer_gets_all_of_it() {
 #[test]
 fn of_one_address_so_many_answers_wait_for_being_taken_and_no_more() {
     let (pair, server) = server(|config| config.places.place_answers_max = 10);
-    let file = server_file(&pair, &server, 4000);
-    let mut readers = [(); 2].map(|()| Reader::new(&pair, &server, 0));
-    for reader in &mut readers {
-        (0..5).for_each(|_| reader.ask(b"\x82", &file));
-        reader.read_until(|came| heads(came).len() == 5);
-        assert_eq!(heads(&reader.came), [OK; 5]);
+    // Nothing of them has room, and the first byte.
+    for (len, window) in [(4000, 0), (700, 1)] {
+        let file = server_file(&pair, &server, len.into());
+        let mut readers = [(); 2].map(|()| Reader::new(&pair, &server, window));
+        for reader in &mut readers {
+            (0..5).for_each(|_| reader.ask(b"\x82", &file));
+            reader.read_until(|came| heads(came).len() == 5);
+            assert_eq!(heads(&reader.came), [OK; 5]);
+        }
+        assert_ne!(one_more(&pair, &server, &file), OK, "it is one too many");
+        // Over HTTP/1.1 a connection has one.
+        assert!(pair.answer(&server).starts_with("HTTP/1.1 200 OK\r\n"));
+        readers[0].stream.write_all(&window_of(len)).unwrap();
+        readers[0].read_until(|came| (1..=9).step_by(2).all(|id| ended(came).contains(&id)));
+        assert_eq!(one_more(&pair, &server, &file), OK, "those that were taken make room");
+        drop(readers);
+        let has_room = |_| {
+            std::thread::sleep(Duration::from_millis(20));
+            (0..10).all(|_| one_more(&pair, &server, &file) == OK)
+        };
+        assert!((0..100).any(has_room), "whoever has left has nothing");
     }
-    let mut third = Reader::new(&pair, &server, 1 << 20);
-    third.ask(b"\x82", &file);
-    third.read_until(|came| ended(came).contains(&1));
-    assert_ne!(heads(&third.came)[0], OK, "it is one too many");
-    // Over HTTP/1.1 a connection has one.
-    assert!(pair.answer(&server).starts_with("HTTP/1.1 200 OK\r\n"));
-    readers[0].stream.write_all(&window_of(4000)).unwrap();
-    readers[0].read_until(|came| (1..=9).step_by(2).all(|id| ended(came).contains(&id)));
-    let mut fourth = Reader::new(&pair, &server, 4000);
-    fourth.ask(b"\x82", &file);
-    fourth.read_until(|came| ended(came).contains(&1));
-    assert_eq!(heads(&fourth.came), [OK], "those that were taken make room");
+}
+
+/// How the answer begins to who asks on a connection of his own.
+fn one_more(pair: &Pair, server: &Server, file: &str) -> u8 {
+    let mut reader = Reader::new(pair, server, 1 << 20);
+    reader.ask(b"\x82", file);
+    reader.read_until(|came| ended(came).contains(&1));
+    heads(&reader.came)[0]
 }
 
 /// `GET` or `HEAD` of a path, of `localhost`: its name and length by hand, no longer than an octet tells.
@@ -141,22 +152,47 @@ fn ask(method: &[u8], path: &str) -> Vec<u8> {
     [method, b"\x87", &path, b"\x41\x09localhost"].concat()
 }
 
+/// A reader who has room for everything and takes nothing.
+fn silent(pair: &Pair, server: &Server) -> Reader {
+    let mut silent = Reader::new(pair, server, 1 << 30);
+    silent.stream.write_all(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())).unwrap();
+    // The system would take more and more for him.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&silent.stream.sock, 128 << 10).unwrap();
+    silent
+}
+
 /// hyper is done with an answer that h2 has all of, whenever that is sent.
 #[test]
 fn what_waits_behind_something_that_nobody_reads_counts_until_it_is_sent() {
     let (pair, server) = server(|config| config.places.place_answers_max = 10);
     let [long, short] = [8 << 20, 4000].map(|len| server_file(&pair, &server, len));
-    let mut silent = Reader::new(&pair, &server, 1 << 30);
-    silent.stream.write_all(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())).unwrap();
+    let mut silent = silent(&pair, &server);
     // More than the system keeps of what nobody reads.
     (0..4).for_each(|_| silent.ask(b"\x82", &long));
     std::thread::sleep(Duration::from_millis(500));
     (0..6).for_each(|_| silent.ask(b"\x82", &short));
     std::thread::sleep(Duration::from_millis(500));
-    let mut other = Reader::new(&pair, &server, 1 << 20);
-    other.ask(b"\x82", &short);
-    other.read_until(|came| ended(came).contains(&1));
-    assert_ne!(heads(&other.came)[0], OK, "it is one too many");
+    assert_ne!(one_more(&pair, &server, &short), OK, "it is one too many");
+}
+
+/// What h2 has of an answer that is ended it forgets when its turn comes to be sent.
+#[test]
+fn an_answer_that_is_ended_counts_while_anything_of_it_is_kept() {
+    let idle = Duration::from_millis(1500);
+    let (pair, server) = server(|config| {
+        config.places.place_answers_max = 10;
+        config.limits.idle_answer_timeout = idle;
+    });
+    let [long, short] = [8 << 20, 4000].map(|len| server_file(&pair, &server, len));
+    let mut silent = silent(&pair, &server);
+    (0..10).for_each(|_| silent.ask(b"\x82", &long));
+    // So much is taken now and then that the system does not end the connection, and no more than it has itself.
+    for _ in 0..2 {
+        std::thread::sleep(idle * 3 / 5);
+        silent.stream.sock.read_exact(&mut [0; 160 << 10]).unwrap();
+    }
+    std::thread::sleep(idle / 5);
+    assert_ne!(one_more(&pair, &server, &short), OK, "it is one too many");
 }
 
 struct Frame<'a> {

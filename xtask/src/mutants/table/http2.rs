@@ -87,8 +87,8 @@ pub(super) const ROWS: &[Mutant] = &[
         "an answer counted as sent that only h2 has",
         "untaken::",
         MOVING,
-        "        match self.body.release() {",
-        "        match self.body.release().filter(|_| !@M) {",
+        "self.body.release().map(Arc::new)",
+        "self.body.release().filter(|_| !@M).map(Arc::new)",
     ),
     mutant(
         "HTTP/2 offered though nobody has asked for it",
