@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use longhaul_protocol::Digest;
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -79,6 +80,13 @@ pub(crate) fn lock(file: &File, path: &Path) -> io::Result<()> {
     if is_same(file, path) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
 }
 
+/// What tells a file from any other of its disk, also from one that had its inode before: the inode, and when it was made,
+/// nanoseconds since 1970, where a file system keeps that. Nobody can set the second.
+pub(crate) fn identity(found: &Metadata) -> (u64, Option<u64>) {
+    let born = found.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    (found.ino(), born.and_then(|born| born.as_nanos().try_into().ok()))
+}
+
 /// Whether an open file has that name.
 pub(crate) fn is_same(file: &File, path: &Path) -> bool {
     let identity = |found: Metadata| (found.dev(), found.ino());
@@ -105,11 +113,12 @@ pub(crate) fn said(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-/// Opens a file of this program's own, beside what it works at: what has its name and is a link was put there by
-/// somebody else.
+/// Opens a file of this program's own, beside what it works at: what has its name and is a link or a pipe was put there
+/// by somebody else.
 pub(crate) fn own() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    // Of a pipe nobody waits for the other end.
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     options
 }
 
@@ -133,6 +142,17 @@ mod tests {
         drop(open());
         assert_eq!(lock(&late, &part).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn of_a_pipe_that_lies_there_nobody_waits_for_the_other_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("film.mp4.longhaul");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+        let (opened, is_opened) = std::sync::mpsc::channel();
+        std::thread::spawn(move || opened.send(own().read(true).open(pipe).is_ok()));
+        assert_eq!(is_opened.recv_timeout(std::time::Duration::from_secs(5)), Ok(true));
     }
 
     #[test]

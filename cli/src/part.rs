@@ -11,9 +11,9 @@
 
 mod note;
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -23,6 +23,9 @@ use crate::disk::{OWN_MODE, folder_of, is_own, is_same, lock, own};
 
 use note::{Found, is_torn_note};
 pub(crate) use note::{NOTE_BYTES_MAX, Note, Noted, Places};
+
+/// Of a mode, what says who may read, write and run a file.
+const ACCESS: u32 = 0o777;
 
 /// Why there is no part to write to.
 #[derive(Debug)]
@@ -211,8 +214,11 @@ impl Part {
         if let Some(there) =
             whole.symlink_metadata().ok().filter(|there| replaces && there.is_file())
         {
-            // Whoever could not read what was there cannot read what comes instead. FAT knows no modes.
-            drop(self.file.set_permissions(there.permissions()));
+            // FAT knows no modes.
+            drop(self.file.metadata().and_then(|ours| {
+                let mode = mode_instead_of(&there, ours.mode());
+                self.file.set_permissions(Permissions::from_mode(mode))
+            }));
         }
         let flags = if replaces { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         match renameat_with(CWD, self.path(), CWD, whole, flags) {
@@ -238,6 +244,15 @@ impl Part {
     }
 }
 
+/// The mode of what replaces that: whoever could not read what was there cannot read what comes instead. It is never that
+/// of a program which runs as its owner; and where what was there is somebody else's, it allows no more than `ours`.
+fn mode_instead_of(there: &Metadata, ours: u32) -> u32 {
+    match is_own(there, 0) {
+        true => there.mode() & ACCESS,
+        false => (there.mode() & ours & ACCESS) | OWN_MODE,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +270,20 @@ mod tests {
         assert_eq!(fs::read_to_string(part.path()).unwrap(), "own");
         assert!(!part.places.note.exists(), "that was the run's");
         assert!(matches!(Part::open(&whole, None), Err(Refused::Foreign(_))));
+    }
+
+    #[test]
+    fn what_replaces_a_program_does_not_run_as_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("tool");
+        for (there, instead) in [(0o4755, 0o755), (0o600, 0o600), (0o6444, 0o444)] {
+            fs::write(&whole, "old").unwrap();
+            fs::set_permissions(&whole, Permissions::from_mode(there)).unwrap();
+            let (part, _) = Part::open(&whole, None).unwrap();
+            part.becomes(&whole, true).unwrap();
+            assert_eq!(whole.metadata().unwrap().mode() & 0o7777, instead);
+            fs::remove_file(&whole).unwrap();
+        }
     }
 
     #[test]

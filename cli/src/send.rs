@@ -20,6 +20,7 @@ use longhaul_protocol::wire::FileInfo;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::driving::stopped;
 use crate::ending::{Ending, Trouble};
 use crate::http::Client;
 use crate::report::{Event, Report};
@@ -218,7 +219,13 @@ async fn one(
     rate_max: Option<u64>,
 ) -> Result<(), Trouble> {
     let known = match journal.file(item) {
-        Some(known) if known.is_touched => same(item, known.of).await,
+        Some(known) if known.is_touched => {
+            let mut stop = shared.stop.clone();
+            tokio::select! {
+                same = same(item, known.of) => same,
+                () = stopped(&mut stop) => return Ok(()),
+            }
+        }
         known => known.map(|known| known.of),
     };
     // It may be gone from there, or be somebody else's. Where nothing answers, sending finds out.
@@ -246,6 +253,14 @@ async fn one(
             item.path, file.size, item.size
         );
         return Err(Trouble::new(Ending::Untrusted, told));
+    }
+    // What was sent is the file that was opened, whatever has its name by now.
+    if Source::open(&item.source, item.stamp).is_err() {
+        let path = &item.path;
+        let told = format!(
+            "{path} was changed, replaced or removed since it was read; what was sent is what it was"
+        );
+        shared.report.tell(Event::Note(&told));
     }
     journal.is_through(item, &file);
     let url = shared.client.endpoint().file(file.id);

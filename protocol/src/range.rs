@@ -104,10 +104,11 @@ fn parse_spec(spec: &str) -> Option<Spec> {
         ("", suffix) => Some(Spec::Suffix(parse_position(suffix)?)),
         (first, "") => Some(Spec::Int { first: parse_position(first)?, last: None }),
         (first, last) => {
-            let (first, last) = (parse_position(first)?, parse_position(last)?);
+            let spec =
+                Spec::Int { first: parse_position(first)?, last: Some(parse_position(last)?) };
             // Section 14.1.1: "An int-range is invalid if the last-pos value is present and less
             // than first-pos", and one invalid range-spec makes the header invalid.
-            (first <= last).then_some(Spec::Int { first, last: Some(last) })
+            (!is_greater(first, last)).then_some(spec)
         }
     }
 }
@@ -116,6 +117,12 @@ fn parse_spec(spec: &str) -> Option<Spec> {
 fn parse_position(digits: &str) -> Option<u64> {
     let valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     valid.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+/// Whether one number is greater than another, however many digits they have.
+fn is_greater(number: &str, than: &str) -> bool {
+    let [number, than] = [number, than].map(|digits| digits.trim_start_matches('0'));
+    (number.len(), number) > (than.len(), than)
 }
 
 /// `OWS` of section 5.6.3.
@@ -193,6 +200,8 @@ mod tests {
             "bytes=,",
             "bytes=-",
             "bytes=5-4",
+            "bytes=10-9",
+            "bytes=018446744073709551616-18446744073709551615",
             "bytes=a-b",
             "bytes=1",
             "bytes=+1-2",

@@ -2,14 +2,12 @@
 
 use std::fs::{self, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use longhaul_protocol::download::Record;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{OTHERS_WRITE, PART, beside, is_own, own};
+use crate::disk::{OTHERS_WRITE, PART, beside, identity, is_own, own};
 
 /// The longest note that is read, bytes: every second chunk of the largest file.
 pub(crate) const NOTE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -65,11 +63,6 @@ impl Note {
         let is_like = born.is_some() && self.record.as_ref().is_some_and(is_long);
         self.born == born && (self.inode == inode || is_like)
     }
-}
-
-fn identity(found: &Metadata) -> (u64, Option<u64>) {
-    let born = found.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    (found.ino(), born.and_then(|born| born.as_nanos().try_into().ok()))
 }
 
 /// What lies where a note would.

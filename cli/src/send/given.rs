@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::list::List;
 use super::stdin::{STDIN, Taken};
 use super::{Order, fails};
+use crate::driving::stopped;
 use crate::ending::{Ending, Trouble};
 use crate::http::Client;
 use crate::report::{Event, Report};
@@ -34,7 +35,7 @@ impl Given {
             let piped = order.stdin_as.as_ref().filter(|_| path.as_os_str() == STDIN);
             let added = match piped {
                 Some(file) => given.take_down(file, client, report, stop).await,
-                None => given.add(path.clone(), client, report).await,
+                None => given.add(path.clone(), client, report, stop).await,
             };
             if let Err(trouble) = added {
                 fails(report, &path.to_string_lossy(), &trouble, worst);
@@ -52,7 +53,7 @@ impl Given {
     ) -> Result<(), Trouble> {
         let taken = Taken::down(file, client.endpoint(), stop.clone()).await?;
         let path = self.taken.insert(taken).file().to_owned();
-        self.add(path, client, report).await
+        self.add(path, client, report, stop).await
     }
 
     async fn add(
@@ -60,6 +61,7 @@ impl Given {
         path: PathBuf,
         client: &Client,
         report: &Report,
+        stop: &watch::Receiver<Option<Ending>>,
     ) -> Result<(), Trouble> {
         let whole = path.canonicalize().ok();
         let is_listed = |list: &List| Some(&list.whole) == whole.as_ref();
@@ -70,7 +72,12 @@ impl Given {
             return Ok(());
         }
         let endpoint = client.endpoint().clone();
-        let listed = tokio::task::spawn_blocking(move || List::of(&path, &endpoint)).await;
+        let listing = tokio::task::spawn_blocking(move || List::of(&path, &endpoint));
+        let mut stop = stop.clone();
+        let listed = tokio::select! {
+            listed = listing => listed,
+            () = stopped(&mut stop) => return Ok(()),
+        };
         let listed = listed
             .unwrap_or_else(|panicked| Err(Trouble::new(Ending::Local, panicked.to_string())));
         let mut list = listed?;
@@ -97,15 +104,18 @@ impl Given {
         let another = self.lists.iter().find(|other| is_others(&other.journal.token()));
         match (users, guests.is_some(), another) {
             (None, ..) if list.journal.is_users() => Some(of_another(
+                Ending::NotAllowed,
                 list,
                 "was begun with a token, and there is none in LONGHAUL_TOKEN; put it there",
             )),
             (users @ Some(_), true, _) if is_others(&users) => Some(of_another(
+                Ending::NotAllowed,
                 list,
                 "was begun by a guest, whose token is noted beside it, and not with that in LONGHAUL_TOKEN; unset that \
                  to go on as the guest",
             )),
             (None, true, Some(other)) => Some(of_another(
+                Ending::Usage,
                 list,
                 &format!(
                     "was begun by another guest than {}; send each by itself",
@@ -122,8 +132,8 @@ fn tell_twice(report: &Report, path: &Path) {
 }
 
 /// Whoever goes on is somebody else, and would send all of it again.
-fn of_another(list: &List, whose: &str) -> Trouble {
+fn of_another(ending: Ending, list: &List, whose: &str) -> Trouble {
     let (whole, journal) = (list.whole.display(), list.journal.path().display());
     let text = format!("{whole} {whose}, or remove {journal} to send all of it anew");
-    Trouble::new(Ending::Usage, text)
+    Trouble::new(ending, text)
 }

@@ -12,7 +12,7 @@ mod place;
 
 use std::fs::{DirBuilder, File};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,14 +21,14 @@ use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
 
 use super::list::Item;
-use crate::disk::{beside, folder_of, is_same, lock, said};
+use crate::disk::{beside, folder_of, is_same, said};
 use crate::ending::Trouble;
 use crate::endpoint::Endpoint;
 use crate::source::Stamp;
 
 pub(super) use lines::is_journal;
-use lines::{Line, Read, Section};
-use place::{Made, Unopened, elsewhere, is_to_be_believed, made};
+use lines::{Journaled, Line, Section};
+use place::{Made, Unopened, elsewhere, is_to_be_believed, made, take};
 
 /// What its name ends with.
 pub(super) const SUFFIX: &str = "longhaul";
@@ -41,8 +41,8 @@ struct State {
     section: Section,
     /// Other servers at which something is not finished.
     others: Vec<String>,
-    /// Whether an earlier run has left it.
-    was_there: bool,
+    /// Whether it said something of this server.
+    is_known: bool,
     /// Whether this run has noted that it has begun.
     has_begun: bool,
     /// Why nothing can be added to it, if nothing can.
@@ -74,11 +74,15 @@ impl Journal {
     ) -> Result<(Self, Option<String>), Trouble> {
         let path = beside(source, &format!(".{SUFFIX}"));
         let elsewhere = elsewhere(source);
-        let is_elsewhere = !path.exists() && elsewhere.as_ref().is_some_and(|path| path.exists());
+        let noted = elsewhere.as_ref().filter(|path| path.exists());
+        let is_elsewhere = noted.is_some() && !path.exists();
         let mut why = path.display().to_string();
         if !is_elsewhere {
             match Self::open(&path, endpoint) {
-                Ok(journal) => return Ok(journal.with_note(None)),
+                Ok(journal) => {
+                    let journal = journal.or_known_at(noted, source, endpoint)?;
+                    return Ok(journal.with_note(None));
+                }
                 Err(unopened) => why = format!("{why}: {}", unopened.only_failed(source, &path)?),
             }
         }
@@ -105,6 +109,24 @@ impl Journal {
         Ok((Self { path, key, state: Mutex::default() }, Some(note)))
     }
 
+    /// The one in the user's folder, if that knows the server and this one does not: nothing could be noted here then.
+    fn or_known_at(
+        self,
+        elsewhere: Option<&PathBuf>,
+        source: &Path,
+        endpoint: &Endpoint,
+    ) -> Result<Self, Trouble> {
+        let Some(path) = elsewhere.filter(|_| !self.state().is_known) else { return Ok(self) };
+        let other = match Self::open(path, endpoint) {
+            Ok(other) => other,
+            Err(unopened) => return unopened.only_failed(source, path).map(|_| self),
+        };
+        let is_known = other.state().is_known;
+        let (kept, left) = if is_known { (other, self) } else { (self, other) };
+        left.remove_if_empty();
+        Ok(kept)
+    }
+
     fn with_note(self, note: Option<String>) -> (Self, Option<String>) {
         let others = self.state().others.join(" and ");
         let left = (!others.is_empty()).then(|| {
@@ -128,16 +150,16 @@ impl Journal {
 
     fn open(path: &Path, endpoint: &Endpoint) -> Result<Self, Unopened> {
         let Made { file, is_new, mut fixed } = made(path)?;
-        lock(&file, path)?;
+        take(&file, path)?;
         let found = is_to_be_believed(&file).inspect_err(|_| {
             if is_new {
                 drop(std::fs::remove_file(path));
             }
         })?;
-        let mut read = Read::of(&file, found.ino());
+        let mut read = Journaled::of(&file, &found);
         let to = endpoint.as_str();
         let ours = read.sections.remove(to);
-        if read.is_copy && ours.is_none() && read.sections.is_empty() {
+        if read.is_copy {
             return Err(Unopened::Moved);
         }
         let (is_known, is_last) = (ours.is_some(), read.last.as_deref() == Some(to));
@@ -147,7 +169,7 @@ impl Journal {
             let written =
                 lines::mend(&file, found.len()).and_then(|()| match is_known && is_last {
                     true => Ok(()),
-                    false => lines::begin(&file, found.ino(), to, &section.key, is_of_use),
+                    false => lines::begin(&file, &found, to, &section.key, is_of_use),
                 });
             fixed = written.err().map(|error| said(&error));
         }
@@ -162,7 +184,7 @@ impl Journal {
         let state = State {
             file: Some(file),
             others: others.map(|(to, _)| to).collect(),
-            was_there: found.len() > 0,
+            is_known,
             section,
             has_begun: false,
             fixed,
@@ -196,11 +218,6 @@ impl Journal {
         let (stamp, record) = state.section.uploads.get(&item.noted)?;
         let is_file = state.section.files.get(&item.noted).is_some_and(|(of, _)| of == stamp);
         (!stamp.is_like(&item.stamp) && !is_file).then(|| record.clone())
-    }
-
-    /// Whether an earlier run has left it: so what lies beside it may be that run's too.
-    pub(super) fn was_there(&self) -> bool {
-        self.state().was_there
     }
 
     /// The token of the guest who began.
@@ -266,6 +283,13 @@ impl Journal {
         if file.is_some_and(|file| !is_others && is_same(&file, &self.path)) {
             // What stays behind does no harm.
             drop(std::fs::remove_file(&self.path));
+        }
+    }
+
+    /// It is of no use after all, unless an earlier run has noted something: that may be all that gets at what is there.
+    pub(super) fn remove_if_empty(&self) {
+        if self.is_empty() {
+            self.remove();
         }
     }
 

@@ -77,9 +77,7 @@ impl Taken {
         }
         let (journal, _) = Journal::beside(file, endpoint)?;
         let (part, note) = Part::open(file, None).map_err(|why| {
-            if !journal.was_there() {
-                journal.remove();
-            }
+            journal.remove_if_empty();
             refused(file, why)
         })?;
         if note.is_some_and(|note| note.is_whole) {
@@ -107,7 +105,7 @@ impl Taken {
             Err(trouble) => {
                 // Half of what nobody can read again.
                 part.discard();
-                journal.remove();
+                journal.remove_if_empty();
                 Err(trouble)
             }
         }

@@ -66,6 +66,12 @@ pub(crate) const ROWS: &[Row] = &[
     get("14.1.1 a dash only", Ten, &["Range: bytes=-"], Whole),
     get("14.1.1 two dashes", Ten, &["Range: bytes=--1"], Whole),
     get("14.1.1 backwards", Ten, &["Range: bytes=5-4"], Whole),
+    get(
+        "14.1.1 backwards beyond 64 bits",
+        Ten,
+        &["Range: bytes=18446744073709551616-18446744073709551615"],
+        Whole,
+    ),
     get("14.1.1 one backwards spoils all", Ten, &["Range: bytes=0-1,5-4"], Whole),
     get("14.1.1 one that is none spoils all", Ten, &["Range: bytes=0-1,x"], Whole),
     get("14.1.1 letters", Ten, &["Range: bytes=a-b"], Whole),

@@ -156,7 +156,7 @@ async fn what_a_guest_began_is_not_gone_on_with_under_another_token() {
     let other = token(&begun.sends(&[file.file_name().unwrap().to_str().unwrap()]).await);
     let said = start_as(begun.send(&["a"]).env("LONGHAUL_TOKEN", &other)).ends().await;
     let told = said.events("failed")[0]["message"].to_string();
-    assert!(said.code == Some(2) && told.contains("unset that"), "{said:?}");
+    assert!(said.code == Some(4) && told.contains("unset that"), "{said:?}");
     begun.has(&begun.sends(&["a"]).await, EACH).await;
 }
 
@@ -215,7 +215,21 @@ async fn a_journal_that_nothing_can_be_added_to_counts_all_the_same() {
     begun.has(&said, EACH).await;
     let told = |note: &serde_json::Value| note.to_string().contains("what is noted there counts");
     assert!(said.events("note").iter().any(told), "{said:?}");
+    // Where there is none, one lies elsewhere, and is found there when one could lie here again.
+    let other = open_server().await;
+    let to = Proxy::start(other.addr(), Hold::ButBodiesAfter(3)).await;
+    let mut send = longhaul(["send", "--json", "--to", &to.origin()]);
+    send.arg(begun.path("disk/a")).env("XDG_STATE_HOME", begun.path("state"));
+    let running = start_as(&mut send);
+    until_made(&other, 3).await;
+    running.kill().await;
     remount("remount,rw").await;
+    to.release_when_left().await;
+    let said = start_as(&mut send).ends().await;
+    said.good();
+    let mine = other.api().bearing(&token(&said)).files().await;
+    assert_eq!((mine.len() as u64, other.api().files().await.len()), (EACH, 0), "{said:?}");
+    assert_eq!(fs::read_dir(begun.path("state/longhaul")).unwrap().count(), 0);
     begun.has(&begun.sends(&["disk/a"]).await, EACH).await;
     assert!(!begun.path("disk/a.longhaul").exists());
     drop(disk);

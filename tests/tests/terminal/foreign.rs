@@ -1,7 +1,7 @@
 //! What has a name that longhaul would use, and is somebody else's: it is told and stays as it is.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
 
 use longhaul_tests::files::Folder;
@@ -10,6 +10,8 @@ use longhaul_tests::terminal::{Said, longhaul, run, start_as};
 use super::{CHUNK, server};
 
 const PRECIOUS: &str = "precious";
+/// A user who is not the one of the tests.
+const NOBODY: u32 = 65_534;
 
 /// Something with this name, and a link of another name that leads to something like it.
 fn lay(folder: &Folder, own: &str, link: &str) {
@@ -48,6 +50,35 @@ async fn a_file_that_only_has_the_name_of_a_journal_is_no_journal() {
         assert!(said.err.contains("nothing can be noted there"), "{said:?}");
     }
     is_as_it_was(&folder, ["film.mp4.longhaul", "song.mp3.longhaul"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_begins_as_a_journal_does_is_no_journal_either() {
+    let (server, folder) = (server().await, Folder::new());
+    let film = folder.random("film.mp4", CHUNK, 41);
+    let path = folder.path().join("film.mp4.longhaul");
+    fs::write(&path, "{\"longhaul\":1,\"to\":\"").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let long = 1 << 20;
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(long).unwrap();
+    let said = run(["send", text(&film), "--to", &server.origin()]).await;
+    said.good();
+    assert!(said.err.contains("none of longhaul's"), "{said:?}");
+    assert_eq!(path.metadata().unwrap().len(), long);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_else_has_locked_a_file_of_that_name_keeps_nothing_from_being_sent() {
+    let (server, folder) = (server().await, Folder::new());
+    let film = folder.random("film.mp4", CHUNK, 41);
+    let path = folder.path().join("film.mp4.longhaul");
+    let theirs = fs::File::create(&path).unwrap();
+    theirs.lock().unwrap();
+    chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+    let said = run(["send", text(&film), "--to", &server.origin()]).await;
+    said.good();
+    assert!(said.err.contains("none of longhaul's"), "{said:?}");
+    assert!(path.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use longhaul_tests::files::{Folder, random_bytes};
 use longhaul_tests::proxy::{Hold, Proxy};
@@ -87,22 +88,29 @@ async fn a_journal_that_somebody_else_has_made_gives_nothing_to_them() {
     let mine = folder.random("report.txt", 5, 1);
     let journal = folder.path().join("report.txt.longhaul");
     let key = said.events("guest")[0]["token"].clone();
-    // The last two are as one's own would be, and are believed; the first may be a copy of anybody's, and the second what
-    // others have written.
-    for (mode, other, given) in [(0o600, 1, 0), (0o620, 0, 0), (0o640, 0, 1), (0o600, 0, 1)] {
+    // The last two are as one's own would be, and are believed; the first two may be copies of anybody's, one of many
+    // whose inodes are guessed, and the third what others have written.
+    let cases =
+        [(0o600, 1..2, 0), (0o600, 0..9, 0), (0o620, 0..1, 0), (0o640, 0..1, 1), (0o600, 0..1, 1)];
+    for (mode, others, given) in cases {
         fs::write(&journal, "").unwrap();
-        let inode = fs::metadata(&journal).unwrap().ino() + other;
-        let head = format!(
-            "{{\"longhaul\":1,\"to\":\"{}\",\"inode\":{inode},\"key\":\"0\"}}\n",
-            server.origin()
-        );
-        fs::write(&journal, format!("{head}{{\"token\":{key}}}\n")).unwrap();
+        let found = fs::metadata(&journal).unwrap();
+        let made = found.created().unwrap().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        let written = others.clone().map(|other| {
+            let (inode, born) = (found.ino() + other, u64::try_from(made).unwrap() + other);
+            let head = format!(
+                r#"{{"longhaul":1,"to":"{}","inode":{inode},"born":{born},"key":"0"}}"#,
+                server.origin()
+            );
+            format!("{head}\n{{\"token\":{key}}}\n")
+        });
+        fs::write(&journal, written.collect::<String>()).unwrap();
         fs::set_permissions(&journal, fs::Permissions::from_mode(mode)).unwrap();
         let said = run(["send", mine.to_str().unwrap(), "--to", &server.origin()]).await;
-        let is_refused = other > 0 || mode == 0o620;
+        let is_refused = given == 0;
         assert_eq!(said.code, Some(if is_refused { 3 } else { 0 }), "{said:?}");
         assert_eq!(said.err.contains("chmod go-w"), mode == 0o620, "{said:?}");
-        assert_eq!(theirs.files().await.len(), 1 + given, "{mode:o} {other}");
+        assert_eq!(theirs.files().await.len(), 1 + given, "{mode:o} {others:?}");
     }
 }
 

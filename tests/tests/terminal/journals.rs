@@ -126,7 +126,7 @@ async fn what_was_begun_with_a_token_is_not_gone_on_with_as_a_guest() {
     assert!(!fs::read_to_string(&journal).unwrap().contains(&token));
     let said = start_as(&mut trip.send()).ends().await;
     let failed = &said.events("failed")[0];
-    assert_eq!(said.code, Some(2), "{said:?}");
+    assert_eq!(said.code, Some(4), "{said:?}");
     assert!(failed["message"].as_str().unwrap().contains("LONGHAUL_TOKEN"), "{failed}");
     start_as(trip.send().env("LONGHAUL_TOKEN", &token)).ends().await.good();
     let mine = trip.server.api().bearing(&token).files().await.len() as u64;

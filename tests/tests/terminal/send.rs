@@ -204,6 +204,21 @@ async fn a_file_that_is_changed_while_it_is_sent_is_noticed_and_not_published() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_another_takes_the_place_of_is_sent_as_it_was_and_that_is_told() {
+    let stage = Stage::new().await;
+    let was = sha256(&stage.file);
+    let (running, _) = stage.halfway().await;
+    let other = stage.file.with_file_name("other");
+    std::fs::write(&other, "other").unwrap();
+    std::fs::rename(&other, &stage.file).unwrap();
+    stage.proxy.release();
+    let said = running.ends().await;
+    said.good();
+    assert!(said.err.contains("what was sent is what it was"), "{said:?}");
+    assert_eq!(only_file(&stage.server).await.1, was);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_went_through_before_is_believed_only_if_it_is_there() {
     let (server, folder) = (server().await, Folder::new());
     let trip = folder.path().join("trip");

@@ -1,6 +1,6 @@
 //! What comes through a pipe, which can be read once.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{PipeWriter, Write as _, pipe};
 use std::path::Path;
 use std::process::Stdio;
@@ -12,6 +12,7 @@ use longhaul_tests::proxy::{Hold, Proxy};
 use longhaul_tests::terminal::{Running, longhaul, run, start_as};
 use longhaul_tests::wait::until;
 
+use super::send::Stage;
 use super::{CHUNK, PATIENCE, only_file, server};
 
 /// A run that reads a pipe; who writes to it decides when it ends.
@@ -96,6 +97,25 @@ async fn who_is_stopped_before_the_end_of_the_pipe_sends_no_half_of_it() {
         }
     }
     assert!(server.api().files().await.is_empty() && server.api().uploads().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_that_breaks_off_takes_nothing_from_what_was_begun_under_its_name() {
+    let stage = Stage::new().await;
+    let (running, held) = stage.halfway().await;
+    running.kill().await;
+    let kept = stage.file.with_file_name("kept");
+    fs::rename(&stage.file, &kept).unwrap();
+    let (running, mut writer) = piped(&stage.file, &stage.proxy.origin());
+    writer.write_all(b"x").unwrap();
+    let part = stage.file.with_file_name("film.mp4.part");
+    let has_come = async || part.metadata().is_ok_and(|found| found.len() > 0).then_some(());
+    until("what was written, in the file", PATIENCE, has_come).await;
+    assert_eq!(running.interrupt().await.code, Some(130));
+    assert!(stage.journal().is_file());
+    fs::rename(&kept, &stage.file).unwrap();
+    stage.goes_on().await;
+    assert!(sent_again(&stage.server.requests(), &held, 0).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,20 +1,25 @@
 //! What stands in a journal.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 
 use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::identity;
 use crate::source::Stamp;
 
 /// What its first line says it is.
 const JOURNAL_VERSION: u32 = 1;
 /// How its first line begins, with the version after it.
 const BEGINS: &str = "{\"longhaul\":";
+/// The longest first line, bytes: a server's address and two numbers.
+const HEAD_BYTES_MAX: u64 = 16 * 1024;
+/// The longest line that is read, bytes: a file's path and all that the server says of it.
+const LINE_BYTES_MAX: u64 = 256 * 1024;
 
 /// The first line, and one wherever another server's lines begin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,8 +27,10 @@ struct Head {
     longhaul: u32,
     /// The server.
     to: String,
-    /// The journal's own: a copy, and one that came out of somebody's archive, is no journal of this run's.
+    /// The journal's own, and when it was made, as [`identity`] has them: a copy, and one that came out of somebody's
+    /// archive, is no journal of this run's.
     inode: u64,
+    born: Option<u64>,
     /// Random: what the keys of requests are made of, so that a request of the next run is known as the
     /// same.
     key: String,
@@ -68,12 +75,13 @@ pub(super) struct Section {
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(super) struct Read {
+pub(super) struct Journaled {
     /// By server.
     pub(super) sections: BTreeMap<String, Section>,
     /// The one whose lines are the last.
     pub(super) last: Option<String>,
-    /// Whether some of it was written into another file, and copied.
+    /// Whether some of it was written into another file. To what was copied nothing is ever added, so then none of it
+    /// is to be believed.
     pub(super) is_copy: bool,
 }
 
@@ -98,15 +106,27 @@ impl Section {
     }
 }
 
-impl Read {
-    /// All of it that is of the journal with that inode.
-    pub(super) fn of(file: &File, inode: u64) -> Self {
+impl Head {
+    /// FAT gives its inodes other numbers whenever it is mounted: there the birth has to do.
+    fn is_of(&self, found: &Metadata) -> bool {
+        let (inode, born) = identity(found);
+        self.longhaul == JOURNAL_VERSION
+            && self.born == born
+            && (self.inode == inode || born.is_some())
+    }
+}
+
+impl Journaled {
+    /// All of it that is of that journal.
+    pub(super) fn of(file: &File, found: &Metadata) -> Self {
         let mut read = Self::default();
-        for text in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+        let mut from = BufReader::new(file);
+        let mut text = Vec::new();
+        while let Ok(true) = next_line(&mut from, &mut text) {
             if let Ok(line) = serde_json::from_slice(&text) {
                 read.take_in(line);
             } else if let Ok(head) = serde_json::from_slice::<Head>(&text) {
-                let is_ours = (head.longhaul, head.inode) == (JOURNAL_VERSION, inode);
+                let is_ours = head.is_of(found);
                 read.is_copy |= !is_ours;
                 read.last = is_ours.then_some(head.to);
                 if let Some(to) = &read.last {
@@ -128,18 +148,40 @@ impl Read {
     }
 }
 
+/// Reads the next line, without its end, and whether there was one. Of one that is too long nothing is kept.
+fn next_line(from: &mut BufReader<&File>, text: &mut Vec<u8>) -> io::Result<bool> {
+    text.clear();
+    let read = from.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', text)?;
+    match text.pop_if(|last| *last == b'\n') {
+        None if read as u64 == LINE_BYTES_MAX => {
+            text.clear();
+            from.skip_until(b'\n')?;
+        }
+        _ => {}
+    }
+    Ok(read > 0)
+}
+
 /// Whether it begins as one does, as far as it goes: a kill may have torn its first line.
 pub(in super::super) fn is_journal(file: &File) -> io::Result<bool> {
     let whole = format!("{BEGINS}{JOURNAL_VERSION},\"to\":\"");
     let mut begins = vec![0; whole.len()];
     let read = file.read_at(&mut begins, 0)?;
-    Ok(whole.as_bytes().starts_with(begins.get(..read).unwrap_or_default()))
+    if !whole.as_bytes().starts_with(begins.get(..read).unwrap_or_default()) {
+        return Ok(false);
+    }
+    if file.metadata()?.len() <= HEAD_BYTES_MAX {
+        return Ok(true);
+    }
+    let mut head = vec![0; usize::try_from(HEAD_BYTES_MAX).unwrap_or_default()];
+    let read = file.read_at(&mut head, 0)?;
+    Ok(head.get(..read).is_some_and(|head| head.contains(&b'\n')))
 }
 
 /// Has a server's lines begin, after others' or, where what there is `is_of_use` to nobody, instead of it.
 pub(super) fn begin(
     mut file: &File,
-    inode: u64,
+    found: &Metadata,
     to: &str,
     key: &str,
     is_of_use: bool,
@@ -147,7 +189,9 @@ pub(super) fn begin(
     if !is_of_use {
         file.set_len(0)?;
     }
-    let head = Head { longhaul: JOURNAL_VERSION, to: to.to_owned(), inode, key: key.to_owned() };
+    let (inode, born) = identity(found);
+    let (to, key) = (to.to_owned(), key.to_owned());
+    let head = Head { longhaul: JOURNAL_VERSION, to, inode, born, key };
     let mut text = serde_json::to_string(&head)?;
     text.push('\n');
     file.write_all(text.as_bytes())

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use longhaul_protocol::Digest;
 
 use super::{SUFFIX, is_journal};
-use crate::disk::{OTHERS_WRITE, OWN_MODE, folder_of, is_own, own, said};
+use crate::disk::{OTHERS_WRITE, OWN_MODE, folder_of, is_own, lock, own, said};
 use crate::ending::Trouble;
 
 /// Nobody else may read it: it says whose files are there.
@@ -60,11 +60,24 @@ impl Unopened {
     }
 }
 
+/// Locks it, if it is this user's: somebody else can have it locked for as long as they like.
+pub(super) fn take(file: &File, path: &Path) -> Result<(), Unopened> {
+    let found = file.metadata()?;
+    if !found.is_file() || !is_own(&found, 0) {
+        return Err(foreign());
+    }
+    Ok(lock(file, path)?)
+}
+
+fn foreign() -> Unopened {
+    Unopened::Failed("it is there already and none of longhaul's".to_owned())
+}
+
 /// What is known of it, if what it says can only be this user's. It becomes unreadable to others, where it was not.
 pub(super) fn is_to_be_believed(file: &File) -> Result<Metadata, Unopened> {
     let found = file.metadata()?;
-    if !is_journal(file)? || !is_own(&found, 0) {
-        return Err(Unopened::Failed("it is there already and none of longhaul's".to_owned()));
+    if !is_journal(file)? {
+        return Err(foreign());
     }
     if found.mode() & OTHERS == 0 {
         return Ok(found);
@@ -95,9 +108,10 @@ pub(super) struct Made {
 pub(super) fn made(path: &Path) -> io::Result<Made> {
     let mut options = own();
     options.read(true).append(true).mode(OWN_MODE);
-    if let Ok(file) = options.clone().create_new(true).open(path) {
-        return Ok(Made { file, is_new: true, fixed: None });
-    }
+    let unmade = match options.clone().create_new(true).open(path) {
+        Ok(file) => return Ok(Made { file, is_new: true, fixed: None }),
+        Err(error) => error,
+    };
     let is_fixed = |error: &io::Error| {
         matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
     };
@@ -106,6 +120,8 @@ pub(super) fn made(path: &Path) -> io::Result<Made> {
             let file = own().read(true).open(path).map_err(|_| io::Error::from(error.kind()))?;
             Ok(Made { file, is_new: false, fixed: Some(said(&error)) })
         }
+        // There is none, and why none can be made is what there is to tell.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(unmade),
         opened => Ok(Made { file: opened?, is_new: false, fixed: None }),
     }
 }
