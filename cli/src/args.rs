@@ -72,7 +72,7 @@ pub struct FetchArgs {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Replace what has that name, and give up an unfinished fetch of another file to it.
+    /// Replace what has that name, with its mode at most, and give up an unfinished fetch of another file to it.
     #[arg(long, short)]
     pub force: bool,
 

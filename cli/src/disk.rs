@@ -11,6 +11,7 @@ use std::time::UNIX_EPOCH;
 use longhaul_protocol::Digest;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// Read and hashed at once, bytes: it stays in the processor's cache between the two.
 pub(crate) const READ_BYTES: usize = 256 * 1024;
@@ -80,18 +81,33 @@ pub(crate) fn lock(file: &File, path: &Path) -> io::Result<()> {
     if is_same(file, path) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
 }
 
-/// What tells a file from any other of its disk, also from one that had its inode before: the inode, and when it was made,
-/// nanoseconds since 1970, where a file system keeps that. Nobody can set the second.
-pub(crate) fn identity(found: &Metadata) -> (u64, Option<u64>) {
-    let born = found.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    (found.ino(), born.and_then(|born| born.as_nanos().try_into().ok()))
+/// What tells a file from any other of its disk, also from one that had its inode before. Its device is not in it: after a
+/// restart the same disk may have another number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Birthmark {
+    pub(crate) inode: u64,
+    /// When it was made, nanoseconds since 1970, where a file system keeps that. Nobody can set it.
+    pub(crate) born: Option<u64>,
+}
+
+impl Birthmark {
+    pub(crate) fn of(found: &Metadata) -> Self {
+        let born = found.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        Self { inode: found.ino(), born: born.and_then(|born| born.as_nanos().try_into().ok()) }
+    }
+
+    /// Whether it may be the same file on a disk that gives its inodes other numbers whenever it is mounted, as FAT does:
+    /// there the birth has to do.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.born == other.born && (self.inode == other.inode || self.born.is_some())
+    }
 }
 
 /// Whether an open file has that name.
 pub(crate) fn is_same(file: &File, path: &Path) -> bool {
-    let identity = |found: Metadata| (found.dev(), found.ino());
+    let place = |found: Metadata| (found.dev(), found.ino());
     let there = path.symlink_metadata();
-    there.is_ok_and(|there| file.metadata().is_ok_and(|open| identity(open) == identity(there)))
+    there.is_ok_and(|there| file.metadata().is_ok_and(|open| place(open) == place(there)))
 }
 
 /// Whether it is this user's, and others may do none of that with it.

@@ -13,11 +13,12 @@ mod note;
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, Mode, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use rustix::process::umask;
 
 use crate::disk::{OWN_MODE, folder_of, is_own, is_same, lock, own};
 
@@ -26,6 +27,10 @@ pub(crate) use note::{NOTE_BYTES_MAX, Note, Noted, Places};
 
 /// Of a mode, what says who may read, write and run a file.
 const ACCESS: u32 = 0o777;
+/// Of that, what says what its group may.
+const GROUPS: u32 = 0o070;
+/// What a new file allows but for what the user's mask takes away.
+const NEW_MODE: u32 = 0o666;
 
 /// Why there is no part to write to.
 #[derive(Debug)]
@@ -118,7 +123,8 @@ impl Part {
                 _ => Refused::Failed(places.note.clone(), error),
             })?;
         }
-        let file = own().read(true).write(true).create_new(true).open(&places.part);
+        // Whom it is for is known when it gets its name.
+        let file = own().read(true).write(true).create_new(true).mode(OWN_MODE).open(&places.part);
         let file = file.map_err(|error| match error.kind() {
             // Somebody has begun in the same moment.
             io::ErrorKind::AlreadyExists => Refused::Busy,
@@ -205,21 +211,31 @@ impl Part {
         self.forget();
     }
 
+    /// Whoever could not read what was there cannot read what comes instead, and what was a program that runs as its owner is
+    /// none any more. What takes the place of somebody else's file allows no more than a new one.
+    fn is_for(&self, there: Option<&Metadata>) -> io::Result<()> {
+        let new = new_mode();
+        let mode = match there {
+            None => new,
+            Some(there) if !is_own(there, 0) => (there.mode() & new) | OWN_MODE,
+            Some(there) => {
+                let is_groups = self.file.metadata()?.gid() == there.gid()
+                    || fchown(&self.file, None, Some(there.gid())).is_ok();
+                there.mode() & if is_groups { ACCESS } else { ACCESS & !GROUPS }
+            }
+        };
+        self.file.set_permissions(Permissions::from_mode(mode))
+    }
+
     /// Gives it its name, for good, and forgets what is noted of it. A name that somebody else has taken is taken from
     /// them only where it is to be replaced.
     pub(crate) fn becomes(&self, whole: &Path, replaces: bool) -> Result<(), Unnamed> {
         if !self.is_still_there() {
             return Err(Unnamed::Gone);
         }
-        if let Some(there) =
-            whole.symlink_metadata().ok().filter(|there| replaces && there.is_file())
-        {
-            // FAT knows no modes.
-            drop(self.file.metadata().and_then(|ours| {
-                let mode = mode_instead_of(&there, ours.mode());
-                self.file.set_permissions(Permissions::from_mode(mode))
-            }));
-        }
+        let there = whole.symlink_metadata().ok().filter(|there| replaces && there.is_file());
+        // FAT knows no modes.
+        drop(self.is_for(there.as_ref()));
         let flags = if replaces { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         match renameat_with(CWD, self.path(), CWD, whole, flags) {
             Err(Errno::EXIST) => return Err(Unnamed::Taken),
@@ -244,13 +260,11 @@ impl Part {
     }
 }
 
-/// The mode of what replaces that: whoever could not read what was there cannot read what comes instead. It is never that
-/// of a program which runs as its owner; and where what was there is somebody else's, it allows no more than `ours`.
-fn mode_instead_of(there: &Metadata, ours: u32) -> u32 {
-    match is_own(there, 0) {
-        true => there.mode() & ACCESS,
-        false => (there.mode() & ours & ACCESS) | OWN_MODE,
-    }
+/// The mode of a new file of this user's. The mask can only be read by setting it.
+fn new_mode() -> u32 {
+    let mask = umask(Mode::RWXG | Mode::RWXO);
+    umask(mask);
+    NEW_MODE & !mask.bits()
 }
 
 #[cfg(test)]
@@ -278,6 +292,37 @@ mod tests {
         let whole = folder.path().join("tool");
         for (there, instead) in [(0o4755, 0o755), (0o600, 0o600), (0o6444, 0o444)] {
             fs::write(&whole, "old").unwrap();
+            fs::set_permissions(&whole, Permissions::from_mode(there)).unwrap();
+            let (part, _) = Part::open(&whole, None).unwrap();
+            part.becomes(&whole, true).unwrap();
+            assert_eq!(whole.metadata().unwrap().mode() & 0o7777, instead);
+            fs::remove_file(&whole).unwrap();
+        }
+    }
+
+    #[test]
+    fn who_may_read_it_is_decided_when_it_gets_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("film.mp4");
+        let (part, _) = Part::open(&whole, None).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().mode() & 0o7777;
+        assert_eq!(mode(part.path()), OWN_MODE);
+        part.becomes(&whole, false).unwrap();
+        fs::write(folder.path().join("new"), "").unwrap();
+        assert_eq!(mode(&whole), mode(&folder.path().join("new")));
+    }
+
+    #[test]
+    fn what_replaces_somebody_elses_file_allows_no_more_than_a_new_one() {
+        if !rustix::process::geteuid().is_root() {
+            // Nobody else can give a file to somebody.
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("tool");
+        for (there, instead) in [(0o6777, new_mode()), (0o400, OWN_MODE)] {
+            fs::write(&whole, "theirs").unwrap();
+            std::os::unix::fs::chown(&whole, Some(65_534), None).unwrap();
             fs::set_permissions(&whole, Permissions::from_mode(there)).unwrap();
             let (part, _) = Part::open(&whole, None).unwrap();
             part.becomes(&whole, true).unwrap();

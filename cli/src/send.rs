@@ -24,7 +24,7 @@ use crate::driving::stopped;
 use crate::ending::{Ending, Trouble};
 use crate::http::Client;
 use crate::report::{Event, Report};
-use crate::source::Source;
+use crate::source::{Source, Stamp};
 
 use board::Board;
 use driver::Driver;
@@ -74,6 +74,11 @@ impl Shared {
             board.sum()
         };
         self.report.tell(Event::Progress(&all));
+    }
+
+    fn tell_done(&self, item: &Item, file: &FileInfo) {
+        let url = self.client.endpoint().file(file.id);
+        self.report.tell(Event::Done { path: &item.path, url: &url, file });
     }
 
     fn is_stopped(&self) -> Option<Ending> {
@@ -218,28 +223,14 @@ async fn one(
     item: &Item,
     rate_max: Option<u64>,
 ) -> Result<(), Trouble> {
-    let known = match journal.file(item) {
-        Some(known) if known.is_touched => {
-            let mut stop = shared.stop.clone();
-            tokio::select! {
-                same = same(item, known.of) => same,
-                () = stopped(&mut stop) => return Ok(()),
-            }
-        }
-        known => known.map(|known| known.of),
+    let mut stop = shared.stop.clone();
+    let before = tokio::select! {
+        before = through_before(shared, journal, item) => before,
+        () = stopped(&mut stop) => return Ok(()),
     };
-    // It may be gone from there, or be somebody else's. Where nothing answers, sending finds out.
-    let is_there = match &known {
-        Some(file) => {
-            let asked = tokio::time::timeout(ASKED_FOR, shared.client.has(file));
-            asked.await.is_ok_and(|there| there.unwrap_or(false))
-        }
-        None => false,
-    };
-    if let Some(file) = known.filter(|_| is_there) {
+    if let Some(file) = before {
         shared.ends(index, Some(item.size));
-        let url = shared.client.endpoint().file(file.id);
-        shared.report.tell(Event::Done { path: &item.path, url: &url, file: &file });
+        shared.tell_done(item, &file);
         return Ok(());
     }
     let driver = Driver::new(Arc::clone(shared), Arc::clone(journal), index, item, rate_max)?;
@@ -255,7 +246,8 @@ async fn one(
         return Err(Trouble::new(Ending::Untrusted, told));
     }
     // What was sent is the file that was opened, whatever has its name by now.
-    if Source::open(&item.source, item.stamp).is_err() {
+    let there = item.source.metadata();
+    if !there.is_ok_and(|there| Stamp::of(&there).is_same_file(&item.stamp)) {
         let path = &item.path;
         let told = format!(
             "{path} was changed, replaced or removed since it was read; what was sent is what it was"
@@ -263,9 +255,17 @@ async fn one(
         shared.report.tell(Event::Note(&told));
     }
     journal.is_through(item, &file);
-    let url = shared.client.endpoint().file(file.id);
-    shared.report.tell(Event::Done { path: &item.path, url: &url, file: &file });
+    shared.tell_done(item, &file);
     Ok(())
+}
+
+/// What an earlier run made of the file, if that is there still. It may be gone, or be somebody else's; where nothing
+/// answers, sending finds out.
+async fn through_before(shared: &Shared, journal: &Journal, item: &Item) -> Option<Box<FileInfo>> {
+    let known = journal.file(item)?;
+    let file = if known.is_touched { same(item, known.of).await? } else { known.of };
+    let asked = tokio::time::timeout(ASKED_FOR, shared.client.has(&file)).await;
+    asked.is_ok_and(|there| there.unwrap_or(false)).then_some(file)
 }
 
 /// What an earlier run made of a file that something was done to since, if it has the same bytes still.

@@ -1,14 +1,15 @@
 //! A file of the user's: read piece by piece while it is hashed, and looked at for changes.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use bytes::BytesMut;
 use longhaul_protocol::Digest;
 use longhaul_protocol::digest::{Hasher, root};
 use longhaul_protocol::upload::SourceError;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{READ_BYTES, said};
@@ -42,6 +43,11 @@ impl Stamp {
         (self.size, self.modified) == (other.size, other.modified)
     }
 
+    /// Whether it is the same file, too: its inode stays while its disk is mounted.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        self.is_like(other) && self.inode == other.inode
+    }
+
     /// For the key of a request: of what is like it, so that a new mode or name does not make another file of it.
     pub(crate) fn to_text(self) -> String {
         let Self { size, modified, .. } = self;
@@ -59,7 +65,10 @@ pub(crate) struct Source {
 impl Source {
     /// Opens it, if it is still what was listed.
     pub(crate) fn open(path: &Path, listed: Stamp) -> Result<Self, SourceError> {
-        let file = File::open(path).map_err(|error| unreadable(&error))?;
+        // A pipe that has its name by now is not waited for, and is another file by its stamp.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        let file = file.map_err(|error| unreadable(&error))?;
         let source = Self { file, listed };
         source.stamp()?;
         Ok(source)

@@ -41,8 +41,8 @@ pub enum Access {
 }
 
 impl Access {
-    /// Who sends a request; `is_believed` where it comes by a proxy that the server was told of. Of others `strangers`
-    /// knows whether the log has it already.
+    /// Who sends a request; `is_believed` where it comes by a proxy that the server was told of. `untold` has the log say
+    /// once that there are others.
     ///
     /// # Errors
     /// [`Refusal`] when it has to say so, with a valid token, and does not. A token that is not
@@ -52,11 +52,11 @@ impl Access {
         &self,
         head: &Parts,
         is_believed: bool,
-        strangers: &Strangers,
+        untold: &UntoldProxies,
     ) -> Result<Grant, Refusal> {
         let keys = match self {
             Self::Local => match told_by_proxy(head).filter(|_| !is_believed) {
-                Some(header) => return Err(strangers.refuse(header)),
+                Some(header) => return Err(untold.refuse(header)),
                 None => return Ok(local()),
             },
             Self::Tokens(keys) | Self::Guests { keys, .. } => keys,
@@ -122,11 +122,11 @@ fn told_by_proxy(head: &Parts) -> Option<&str> {
 
 /// The proxies that nobody told a running server of: its log says once that they are there.
 #[derive(Debug, Default)]
-pub struct Strangers {
+pub struct UntoldProxies {
     is_told: AtomicBool,
 }
 
-impl Strangers {
+impl UntoldProxies {
     fn refuse(&self, header: &str) -> Refusal {
         let detail = format!(
             "A proxy has passed the request on (`{header}`), and this server asks nobody who they are: everybody behind the \
@@ -189,9 +189,9 @@ mod tests {
 
     #[test]
     fn each_server_says_for_itself_and_once_that_there_are_proxies_that_it_does_not_know() {
-        let [one, other] = [Strangers::default(), Strangers::default()];
+        let [one, other] = [UntoldProxies::default(), UntoldProxies::default()];
         assert_eq!(
-            [&one, &one, &other, &other].map(Strangers::is_news),
+            [&one, &one, &other, &other].map(UntoldProxies::is_news),
             [true, false, true, false]
         );
     }

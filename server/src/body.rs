@@ -133,7 +133,7 @@ impl RequestBody {
 
     /// Whether there is anything to come.
     #[must_use]
-    pub fn comes(&self) -> bool {
+    pub fn has_body(&self) -> bool {
         !self.incoming.is_end_stream()
     }
 

@@ -16,7 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
-use crate::access::Strangers;
+use crate::access::UntoldProxies;
 use crate::body::RequestBody;
 use crate::channel::{Channel, Peer, Scheme};
 use crate::config::Config;
@@ -60,7 +60,7 @@ pub struct App<S> {
     /// Who gets in.
     pub doors: Arc<Doors>,
     /// Whom nobody told it of.
-    pub strangers: Strangers,
+    pub untold_proxies: UntoldProxies,
 }
 
 impl<S: Store> App<S> {
@@ -74,8 +74,8 @@ impl<S: Store> App<S> {
         let stopping = AtomicBool::new(false);
         let doors = Arc::new(Doors::new(config.places));
         let closing = watch::Sender::default();
-        let (tries, strangers) = (Tries::default(), Strangers::default());
-        Self { store, config, stopping, closing, tries, metrics, doors, strangers }
+        let (tries, untold_proxies) = (Tries::default(), UntoldProxies::default());
+        Self { store, config, stopping, closing, tries, metrics, doors, untold_proxies }
     }
 }
 
@@ -255,7 +255,7 @@ pub(crate) fn handle<'a, S: Store>(
             Ok(Some(told)) => (Some(told.client), told.scheme.unwrap_or(channel.scheme)),
             _ => (None, channel.scheme),
         };
-        let stay = seat.ask(body.comes(), client).and_then(|(stay, held)| {
+        let stay = seat.ask(body.has_body(), client).and_then(|(stay, held)| {
             let held = match held {
                 None if channel.is_shared => Some(seat.answer()?),
                 held => held,
@@ -317,7 +317,9 @@ async fn decide<S: Store>(mut call: Call<'_, S>, target: Target) -> Answer {
         let Grant { owner, permits } =
             match head.uri.query().filter(|query| came_by_link(target, query)) {
                 Some(query) => by_link(&mut call, target, query).await?,
-                None => app.config.access.caller(head, call.client.is_some(), &app.strangers)?,
+                None => {
+                    app.config.access.caller(head, call.client.is_some(), &app.untold_proxies)?
+                }
             };
         permits.check_scope(scope)?;
         (call.owner, call.permits) = (owner, permits);

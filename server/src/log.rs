@@ -156,7 +156,7 @@ pub struct Followed {
 }
 
 impl Followed {
-    /// What was to be given back with it, for who keeps the last of it for longer.
+    /// What was to be given back with it, for who keeps any of it for longer.
     pub fn release(&mut self) -> Option<Held> {
         self.line.held.take()
     }

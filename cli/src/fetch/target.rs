@@ -21,9 +21,7 @@ use crate::disk::{NAME_BYTES_MAX, READ_BYTES, folder_of, said};
 use crate::part::{Noted, Part, Places, Refused, Unnamed};
 use crate::source::{Source, Stamp};
 
-/// Given to the system at once, bytes. Linux 6.18 keeps what it is given at once in one piece of memory, and large
-/// pieces are those that a virtual machine has given back to its host and waits for: by 64 KiB and more a GiB took up
-/// to twice as long, by 16 KiB a fiftieth longer at the worst.
+/// Given to the system at once, bytes: Linux keeps it in one piece of memory, and a virtual machine waits for large ones.
 const PWRITE_BYTES: usize = 16 * 1024;
 
 /// Where it is to be.

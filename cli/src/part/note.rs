@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use longhaul_protocol::download::Record;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{OTHERS_WRITE, PART, beside, identity, is_own, own};
+use crate::disk::{Birthmark, OTHERS_WRITE, PART, beside, is_own, own};
 
 /// The longest note that is read, bytes: every second chunk of the largest file.
 pub(crate) const NOTE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -20,10 +20,9 @@ const BEGINS: &[u8] = b"{\"longhaul\":1,\"inode\":";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Note {
     longhaul: u32,
-    /// The part's. Its device is not noted: after a restart the same disk may have another number.
-    inode: u64,
-    /// When it was made, nanoseconds since 1970, where a file system keeps that: an inode's number is used again.
-    born: Option<u64>,
+    /// The part's.
+    #[serde(flatten)]
+    mark: Birthmark,
     /// The address of the file that is fetched; `None` for what comes through a pipe.
     pub(crate) from: Option<String>,
     /// What of it is here.
@@ -46,22 +45,21 @@ pub(crate) enum Noted<'a> {
 
 impl Note {
     pub(super) fn of(part: &Metadata, from: Option<&str>, noted: &Noted<'_>) -> Self {
-        let (inode, born) = identity(part);
+        let mark = Birthmark::of(part);
         let (record, is_whole) = match *noted {
             Noted::Nothing => (None, false),
             Noted::Some(record) => (Some(record.clone()), false),
             Noted::All => (None, true),
         };
         let from = from.map(str::to_owned);
-        Self { longhaul: NOTE_VERSION, inode, born, from, record, is_whole }
+        Self { longhaul: NOTE_VERSION, mark, from, record, is_whole }
     }
 
-    /// FAT gives its inodes other numbers whenever it is mounted: there the birth and the length have to do.
     pub(super) fn is_about(&self, part: &Metadata) -> bool {
-        let (inode, born) = identity(part);
+        let mark = Birthmark::of(part);
         let is_long = |record: &Record| record.size == part.len();
-        let is_like = born.is_some() && self.record.as_ref().is_some_and(is_long);
-        self.born == born && (self.inode == inode || is_like)
+        let is_like = self.mark.is_like(&mark) && self.record.as_ref().is_some_and(is_long);
+        self.mark == mark || is_like
     }
 }
 
@@ -174,10 +172,12 @@ mod tests {
         assert!(note.is_about(&found));
         let other_number = |size| {
             let record = note.record.clone().map(|record| Record { size, ..record });
-            Note { inode: note.inode + 1, record, ..note.clone() }
+            let mark = Birthmark { inode: note.mark.inode + 1, ..note.mark.clone() };
+            Note { mark, record, ..note.clone() }
         };
         assert!(other_number(9).is_about(&found) && !other_number(8).is_about(&found));
-        let other_birth = Note { born: note.born.map(|born| born + 1), ..note.clone() };
+        let born = note.mark.born.map(|born| born + 1);
+        let other_birth = Note { mark: Birthmark { born, ..note.mark.clone() }, ..note.clone() };
         assert!(!other_birth.is_about(&found));
     }
 }

@@ -7,12 +7,12 @@
 //! What it says of a file counts only while that file is what it was. It can never make two versions of a
 //! file one: what the server holds is compared with the file by digests all the same.
 
+mod find;
 mod lines;
 mod place;
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,14 +21,13 @@ use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
 
 use super::list::Item;
-use crate::disk::{beside, folder_of, is_same, said};
-use crate::ending::Trouble;
+use crate::disk::{folder_of, is_same, said};
 use crate::endpoint::Endpoint;
 use crate::source::Stamp;
 
 pub(super) use lines::is_journal;
 use lines::{Journaled, Line, Section};
-use place::{Made, Unopened, elsewhere, is_to_be_believed, made, take};
+use place::{Made, Unopened, is_to_be_believed, made, take};
 
 /// What its name ends with.
 pub(super) const SUFFIX: &str = "longhaul";
@@ -41,7 +40,7 @@ struct State {
     section: Section,
     /// Other servers at which something is not finished.
     others: Vec<String>,
-    /// Whether it said something of this server.
+    /// Whether an earlier run has noted something of this server in it.
     is_known: bool,
     /// Whether this run has noted that it has begun.
     has_begun: bool,
@@ -67,92 +66,12 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Reads the one beside a path, or begins one; and what there is to tell a person about it.
-    pub(super) fn beside(
-        source: &Path,
-        endpoint: &Endpoint,
-    ) -> Result<(Self, Option<String>), Trouble> {
-        let path = beside(source, &format!(".{SUFFIX}"));
-        let elsewhere = elsewhere(source);
-        let noted = elsewhere.as_ref().filter(|path| path.exists());
-        let is_elsewhere = noted.is_some() && !path.exists();
-        let mut why = path.display().to_string();
-        if !is_elsewhere {
-            match Self::open(&path, endpoint) {
-                Ok(journal) => {
-                    let journal = journal.or_known_at(noted, source, endpoint)?;
-                    return Ok(journal.with_note(None));
-                }
-                Err(unopened) => why = format!("{why}: {}", unopened.only_failed(source, &path)?),
-            }
-        }
-        let mut nor = "in $XDG_STATE_HOME".to_owned();
-        if let Some(path) = elsewhere {
-            match Self::open_elsewhere(&path, endpoint) {
-                Ok(journal) => {
-                    let at = journal.path.display();
-                    let note = (!is_elsewhere).then(|| {
-                        format!(
-                            "{why}; nothing can be noted there, so how far it is is noted in {at}"
-                        )
-                    });
-                    return Ok(journal.with_note(note));
-                }
-                Err(unopened) => nor = format!("{nor} ({})", unopened.only_failed(source, &path)?),
-            }
-        }
-        let note = format!(
-            "{why}; nothing can be noted there, nor {nor}: after a kill the same command goes on with what it finds \
-             begun on the server, and sends again what was through"
-        );
-        let key = random_key();
-        Ok((Self { path, key, state: Mutex::default() }, Some(note)))
-    }
-
-    /// The one in the user's folder, if that knows the server and this one does not: nothing could be noted here then.
-    fn or_known_at(
-        self,
-        elsewhere: Option<&PathBuf>,
-        source: &Path,
-        endpoint: &Endpoint,
-    ) -> Result<Self, Trouble> {
-        let Some(path) = elsewhere.filter(|_| !self.state().is_known) else { return Ok(self) };
-        let other = match Self::open(path, endpoint) {
-            Ok(other) => other,
-            Err(unopened) => return unopened.only_failed(source, path).map(|_| self),
-        };
-        let is_known = other.state().is_known;
-        let (kept, left) = if is_known { (other, self) } else { (self, other) };
-        left.remove_if_empty();
-        Ok(kept)
-    }
-
-    fn with_note(self, note: Option<String>) -> (Self, Option<String>) {
-        let others = self.state().others.join(" and ");
-        let left = (!others.is_empty()).then(|| {
-            format!(
-                "{} notes what is not finished at {others}; the same command with that `--to` goes on there",
-                self.path.display()
-            )
-        });
-        let fixed = self.state().fixed.as_ref().map(|why| {
-            let path = self.path.display();
-            format!("{path}: {why}; what is noted there counts, and nothing can be added to it")
-        });
-        let notes: Vec<_> = note.into_iter().chain(left).chain(fixed).collect();
-        (self, (!notes.is_empty()).then(|| notes.join("; ")))
-    }
-
-    fn open_elsewhere(path: &Path, endpoint: &Endpoint) -> Result<Self, Unopened> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder_of(path))?;
-        Self::open(path, endpoint)
-    }
-
     fn open(path: &Path, endpoint: &Endpoint) -> Result<Self, Unopened> {
         let Made { file, is_new, mut fixed } = made(path)?;
-        take(&file, path)?;
-        let found = is_to_be_believed(&file).inspect_err(|_| {
-            if is_new {
+        let believed = take(&file, path).and_then(|()| is_to_be_believed(&file));
+        let found = believed.inspect_err(|unopened| {
+            // Whoever was as quick has it by now.
+            if is_new && !matches!(unopened, Unopened::Busy) {
                 drop(std::fs::remove_file(path));
             }
         })?;
@@ -162,12 +81,13 @@ impl Journal {
         if read.is_copy {
             return Err(Unopened::Moved);
         }
-        let (is_known, is_last) = (ours.is_some(), read.last.as_deref() == Some(to));
+        let (has_head, is_last) = (ours.is_some(), read.last.as_deref() == Some(to));
         let section = ours.unwrap_or_else(|| Section { key: random_key(), ..Section::default() });
+        let is_known = !section.is_empty();
         if fixed.is_none() {
-            let is_of_use = is_known || !read.sections.is_empty();
+            let is_of_use = has_head || !read.sections.is_empty();
             let written =
-                lines::mend(&file, found.len()).and_then(|()| match is_known && is_last {
+                lines::mend(&file, found.len()).and_then(|()| match has_head && is_last {
                     true => Ok(()),
                     false => lines::begin(&file, &found, to, &section.key, is_of_use),
                 });

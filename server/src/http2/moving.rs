@@ -36,7 +36,7 @@ pub(super) struct Moving {
     left: Bytes,
     /// With that, what is still to come, bytes; as many as there are numbers where nobody knows.
     rest: u64,
-    /// What its address has for it, once hyper has some of it.
+    /// Its place among the answers of its address, from the first bytes that hyper is handed.
     held: Option<Arc<Held>>,
     /// Whether it has only a length (RFC 9110, section 9.3.2): of HTTP/1.1 hyper sees to that itself.
     is_head: bool,
@@ -101,9 +101,9 @@ impl Moving {
             self.held = self.body.release().map(Arc::new);
         }
         match (self.held.clone(), &*handed) {
-            // By itself: it is a part of what was read at once.
-            (Some(_held), &[byte]) => Bytes::from_owner(Handed { bytes: [byte], _held }),
-            (Some(_held), _) => Bytes::from_owner(Handed { bytes: handed, _held }),
+            // Copied: as a part it would keep all that was read at once.
+            (Some(held), &[byte]) => Bytes::from_owner(Handed { bytes: [byte], _held: held }),
+            (Some(held), _) => Bytes::from_owner(Handed { bytes: handed, _held: held }),
             (None, _) => handed,
         }
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use longhaul_tests::files::{Folder, change_unnoticed, random_bytes, sha256};
 use longhaul_tests::proxy::{Hold, Line, Lines, Proxy};
 use longhaul_tests::server::{Options, Server};
-use longhaul_tests::small_disk::SmallDisk;
 use longhaul_tests::terminal::{Running, Said, longhaul, run, start, start_as};
 use longhaul_tests::wait::until;
 use tokio::process::Command;
@@ -34,7 +33,7 @@ fn made(server: &Server) -> usize {
     requests.filter(|it| it.status == Some(201) && it.path == "/v1/files").count()
 }
 
-async fn until_made(server: &Server, count: usize) {
+pub(super) async fn until_made(server: &Server, count: usize) {
     until("they are there", PATIENCE, async || (made(server) >= count).then_some(())).await;
 }
 
@@ -86,33 +85,33 @@ async fn who_stops_it_in_its_first_round_trip_sends_nothing_twice_with_a_token_e
 }
 
 /// Folders of small files that guests began to send.
-struct Begun {
+pub(super) struct Begun {
     server: Server,
     proxy: Proxy,
     folder: Folder,
 }
 
-const EACH: u64 = 8;
+pub(super) const EACH: u64 = 8;
 
 impl Begun {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let server = open_server().await;
         let proxy = Proxy::start(server.addr(), Hold::Nothing).await;
         Self { server, proxy, folder: Folder::new() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn send(&self, names: &[&str]) -> Command {
+    pub(super) fn send(&self, names: &[&str]) -> Command {
         let mut command = longhaul(["send", "--json", "--to", &self.proxy.origin()]);
         command.args(names.iter().map(|name| self.path(name)));
         command
     }
 
     /// A run that is killed when some of it is there, and none of that answered.
-    async fn kill(&self, name: &str) {
+    pub(super) async fn kill(&self, name: &str) {
         put(&self.path(name), EACH);
         let down = Line { delay: SLOW, ..Line::default() };
         self.proxy.set_lines(Lines { down, ..Lines::default() });
@@ -123,12 +122,12 @@ impl Begun {
         self.proxy.set_lines(Lines::default());
     }
 
-    async fn sends(&self, names: &[&str]) -> Said {
+    pub(super) async fn sends(&self, names: &[&str]) -> Said {
         start_as(&mut self.send(names)).ends().await
     }
 
     /// The one guest whom it tells of has that many files.
-    async fn has(&self, said: &Said, files: u64) {
+    pub(super) async fn has(&self, said: &Said, files: u64) {
         said.good();
         let mine = self.server.api().bearing(&token(said)).files().await;
         assert_eq!(mine.len() as u64, files, "{said:?}");
@@ -197,42 +196,6 @@ async fn a_small_file_under_way_at_a_kill_is_the_same_with_another_mode_and_anot
         assert_eq!(server.api().files().await.len(), if is_same { 1 } else { 2 });
         assert_eq!(server.api().download_sha256(id, 1000).await.0, sha256(&file));
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_journal_that_nothing_can_be_added_to_counts_all_the_same() {
-    let begun = Begun::new().await;
-    fs::create_dir(begun.path("disk")).unwrap();
-    let disk = SmallDisk::mount_on(&begun.path("disk"), 16 << 20);
-    begun.kill("disk/a").await;
-    let remount = async |how| {
-        let mut mount = Command::new("mount");
-        let done = mount.args(["-o", how]).arg(begun.path("disk")).status().await.unwrap();
-        assert!(done.success(), "{how}");
-    };
-    remount("remount,ro").await;
-    let said = begun.sends(&["disk/a"]).await;
-    begun.has(&said, EACH).await;
-    let told = |note: &serde_json::Value| note.to_string().contains("what is noted there counts");
-    assert!(said.events("note").iter().any(told), "{said:?}");
-    // Where there is none, one lies elsewhere, and is found there when one could lie here again.
-    let other = open_server().await;
-    let to = Proxy::start(other.addr(), Hold::ButBodiesAfter(3)).await;
-    let mut send = longhaul(["send", "--json", "--to", &to.origin()]);
-    send.arg(begun.path("disk/a")).env("XDG_STATE_HOME", begun.path("state"));
-    let running = start_as(&mut send);
-    until_made(&other, 3).await;
-    running.kill().await;
-    remount("remount,rw").await;
-    to.release_when_left().await;
-    let said = start_as(&mut send).ends().await;
-    said.good();
-    let mine = other.api().bearing(&token(&said)).files().await;
-    assert_eq!((mine.len() as u64, other.api().files().await.len()), (EACH, 0), "{said:?}");
-    assert_eq!(fs::read_dir(begun.path("state/longhaul")).unwrap().count(), 0);
-    begun.has(&begun.sends(&["disk/a"]).await, EACH).await;
-    assert!(!begun.path("disk/a.longhaul").exists());
-    drop(disk);
 }
 
 #[tokio::test(flavor = "multi_thread")]

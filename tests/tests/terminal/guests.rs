@@ -88,16 +88,22 @@ async fn a_journal_that_somebody_else_has_made_gives_nothing_to_them() {
     let mine = folder.random("report.txt", 5, 1);
     let journal = folder.path().join("report.txt.longhaul");
     let key = said.events("guest")[0]["token"].clone();
-    // The last two are as one's own would be, and are believed; the first two may be copies of anybody's, one of many
-    // whose inodes are guessed, and the third what others have written.
-    let cases =
-        [(0o600, 1..2, 0), (0o600, 0..9, 0), (0o620, 0..1, 0), (0o640, 0..1, 1), (0o600, 0..1, 1)];
-    for (mode, others, given) in cases {
+    // The last two are as one's own would be, and are believed; the first three may be copies of anybody's, of whose inodes one
+    // or all are guessed, and the fourth what others have written.
+    let cases = [
+        (0o600, 1..2, 1, 0),
+        (0o600, 0..9, 1, 0),
+        (0o600, 0..1, 1, 0),
+        (0o620, 0..1, 0, 0),
+        (0o640, 0..1, 0, 1),
+        (0o600, 0..1, 0, 1),
+    ];
+    for (mode, others, later, given) in cases {
         fs::write(&journal, "").unwrap();
         let found = fs::metadata(&journal).unwrap();
         let made = found.created().unwrap().duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let written = others.clone().map(|other| {
-            let (inode, born) = (found.ino() + other, u64::try_from(made).unwrap() + other);
+            let (inode, born) = (found.ino() + other, u64::try_from(made).unwrap() + later);
             let head = format!(
                 r#"{{"longhaul":1,"to":"{}","inode":{inode},"born":{born},"key":"0"}}"#,
                 server.origin()

@@ -20,6 +20,7 @@ mod links;
 mod output;
 mod parts;
 mod rate;
+mod readonly;
 mod refusals;
 mod send;
 mod stdin;

@@ -205,17 +205,24 @@ async fn a_file_that_is_changed_while_it_is_sent_is_noticed_and_not_published() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_another_takes_the_place_of_is_sent_as_it_was_and_that_is_told() {
-    let stage = Stage::new().await;
-    let was = sha256(&stage.file);
-    let (running, _) = stage.halfway().await;
-    let other = stage.file.with_file_name("other");
-    std::fs::write(&other, "other").unwrap();
-    std::fs::rename(&other, &stage.file).unwrap();
-    stage.proxy.release();
-    let said = running.ends().await;
-    said.good();
-    assert!(said.err.contains("what was sent is what it was"), "{said:?}");
-    assert_eq!(only_file(&stage.server).await.1, was);
+    let a_file = |path: &Path| std::fs::write(path, "other").unwrap();
+    let a_pipe = |path: &Path| {
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).unwrap();
+    };
+    for put in [&a_file as &dyn Fn(&Path), &a_pipe] {
+        let stage = Stage::new().await;
+        let was = sha256(&stage.file);
+        let (running, _) = stage.halfway().await;
+        let other = stage.file.with_file_name("other");
+        put(&other);
+        std::fs::rename(&other, &stage.file).unwrap();
+        stage.proxy.release();
+        let said = running.ends().await;
+        said.good();
+        assert!(said.err.contains("what was sent is what it was"), "{said:?}");
+        assert_eq!(only_file(&stage.server).await.1, was);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

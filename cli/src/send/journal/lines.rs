@@ -9,7 +9,7 @@ use longhaul_protocol::upload::Record;
 use longhaul_protocol::wire::FileInfo;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::identity;
+use crate::disk::Birthmark;
 use crate::source::Stamp;
 
 /// What its first line says it is.
@@ -27,10 +27,9 @@ struct Head {
     longhaul: u32,
     /// The server.
     to: String,
-    /// The journal's own, and when it was made, as [`identity`] has them: a copy, and one that came out of somebody's
-    /// archive, is no journal of this run's.
-    inode: u64,
-    born: Option<u64>,
+    /// The journal's own: a copy, and one that came out of somebody's archive, is no journal of this run's.
+    #[serde(flatten)]
+    mark: Birthmark,
     /// Random: what the keys of requests are made of, so that a request of the next run is known as the
     /// same.
     key: String,
@@ -80,8 +79,7 @@ pub(super) struct Journaled {
     pub(super) sections: BTreeMap<String, Section>,
     /// The one whose lines are the last.
     pub(super) last: Option<String>,
-    /// Whether some of it was written into another file. To what was copied nothing is ever added, so then none of it
-    /// is to be believed.
+    /// Whether it has a head of another file: it was copied or moved then, and none of it counts.
     pub(super) is_copy: bool,
 }
 
@@ -106,27 +104,17 @@ impl Section {
     }
 }
 
-impl Head {
-    /// FAT gives its inodes other numbers whenever it is mounted: there the birth has to do.
-    fn is_of(&self, found: &Metadata) -> bool {
-        let (inode, born) = identity(found);
-        self.longhaul == JOURNAL_VERSION
-            && self.born == born
-            && (self.inode == inode || born.is_some())
-    }
-}
-
 impl Journaled {
     /// All of it that is of that journal.
     pub(super) fn of(file: &File, found: &Metadata) -> Self {
-        let mut read = Self::default();
+        let (mark, mut read) = (Birthmark::of(found), Self::default());
         let mut from = BufReader::new(file);
         let mut text = Vec::new();
         while let Ok(true) = next_line(&mut from, &mut text) {
             if let Ok(line) = serde_json::from_slice(&text) {
                 read.take_in(line);
             } else if let Ok(head) = serde_json::from_slice::<Head>(&text) {
-                let is_ours = head.is_of(found);
+                let is_ours = head.longhaul == JOURNAL_VERSION && head.mark.is_like(&mark);
                 read.is_copy |= !is_ours;
                 read.last = is_ours.then_some(head.to);
                 if let Some(to) = &read.last {
@@ -189,9 +177,8 @@ pub(super) fn begin(
     if !is_of_use {
         file.set_len(0)?;
     }
-    let (inode, born) = identity(found);
-    let (to, key) = (to.to_owned(), key.to_owned());
-    let head = Head { longhaul: JOURNAL_VERSION, to, inode, born, key };
+    let (to, mark, key) = (to.to_owned(), Birthmark::of(found), key.to_owned());
+    let head = Head { longhaul: JOURNAL_VERSION, to, mark, key };
     let mut text = serde_json::to_string(&head)?;
     text.push('\n');
     file.write_all(text.as_bytes())
