@@ -32,11 +32,13 @@ async fn left_by_another_device(server: &Server, folder: &Folder, name: &str) ->
     file
 }
 
-/// To the page what was done a moment ago was two minutes ago, and it asks the server what is open.
+/// To the page what was done a moment ago was two minutes ago, and it asks the server what is open. By a script of the
+/// page's own: a driver's has another `Date` in Firefox.
 async fn a_while_later(browser: &Browser) {
     const LATER: &str = "
-        const now = Date.now;
-        Date.now = () => now() + 120_000;
+        const script = document.createElement('script');
+        script.textContent = 'const now = Date.now; Date.now = () => now() + 120_000;';
+        document.head.append(script);
         return document.querySelector('longhaul-upload').authorization();";
     browser.run(LATER, &[]).await;
 }
