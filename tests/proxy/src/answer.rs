@@ -61,12 +61,17 @@ impl Early {
 pub(crate) struct Waiting {
     pub(crate) for_chunks: VecDeque<Early>,
     pub(crate) for_any: VecDeque<Early>,
+    /// By method.
+    pub(crate) for_method: Option<(&'static str, Early)>,
 }
 
 impl Waiting {
     /// The one for this request.
     pub(crate) fn take(&mut self, seen: &Seen) -> Option<Early> {
         let for_chunk = seen.chunk.and_then(|_| self.for_chunks.pop_front());
-        for_chunk.or_else(|| self.for_any.pop_front())
+        let for_method = self.for_method.take_if(|(method, _)| seen.method == *method);
+        for_chunk
+            .or_else(|| for_method.map(|(_, early)| early))
+            .or_else(|| self.for_any.pop_front())
     }
 }

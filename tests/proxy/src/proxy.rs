@@ -160,11 +160,17 @@ impl Proxy {
         self.shared.state().waiting.for_any.extend(all);
     }
 
+    /// Answers the next request of this method, without asking the server.
+    pub fn answer_next_of(&self, method: &'static str, early: Early) {
+        self.shared.state().waiting.for_method = Some((method, early));
+    }
+
     /// How many of these answers have not been given yet.
     #[must_use]
     pub fn answers_left(&self) -> usize {
         let state = self.shared.state();
-        state.waiting.for_any.len() + state.waiting.for_chunks.len()
+        let waiting = &state.waiting;
+        waiting.for_any.len() + waiting.for_chunks.len() + usize::from(waiting.for_method.is_some())
     }
 
     /// Lets every chunk through from now on, and those that were held up.

@@ -115,7 +115,7 @@ async fn what_the_server_does_not_give_up_is_said_and_stays_offered() {
         Page::open(browser, &proxy.origin()).await;
         a_while_later(browser).await;
         comes_to_say(browser, OFFERED, "kept.mp4").await;
-        proxy.answer_next(1, &Early::of(ProblemCode::InsufficientScope));
+        proxy.answer_next_of("DELETE", Early::of(ProblemCode::InsufficientScope));
         give_up(browser, "kept.mp4").await;
         comes_to_say(browser, "[part=notice]", "kept.mp4 could not be given up").await;
         let notice = text(browser, "[part=notice]").await;
