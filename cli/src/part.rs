@@ -9,28 +9,22 @@
 //! Any of these names may be somebody else's, or become so while a run goes on. So what lies there is believed,
 //! written to, given a name or removed only if it is the very file that a run of this user's has made.
 
+mod access;
 mod note;
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, RenameFlags, renameat_with};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
-use rustix::process::umask;
 
 use crate::disk::{OWN_MODE, folder_of, is_own, is_same, lock, own};
 
+use access::Access;
 use note::{Found, is_torn_note};
 pub(crate) use note::{NOTE_BYTES_MAX, Note, Noted, Places};
-
-/// Of a mode, what says who may read, write and run a file.
-const ACCESS: u32 = 0o777;
-/// Of that, what says what its group may.
-const GROUPS: u32 = 0o070;
-/// What a new file allows but for what the user's mask takes away.
-const NEW_MODE: u32 = 0o666;
 
 /// Why there is no part to write to.
 #[derive(Debug)]
@@ -103,6 +97,8 @@ impl Part {
             return Err(Refused::OfAnother);
         }
         let part = Self { places, file, from: from.map(str::to_owned) };
+        // FAT knows no modes.
+        drop(part.file.set_permissions(Permissions::from_mode(OWN_MODE)));
         if note.is_none() {
             part.note(&Noted::Nothing).map_err(|error| part.places.failed(error))?;
         }
@@ -211,22 +207,6 @@ impl Part {
         self.forget();
     }
 
-    /// Whoever could not read what was there cannot read what comes instead, and what was a program that runs as its owner is
-    /// none any more. What takes the place of somebody else's file allows no more than a new one.
-    fn is_for(&self, there: Option<&Metadata>) -> io::Result<()> {
-        let new = new_mode();
-        let mode = match there {
-            None => new,
-            Some(there) if !is_own(there, 0) => (there.mode() & new) | OWN_MODE,
-            Some(there) => {
-                let is_groups = self.file.metadata()?.gid() == there.gid()
-                    || fchown(&self.file, None, Some(there.gid())).is_ok();
-                there.mode() & if is_groups { ACCESS } else { ACCESS & !GROUPS }
-            }
-        };
-        self.file.set_permissions(Permissions::from_mode(mode))
-    }
-
     /// Gives it its name, for good, and forgets what is noted of it. A name that somebody else has taken is taken from
     /// them only where it is to be replaced.
     pub(crate) fn becomes(&self, whole: &Path, replaces: bool) -> Result<(), Unnamed> {
@@ -234,8 +214,7 @@ impl Part {
             return Err(Unnamed::Gone);
         }
         let there = whole.symlink_metadata().ok().filter(|there| replaces && there.is_file());
-        // FAT knows no modes.
-        drop(self.is_for(there.as_ref()));
+        let access = Access::of(whole, there.as_ref());
         let flags = if replaces { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         match renameat_with(CWD, self.path(), CWD, whole, flags) {
             Err(Errno::EXIST) => return Err(Unnamed::Taken),
@@ -254,21 +233,18 @@ impl Part {
             let _ = renameat_with(CWD, whole, CWD, self.path(), RenameFlags::NOREPLACE);
             return Err(Unnamed::Gone);
         }
+        // FAT knows no modes.
+        drop(access.give(&self.file));
         self.forget();
         let synced = File::open(folder_of(whole)).and_then(|folder| folder.sync_all());
         synced.map_err(Unnamed::Failed)
     }
 }
 
-/// The mode of a new file of this user's. The mask can only be read by setting it.
-fn new_mode() -> u32 {
-    let mask = umask(Mode::RWXG | Mode::RWXO);
-    umask(mask);
-    NEW_MODE & !mask.bits()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     #[test]
@@ -320,13 +296,14 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let whole = folder.path().join("tool");
-        for (there, instead) in [(0o6777, new_mode()), (0o400, OWN_MODE)] {
+        for (there, instead) in [(0o6777, 0o666), (0o400, OWN_MODE)] {
             fs::write(&whole, "theirs").unwrap();
             std::os::unix::fs::chown(&whole, Some(65_534), None).unwrap();
             fs::set_permissions(&whole, Permissions::from_mode(there)).unwrap();
             let (part, _) = Part::open(&whole, None).unwrap();
             part.becomes(&whole, true).unwrap();
-            assert_eq!(whole.metadata().unwrap().mode() & 0o7777, instead);
+            assert_eq!(whole.metadata().unwrap().mode() & 0o7000, 0);
+            assert_eq!(whole.metadata().unwrap().mode() & !instead & 0o777, 0);
             fs::remove_file(&whole).unwrap();
         }
     }

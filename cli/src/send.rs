@@ -24,7 +24,7 @@ use crate::driving::stopped;
 use crate::ending::{Ending, Trouble};
 use crate::http::Client;
 use crate::report::{Event, Report};
-use crate::source::{Source, Stamp};
+use crate::source::Source;
 
 use board::Board;
 use driver::Driver;
@@ -234,6 +234,7 @@ async fn one(
         return Ok(());
     }
     let driver = Driver::new(Arc::clone(shared), Arc::clone(journal), index, item, rate_max)?;
+    let source = driver.source();
     let file = driver.run().await;
     let whole = file.as_ref().ok().and_then(Option::as_ref).map(|_| item.size);
     shared.ends(index, whole);
@@ -246,8 +247,7 @@ async fn one(
         return Err(Trouble::new(Ending::Untrusted, told));
     }
     // What was sent is the file that was opened, whatever has its name by now.
-    let there = item.source.metadata();
-    if !there.is_ok_and(|there| Stamp::of(&there).is_same_file(&item.stamp)) {
+    if !source.is_still(&item.source) {
         let path = &item.path;
         let told = format!(
             "{path} was changed, replaced or removed since it was read; what was sent is what it was"

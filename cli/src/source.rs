@@ -12,7 +12,7 @@ use longhaul_protocol::upload::SourceError;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{READ_BYTES, said};
+use crate::disk::{READ_BYTES, is_same, said};
 
 /// How often a piece is read at most until nothing was done to the file meanwhile.
 const STILL_TRIES: u32 = 8;
@@ -43,11 +43,6 @@ impl Stamp {
         (self.size, self.modified) == (other.size, other.modified)
     }
 
-    /// Whether it is the same file, too: its inode stays while its disk is mounted.
-    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        self.is_like(other) && self.inode == other.inode
-    }
-
     /// For the key of a request: of what is like it, so that a new mode or name does not make another file of it.
     pub(crate) fn to_text(self) -> String {
         let Self { size, modified, .. } = self;
@@ -65,13 +60,15 @@ pub(crate) struct Source {
 impl Source {
     /// Opens it, if it is still what was listed.
     pub(crate) fn open(path: &Path, listed: Stamp) -> Result<Self, SourceError> {
-        // A pipe that has its name by now is not waited for, and is another file by its stamp.
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
-        let file = file.map_err(|error| unreadable(&error))?;
+        let file = open(path).map_err(|error| unreadable(&error))?;
         let source = Self { file, listed };
         source.stamp()?;
         Ok(source)
+    }
+
+    /// Whether it has that name still, and nobody has written to it.
+    pub(crate) fn is_still(&self, path: &Path) -> bool {
+        is_same(&self.file, path) && self.stamp().is_ok()
     }
 
     /// Fills the buffer from an offset on, and hashes it; and what the file's stamp was all the while. A file that
@@ -128,6 +125,18 @@ impl Source {
         let found = self.file.metadata().map_err(|error| unreadable(&error))?;
         let now = Stamp::of(&found);
         if now.is_like(&self.listed) { Ok(now) } else { Err(SourceError::Changed) }
+    }
+}
+
+/// A pipe that has the name of a file by now is not waited for, and is another file by its stamp. A file that another program
+/// has leased is: the system asks it back meanwhile.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && path.is_file() => {
+            File::open(path)
+        }
+        opened => opened,
     }
 }
 

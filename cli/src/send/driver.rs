@@ -120,6 +120,11 @@ impl Driver {
         })
     }
 
+    /// The file that is sent, whatever has its name by then.
+    pub(super) fn source(&self) -> Arc<Source> {
+        Arc::clone(&self.source)
+    }
+
     /// Sends it; `None` when it was stopped.
     pub(super) async fn run(mut self) -> Result<Option<Box<FileInfo>>, Trouble> {
         let mut stop = self.shared.stop.clone();

@@ -200,7 +200,7 @@ impl Journal {
         }
         // Locked until it is gone, so that nobody begins to write to what has no name any more.
         let file = self.state().file.take();
-        if file.is_some_and(|file| !is_others && is_same(&file, &self.path)) {
+        if file.as_ref().is_some_and(|file| !is_others && is_same(file, &self.path)) {
             // What stays behind does no harm.
             drop(std::fs::remove_file(&self.path));
         }

@@ -22,8 +22,8 @@ impl Journal {
         let noted = elsewhere.as_ref().filter(|path| path.exists());
         let why = match Self::open(&path, endpoint) {
             Ok(journal) => {
-                let journal = journal.or_known_at(noted, source, endpoint)?;
-                return Ok(journal.with_note(None));
+                let (journal, note) = journal.or_known_at(noted, source, endpoint)?;
+                return Ok(journal.with_note(note));
             }
             Err(unopened) => {
                 format!("{}: {}", path.display(), unopened.only_failed(source, &path)?)
@@ -59,18 +59,32 @@ impl Journal {
         elsewhere: Option<&PathBuf>,
         source: &Path,
         endpoint: &Endpoint,
-    ) -> Result<Self, Trouble> {
-        let Some(path) = elsewhere.filter(|_| !self.state().is_known) else { return Ok(self) };
+    ) -> Result<(Self, Option<String>), Trouble> {
+        let Some(path) = elsewhere.filter(|_| !self.state().is_known) else {
+            return Ok((self, None));
+        };
         let other = match Self::open(path, endpoint) {
             Ok(other) => other,
-            // A home that was copied knows nothing of this run's.
-            Err(Unopened::Moved) => return Ok(self),
-            Err(unopened) => return unopened.only_failed(source, path).map(|_| self),
+            Err(Unopened::Moved) => {
+                let path = path.display();
+                let note = format!(
+                    "{path} was copied or moved there, so what it says of how far this is does not count; keep it if you \
+                     began as a guest: it has the token that gets at what is there"
+                );
+                return Ok((self, Some(note)));
+            }
+            Err(unopened) => {
+                let failed = unopened.only_failed(source, path);
+                if failed.is_err() {
+                    self.remove_if_empty();
+                }
+                return failed.map(|_| (self, None));
+            }
         };
         let is_known = other.state().is_known;
         let (kept, left) = if is_known { (other, self) } else { (self, other) };
         left.remove_if_empty();
-        Ok(kept)
+        Ok((kept, None))
     }
 
     fn with_note(self, note: Option<String>) -> (Self, Option<String>) {
