@@ -11,11 +11,11 @@ use rustix::process::umask;
 use crate::disk::{OWN_MODE, folder_of, is_own};
 
 /// Of a mode, what says who may read, write and run a file.
-const ACCESS: u32 = 0o777;
+const ACCESS_BITS: u32 = 0o777;
 /// Of that, what its owner may.
-const OWNERS: u32 = 0o700;
+const OWNERS_BITS: u32 = 0o700;
 /// What others may.
-const OTHERS: u32 = 0o007;
+const OTHERS_BITS: u32 = 0o007;
 /// What a new file allows, but for what the folder or the user's mask takes away.
 const NEW_MODE: u32 = 0o666;
 /// Where Linux keeps whom else a file is for; its group's bits say something else then.
@@ -41,7 +41,7 @@ impl Access {
                 Self { mode: (there.mode() & new()) | OWN_MODE, group: None }
             }
             Some(there) => {
-                let mode = there.mode() & ACCESS;
+                let mode = there.mode() & ACCESS_BITS;
                 let has_list = getxattr(whole, ACL, &mut [0_u8; 0]).is_ok();
                 let mode = if has_list { without_group(mode) } else { mode };
                 Self { mode, group: Some(there.gid()) }
@@ -65,7 +65,7 @@ impl Access {
 
 /// What is left of it for a file of another group: of whom that mode is about, nobody knows who is among the others.
 fn without_group(mode: u32) -> u32 {
-    mode & (OWNERS | ((mode >> 3) & OTHERS))
+    mode & (OWNERS_BITS | ((mode >> 3) & OTHERS_BITS))
 }
 
 /// The mode of a new file there, which the folder may decide: so one without a name is made. Where a file system has none,
@@ -74,7 +74,7 @@ fn new_mode(folder: &Path) -> u32 {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let probe = openat(CWD, folder, flags, Mode::from_raw_mode(NEW_MODE));
     match probe.and_then(fstat) {
-        Ok(found) => found.st_mode & ACCESS,
+        Ok(found) => found.st_mode & ACCESS_BITS,
         Err(_) => {
             let mask = umask(Mode::RWXG | Mode::RWXO);
             umask(mask);
@@ -100,6 +100,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new");
         File::create(&path).unwrap();
-        assert_eq!(new_mode(folder.path()), path.metadata().unwrap().mode() & ACCESS);
+        assert_eq!(new_mode(folder.path()), path.metadata().unwrap().mode() & ACCESS_BITS);
     }
 }
