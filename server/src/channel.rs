@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::arriving::Line;
 use crate::doors::Seat;
 use crate::outbox::Outbox;
 use crate::request_id::RequestIds;
@@ -25,13 +26,16 @@ pub struct Channel {
     pub seat: Seat,
     /// What its requests are called.
     pub ids: RequestIds,
+    /// Whether there is something to read.
+    pub line: Arc<Line>,
 }
 
 impl Channel {
     /// A connection on which no request has come yet.
     #[must_use]
     pub fn new(peer: Peer, scheme: Scheme, outbox: Option<Arc<Outbox>>, seat: Seat) -> Self {
-        Self { peer, scheme, outbox, is_shared: false, seat, ids: RequestIds::of_connection() }
+        let (ids, line) = (RequestIds::of_connection(), Arc::default());
+        Self { peer, scheme, outbox, is_shared: false, seat, ids, line }
     }
 
     /// The same of one that may have many answers on their way at once.

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::arriving::Told;
 use crate::channel::{Channel, Peer, Scheme};
 use crate::doors::Seat;
 use crate::http2::serve_http2;
@@ -106,7 +107,7 @@ async fn serve_http1<S: Store>(
         .max_buf_size(limits.buffer_bytes_max)
         // Never gathered in one buffer: bytes of a map must not be read here (`store/disk/map.rs`).
         .writev(true)
-        .serve_connection(TokioIo::new(io), service);
+        .serve_connection(TokioIo::new(Told::new(io, &channel.line)), service);
     let Err(error) = within(channel.seat.lasts(), watcher.watch(connection)).await else {
         return;
     };

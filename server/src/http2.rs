@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::arriving::Told;
 use crate::channel::Channel;
 use crate::converse::{tell, within};
 use crate::crew::elsewhere;
@@ -65,6 +66,7 @@ pub(crate) async fn serve_http2<S: Store>(
 ) {
     let (limits, _connected) = (app.config.limits, app.metrics.connected());
     let mut closing = app.closing.subscribe();
+    let io = Told::new(io, &channel.line);
     let (channel, pulse) = (Arc::new(channel.shared()), Arc::new(Pulse::default()));
     let streams = Streams { next: Arc::default(), idle: limits.idle_answer_timeout };
     let begun = Arc::clone(&streams.next);

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod arriving;
 pub mod body;
 pub mod bucket;
 pub mod channel;

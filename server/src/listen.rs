@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use crate::access::UntoldProxies;
+use crate::arriving::Arriving;
 use crate::body::RequestBody;
 use crate::channel::{Channel, Peer, Scheme};
 use crate::config::Config;
@@ -55,6 +56,8 @@ pub struct App<S> {
     pub(crate) closing: watch::Sender<bool>,
     /// What has come, to know it when it comes again.
     pub tries: Tries,
+    /// The chunks that are on their way in.
+    pub arriving: Arriving,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who gets in.
@@ -74,8 +77,9 @@ impl<S: Store> App<S> {
         let stopping = AtomicBool::new(false);
         let doors = Arc::new(Doors::new(config.places));
         let closing = watch::Sender::default();
-        let (tries, untold_proxies) = (Tries::default(), UntoldProxies::default());
-        Self { store, config, stopping, closing, tries, metrics, doors, untold_proxies }
+        let (tries, arriving) = (Tries::default(), Arriving::default());
+        let untold_proxies = UntoldProxies::default();
+        Self { store, config, stopping, closing, tries, arriving, metrics, doors, untold_proxies }
     }
 }
 

@@ -9,6 +9,7 @@ use longhaul_protocol::{ChunkIndex, ProblemCode};
 use tokio::time::Instant;
 
 use super::Call;
+use crate::arriving::Arrival;
 use crate::body::{BodyError, RequestBody};
 use crate::outcome::{Answer, Outcome, Refusal};
 use crate::store::{ChunkBegin, ChunkWriter, Store, StoreError};
@@ -42,9 +43,13 @@ pub(super) async fn receive<S: Store>(
 ) -> Result<(), Refusal> {
     let rate_max = read_rate_max(|name| call.header(name))?;
     check_announced(call, id, chunk).await?;
-    match call.app.store.begin_chunk(&call.owner, id, chunk).await? {
+    // What is read slowly on purpose is not waited for.
+    let Call { app, channel, .. } = *call;
+    let arrives = || app.arriving.begin(id, &channel.line, channel.is_shared);
+    let arrival = rate_max.is_none().then(arrives);
+    match app.store.begin_chunk(&call.owner, id, chunk).await? {
         ChunkBegin::Already => Ok(()),
-        ChunkBegin::Write(writer) => write(call, writer, Pace::new(rate_max)).await,
+        ChunkBegin::Write(writer) => write(call, writer, Pace::new(rate_max), arrival).await,
     }
 }
 
@@ -70,9 +75,15 @@ async fn write<S: Store>(
     call: &mut Call<'_, S>,
     mut writer: S::Writer,
     mut pace: Pace,
+    arrival: Option<Arrival<'_>>,
 ) -> Result<(), Refusal> {
     loop {
-        match next(call.body, &mut pace, writer.stopped()).await {
+        let next = next(call.body, &mut pace, writer.stopped());
+        let next = match &arrival {
+            Some(arrival) => arrival.while_waiting(next).await,
+            None => next.await,
+        };
+        match next {
             Ok(Some(bytes)) => writer.write(bytes).await?,
             Ok(None) => return Ok(writer.finish().await?),
             Err(refusal) => {

@@ -13,7 +13,10 @@ use crate::store::{Store, Upload};
 
 pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: UploadId) -> Answer {
     let start = call.number("digests")?.map(ChunkIndex);
-    let upload = call.app.store.upload(&call.owner, id).await?;
+    let mut upload = call.app.store.upload(&call.owner, id).await?;
+    if call.app.arriving.settle(id).await {
+        upload = call.app.store.upload(&call.owner, id).await?;
+    }
     if !upload.holding.filling.is_empty() {
         call.app.store.fill(&call.owner, id).await?;
     }

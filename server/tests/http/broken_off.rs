@@ -1,5 +1,7 @@
 //! Chunks whose bodies break off, and the requests that go on from there.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_protocol::digest::root;
@@ -7,11 +9,29 @@ use longhaul_protocol::wire::header::CHUNK_OFFSET;
 use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::{FileInfo, path};
 use longhaul_protocol::{Digest, ProblemCode};
+use longhaul_server::store::disk::work::{Job, Repeat, Step, Threads, Work};
 
 use crate::support::{Answer, MIB_8, Request, Server, bytes, chunk};
 
 /// How much of a chunk comes before its body breaks off, bytes: no whole piece of anything.
 const CAME: usize = 3_000_001;
+
+/// A disk that is slow for everybody.
+#[derive(Debug)]
+struct Slow;
+
+impl Work for Slow {
+    fn run(&self, job: Job) {
+        Threads.run(Box::new(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            job();
+        }));
+    }
+
+    fn repeat(&self, name: &str, step: Step) -> io::Result<Box<dyn Repeat>> {
+        Threads.repeat(name, step)
+    }
+}
 
 fn server() -> Server {
     Server::start_with(|config| {
@@ -53,6 +73,25 @@ fn after_a_connection_that_went_away_only_the_rest_is_sent() {
     assert_eq!(rest(&server, upload.id, &whole, CAME).status, 204);
     let file: FileInfo = server.seal(upload.id, root([Digest::of(&whole)])).ok(201);
     assert!(server.get(&path::file(file.id)).body == whole);
+}
+
+#[test]
+fn what_was_sent_before_a_connection_went_away_counts_however_slow_the_disk_is() {
+    let server = Server::start_with_disk(
+        |config| config.chunk_len = MIB_8 as u64,
+        |disk| disk.work = Arc::new(Slow),
+    );
+    let whole = bytes(MIB_8);
+    let upload = server.create(whole.len() as u64);
+    let mut connection = server.connect();
+    connection.send_head(&begun(upload.id, &whole));
+    let has_begun = |_: &u32| kept(&server, upload.id).is_some();
+    connection.write(&whole[..CAME / 4]).unwrap();
+    assert!((0..500).any(|at| has_begun(&at)), "nothing of it is kept");
+    connection.write(&whole[CAME / 4..CAME]).unwrap();
+    drop(connection);
+    assert_eq!(kept(&server, upload.id), Some(CAME as u64));
+    assert_eq!(rest(&server, upload.id, &whole, CAME).status, 204);
 }
 
 #[test]
