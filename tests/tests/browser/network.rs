@@ -53,7 +53,11 @@ impl<'a> Stage<'a> {
 
     /// Waits for the end, checks the download, and tells what was sent twice.
     async fn finishes(&self) -> Sent {
-        self.page.comes_to(&["done"], FINISHED).await;
+        self.finishes_within(FINISHED).await
+    }
+
+    async fn finishes_within(&self, patience: Duration) -> Sent {
+        self.page.comes_to(&["done"], patience).await;
         let info = newest_is(&self.server, &self.file).await;
         self.server.assert_no_fault();
         sent(&self.server, &self.proxy, &self.file, &info).await
