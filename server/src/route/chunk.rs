@@ -53,14 +53,14 @@ pub(super) async fn receive<S: Store>(
     }
 }
 
-/// A body that is known to be wrong takes nothing over, and replaces nothing.
+/// A body that is known to be wrong takes nothing over and replaces nothing, and nobody waits for one of somebody else's.
 async fn check_announced<S: Store>(
     call: &Call<'_, S>,
     id: UploadId,
     chunk: ChunkHeaders,
 ) -> Result<(), Refusal> {
-    let Some(announced) = call.body.announced() else { return Ok(()) };
     let plan = call.app.store.upload(&call.owner, id).await?.plan;
+    let Some(announced) = call.body.announced() else { return Ok(()) };
     match plan.chunk_bytes(chunk.index).checked_sub(chunk.offset) {
         Some(wanted) if plan.has(chunk.index) && announced != wanted => {
             Err(wrong_length(chunk.index, wanted, announced))
