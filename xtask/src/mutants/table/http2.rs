@@ -144,6 +144,6 @@ pub(super) const ROWS: &[Mutant] = &[
         "hands::",
         "server/src/crew/hands.rs",
         "    tasks.spawn_on(task, &hand);",
-        "    tasks.spawn_on(task, &hand);\n    if @M {\n        tasks.detach_all();\n        return std::future::pending().await;\n    }",
+        "    if @M {\n        return hand.spawn(task).await.unwrap_or_else(|error| resume_unwind(error.into_panic()));\n    }\n    tasks.spawn_on(task, &hand);",
     ),
 ];
