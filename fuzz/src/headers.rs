@@ -115,12 +115,11 @@ fn specs(value: &str) -> Option<Vec<Spec>> {
     for spec in value[at + 1..].split(',').map(|spec| spec.trim_matches([' ', '\t'])) {
         if !spec.is_empty() {
             let dash = spec.find('-')?;
-            let (first, last) = (position(&spec[..dash])?, position(&spec[dash + 1..])?);
-            let is_one = (first.is_some() || last.is_some())
-                && first.zip(last).is_none_or(|(first, last)| first <= last);
-            if !is_one {
+            let [first, last] = [&spec[..dash], &spec[dash + 1..]];
+            if first.is_empty() && last.is_empty() || are_backwards(first, last) {
                 return None;
             }
+            let (first, last) = (position(first)?, position(last)?);
             specs.push((first, last));
         }
         // The rest is not looked at: whatever it is, the whole file is the answer.
@@ -129,6 +128,14 @@ fn specs(value: &str) -> Option<Vec<Spec>> {
         }
     }
     (!specs.is_empty()).then_some(specs)
+}
+
+/// Whether the last byte comes before the first, digit by digit: the numbers are as long as they are.
+fn are_backwards(first: &str, last: &str) -> bool {
+    let width = first.len().max(last.len());
+    !first.is_empty()
+        && !last.is_empty()
+        && format!("{first:0>width$}") > format!("{last:0>width$}")
 }
 
 fn position(digits: &str) -> Option<Option<u64>> {
