@@ -9,19 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, EXPECT, HeaderValue};
+use bytes::Bytes;
+use http::header::{EXPECT, HeaderValue};
 use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use longhaul_protocol::ProblemCode;
-use longhaul_protocol::wire::JSON_BYTES_MAX;
-use serde::de::DeserializeOwned;
 
 use crate::config::Limits;
 use crate::log::Tally;
 use crate::outcome::Refusal;
+
+mod json;
 
 /// Why a body came to no good end. Both are the sender's or the network's.
 #[derive(Debug, thiserror::Error)]
@@ -64,16 +64,6 @@ impl From<BodyError> for Refusal {
             BodyError::Broken { .. } => ProblemCode::WrongLength,
         };
         Self::new(code, format!("While reading: {error}."))
-    }
-}
-
-/// Half of a JSON body is no JSON; the advice about chunks that broke off is not for it.
-fn unread_json(error: BodyError) -> Refusal {
-    match error {
-        BodyError::Broken { .. } => {
-            Refusal::new(ProblemCode::InvalidJson, format!("While reading: {error}."))
-        }
-        BodyError::Stalled { .. } | BodyError::TooSlow { .. } => error.into(),
     }
 }
 
@@ -180,34 +170,6 @@ impl RequestBody {
         BodyError::TooSlow { waited: self.waited(), received, rate_min }
     }
 
-    /// The whole body, as JSON.
-    ///
-    /// # Errors
-    /// [`Refusal`]: another media type, too large, not read to its end, or not the JSON wanted.
-    pub async fn json<T: DeserializeOwned>(&mut self, head: &Parts) -> Result<T, Refusal> {
-        check_is_json(head)?;
-        let bytes = self.collect(JSON_BYTES_MAX).await?;
-        longhaul_protocol::wire::from_json(&bytes).map_err(|error| {
-            Refusal::new(ProblemCode::InvalidJson, format!("In the body: {error}."))
-        })
-    }
-
-    async fn collect(&mut self, max: u64) -> Result<BytesMut, Refusal> {
-        let too_large =
-            || Refusal::too_large(max, format!("A body of JSON has at most {max} bytes."));
-        if self.announced().is_some_and(|announced| announced > max) {
-            return Err(too_large());
-        }
-        let mut bytes = BytesMut::new();
-        while let Some(data) = self.next().await.map_err(unread_json)? {
-            bytes.extend_from_slice(&data);
-            if bytes.len() as u64 > max {
-                return Err(too_large());
-            }
-        }
-        Ok(bytes)
-    }
-
     /// Whether it came to no end: its sender may be back already, on another connection.
     #[must_use]
     pub fn broke_off(&self) -> bool {
@@ -273,20 +235,6 @@ async fn next_data(incoming: &mut Incoming, tally: &Tally) -> Result<Option<Byte
         }
     }
     Ok(None)
-}
-
-/// A form on another site can send text that happens to be JSON, but not under this media type
-/// without asking first (a CORS preflight).
-fn check_is_json(head: &Parts) -> Result<(), Refusal> {
-    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|value| value.split(';').next()).map(str::trim);
-    match essence {
-        Some(essence) if essence.eq_ignore_ascii_case("application/json") => Ok(()),
-        _ => Err(Refusal::new(
-            ProblemCode::InvalidRequest,
-            "The header `content-type` is not `application/json`.",
-        )),
-    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 
 use crate::args::{HookArgs, LimitArgs, ServeArgs};
 use crate::settings::{Line, table, unknown, usage_error};
-use crate::{
-    StartError, check_strangers, check_www, data_folder, hooks, keep_apart, read_keys, read_tls,
-};
+use crate::start_error::StartError;
+use crate::{check_strangers, check_www, data_folder, hooks, keep_apart, read_keys, read_tls};
 
 /// Says what holds and who says so, and then what is wrong, or that nothing is.
 pub fn report(args: &ServeArgs, limits: &LimitArgs, hook: &HookArgs, listing: &[Line]) -> ExitCode {

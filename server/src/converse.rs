@@ -18,11 +18,12 @@ use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::app::App;
 use crate::arriving::Told;
 use crate::channel::{Channel, Peer, Scheme};
 use crate::doors::Seat;
+use crate::handle::handle;
 use crate::http2::serve_http2;
-use crate::listen::{App, handle};
 use crate::outbox::Outbox;
 use crate::socket::Socket;
 use crate::store::{Store, StoreError};

@@ -21,11 +21,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::app::App;
 use crate::arriving::Told;
 use crate::channel::Channel;
 use crate::converse::{tell, within};
 use crate::crew::elsewhere;
-use crate::listen::{App, handle};
+use crate::handle::handle;
 use crate::log::Followed;
 use crate::store::Store;
 

@@ -1,12 +1,13 @@
 //! The Longhaul server: hyper in front, a store behind.
 //!
-//! The way of a request: `listen` accepts the connection, `doors` lets it in or not, `converse` speaks HTTP on it, through `tls` or not, `gate` checks from where one may ask,
+//! The way of a request: `listen` accepts the connection, `doors` lets it in or not, `converse` speaks HTTP on it, through `tls` or not, `handle` has each request answered: `gate` checks from where one may ask,
 //! `access` who does (by a `token`) and whether his `permits` allow it, or what a `link` lets anybody read, `route` finds the verb (one file each), the verb calls the `store` and returns an `outcome`, `respond` turns the
 //! outcome into HTTP, `cors` says which pages may read it, `log` writes its line. Beside all this `admin` answers who can reach the
 //! data folder itself.
 
 pub mod access;
 pub mod admin;
+pub mod app;
 pub mod arriving;
 pub mod body;
 pub mod bucket;
@@ -19,6 +20,7 @@ pub mod descriptors;
 pub mod doors;
 pub mod forwarded;
 pub mod gate;
+mod handle;
 pub mod hooks;
 mod http2;
 pub mod http_date;
@@ -51,5 +53,6 @@ pub mod tries;
 pub mod unix;
 pub mod wanted;
 
+pub use app::App;
 pub use config::Config;
-pub use listen::{App, serve};
+pub use listen::serve;

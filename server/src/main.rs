@@ -10,85 +10,43 @@ use std::time::Duration;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use longhaul_server::Config;
 use longhaul_server::access::Access;
 use longhaul_server::admin::Ask;
 use longhaul_server::admin::socket::AdminSocket;
 use longhaul_server::channel::Scheme;
 use longhaul_server::config::Limits;
-use longhaul_server::hooks::{Hooks, Program, Way, Web, WebError, deliver};
+use longhaul_server::hooks::{Hooks, Program, Way, Web, deliver};
 use longhaul_server::key::{self, KeyError};
 use longhaul_server::link::LinkKey;
-use longhaul_server::listen::{App, ListenError, Listener, Reach, bind, serve};
+use longhaul_server::listen::{Listener, Reach, bind};
 use longhaul_server::log;
 use longhaul_server::store::disk::layout::Layout;
-use longhaul_server::store::disk::{self, DiskStore, Ending, OpenError};
+use longhaul_server::store::disk::{self, DiskStore, Ending};
 use longhaul_server::tls::{Offer, Tls, TlsError, keep_fresh};
-use longhaul_server::token::{KEYS_MAX, Keys, SignError, TokenKey};
-use longhaul_server::unix::{Bound, UnixError};
+use longhaul_server::token::{KEYS_MAX, Keys, TokenKey};
+use longhaul_server::unix::Bound;
+use longhaul_server::{App, Config, serve};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 mod args;
 mod check;
 mod data_folder;
+mod make;
 mod manage;
 mod manager;
 mod settings;
+mod start_error;
 
-use args::{Args, Command, HookArgs, KeyArgs, KeyKind, LimitArgs, ServeArgs, TokenArgs};
+use args::{Args, Command, HookArgs, LimitArgs, ServeArgs};
 use manage::manage;
 use settings::{SettingsError, usage_error};
+use start_error::StartError;
 
 /// How often expired uploads are looked for: they cost disk space, and live for an hour at least.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
 const NO_DATA: &str = "where to keep uploads and files is not said: --data DIR";
-
-/// Why the server does not start, or did not stop as it should.
-#[derive(Debug, thiserror::Error)]
-enum StartError {
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    #[error(transparent)]
-    Unix(#[from] UnixError),
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    #[error("--hook-url: {0}")]
-    Hook(#[from] WebError),
-    #[error("--tls-cert and --tls-key: {0}")]
-    Tls(#[from] TlsError),
-    #[error("the token was not signed: {0}")]
-    Sign(#[from] SignError),
-    #[error(
-        "{given} keys are more than the {KEYS_MAX} that a token is tried with: leave out those whose tokens have expired"
-    )]
-    Keys { given: usize },
-    #[error("the data folder {0}")]
-    Data(#[from] OpenError),
-    #[error(
-        "--trusted-proxy says that a proxy passes on what strangers ask, and a server that asks nobody who they are lets \
-         every one of them read and delete every file on it. Let in those who have a token (--token-key FILE), or \
-         anybody as a guest who sees only their own files (--allow-anonymous)."
-    )]
-    Strangers,
-    #[error("--data {}: that is a file. Give a folder.", .path.display())]
-    NoFolder { path: PathBuf },
-    #[error("--data {}: nothing can be written there: {source}. Give a folder that the server's user may write to.", .path.display())]
-    NotWritable { path: PathBuf, source: io::Error },
-    #[error("--data {}: what is there is the system's own and keeps no files. Give a folder on a disk.", .path.display())]
-    NoDisk { path: PathBuf },
-    #[error("--www {}: there is no such folder. Build the page first, or leave --www out.", .dir.display())]
-    Www { dir: PathBuf },
-    #[error("--www {} and --data {} lie one within the other: whoever opens the page could fetch every file and the key of the tokens. Give two folders apart.", .www.display(), .data.display())]
-    WwwIsData { www: PathBuf, data: PathBuf },
-    #[error(
-        "the index could not be closed: what is in its folder can be read, but the disk may not have all of it. Look at the disk and at the log; the next start checks the index."
-    )]
-    Unclean,
-    #[error("the system: {0}")]
-    System(#[from] io::Error),
-}
 
 fn main() -> ExitCode {
     let settings =
@@ -102,8 +60,8 @@ fn main() -> ExitCode {
         };
     let Args { command, serve, limits, hook } = settings.args;
     let done = match (command, serve) {
-        (Some(Command::Key(args)), _) => make_key(&args),
-        (Some(Command::Token(args)), _) => make_token(&args),
+        (Some(Command::Key(args)), _) => make::key(&args),
+        (Some(Command::Token(args)), _) => make::token(&args),
         (Some(Command::Uploads(args)), _) => return manage(&args.folder, args.ask()),
         (Some(Command::Files(args)), _) => return manage(&args.folder, args.ask()),
         (Some(Command::Sweep(args)), _) => {
@@ -125,40 +83,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn make_token(args: &TokenArgs) -> Result<(), StartError> {
-    println!("{}", key::read(&args.key)?.sign(&args.grant(), args.expires)?);
-    Ok(())
-}
-
-fn make_key(args: &KeyArgs) -> Result<(), StartError> {
-    let signs = args.out.display();
-    let judges = match args.algorithm {
-        KeyKind::Ed25519 => key::make_pair(&args.out)?.public,
-        KeyKind::Hs256 => {
-            key::make_secret(&args.out)?;
-            args.out.clone()
-        }
-        KeyKind::Webhook => return make_hook_secret(&args.out),
-    };
-    println!(
-        "Whoever has {signs} can be anybody: keep it where tokens are made.\n\
-         To make one:      longhaul-server token --key {signs} --owner NAME --expires 30d\n\
-         To believe them:  longhaul-server --token-key {} --data DIR",
-        judges.display()
-    );
-    Ok(())
-}
-
-fn make_hook_secret(path: &Path) -> Result<(), StartError> {
-    key::make_hook_secret(path)?;
-    let signs = path.display();
-    println!(
-        "Whoever has {signs} can speak in this server's name: give it to who listens, and to nobody else.\n\
-         To sign with it:  longhaul-server --hook-url URL --hook-secret-file {signs} --data DIR"
-    );
-    Ok(())
 }
 
 /// The index is closed with the last of what runs, and only then it is known how.

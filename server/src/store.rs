@@ -3,23 +3,25 @@
 //! Every call names an [`Owner`] and sees that owner's rows only: what belongs to another is
 //! `NotFound`, as if it did not exist. Everything a status calls `held` is durable and verified.
 
+mod bytes;
 pub mod disk;
+mod error;
 pub mod event;
 pub mod watched;
 
 use std::future::Future;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use longhaul_protocol::wire::header::ChunkHeaders;
 use longhaul_protocol::wire::ids::{FileId, UploadId};
 use longhaul_protocol::wire::proof::{Challenge, Proof};
 use longhaul_protocol::wire::{DifferingChunk, DigestRun, FileInfo, FileMeta, Holding};
-use longhaul_protocol::{ChunkIndex, ChunkSet, Digest, Millis, Plan};
+use longhaul_protocol::{ChunkIndex, Digest, Millis, Plan};
 
 use crate::told::Told;
+pub use bytes::{ChunkWriter, FileReader, Source};
+pub use error::{Result, StoreError};
 pub use watched::{Figures, Meters};
 
 /// How far times that a store gives may be ahead of the clock: as much as rows come in a burst, which is listed in
@@ -106,152 +108,6 @@ pub enum ChunkBegin<W> {
     /// Write the body here.
     Write(W),
 }
-
-/// Why a store did not do what it was asked.
-///
-/// One enum for the trait, because the answer to each is the same whatever was asked; each variant
-/// says whose fault it is.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The caller's: nothing of theirs has this id.
-    #[error("there is no such upload or file")]
-    NotFound,
-    /// Nobody's: the upload's time is over.
-    #[error("the upload has expired")]
-    Expired,
-    /// The caller's: the upload takes no more bytes.
-    #[error("the upload is sealed")]
-    Sealed {
-        /// The file it became.
-        file: FileId,
-    },
-    /// The caller's: the plan has no such chunk.
-    #[error("chunk {index} is past the last one, {}", .chunk_count.saturating_sub(1))]
-    ChunkOutOfRange {
-        /// The chunk asked for.
-        index: ChunkIndex,
-        /// How many there are.
-        chunk_count: u64,
-    },
-    /// The caller's: size and chunk size make no plan.
-    #[error(transparent)]
-    Plan(#[from] longhaul_protocol::plan::PlanError),
-    /// The caller's: the chunk does not go on there.
-    #[error("chunk {index} is kept up to byte {kept}")]
-    Offset {
-        /// The chunk.
-        index: ChunkIndex,
-        /// How much of it is kept, bytes.
-        kept: u64,
-    },
-    /// The caller's: held with other bytes, and no (or another) `Chunk-Replace`.
-    #[error("chunk {index} is held with another digest")]
-    ChunkHeld {
-        /// The chunk.
-        index: ChunkIndex,
-    },
-    /// The sender's or the network's: fewer or more bytes than the chunk has.
-    #[error("chunk {index} has {expected} bytes, {actual} came")]
-    Length {
-        /// The chunk.
-        index: ChunkIndex,
-        /// What it has, bytes.
-        expected: u64,
-        /// What came, bytes; one more than `expected` stands for any more.
-        actual: u64,
-    },
-    /// The sender's or the network's: other bytes than announced. Nothing of them is kept. The
-    /// digest that they have is not told: it would confirm guesses.
-    #[error("the bytes of chunk {index} do not have the digest announced")]
-    DigestMismatch {
-        /// The chunk.
-        index: ChunkIndex,
-    },
-    /// Nobody's: a newer request took the chunk over.
-    #[error("a newer request took chunk {index} over")]
-    Superseded {
-        /// The chunk.
-        index: ChunkIndex,
-    },
-    /// The caller's, or a crash's: not every chunk is held.
-    #[error("{} chunks are missing", .missing.count())]
-    ChunksMissing {
-        /// Those that are.
-        missing: ChunkSet,
-    },
-    /// The caller's: what was to prove that they have the bytes does not.
-    #[error("the proof of chunk {index} is not that of its bytes")]
-    WrongProof {
-        /// The chunk, the first of them.
-        index: ChunkIndex,
-    },
-    /// Nobody's: what the upload borrows from other files is still being copied. Again in a moment.
-    #[error("{} chunks are still being copied from what is here already", .filling.count())]
-    StillFilling {
-        /// Those that are.
-        filling: ChunkSet,
-    },
-    /// The caller's: another root than that of the chunks held.
-    #[error("the root announced is not that of the chunks held")]
-    RootMismatch,
-    /// The caller's: the key was used with another request.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
-    /// The caller's: they keep as much as they may.
-    #[error("{needed} bytes are needed; {used} of {max} are in use")]
-    OwnerFull {
-        /// What the file needs, bytes.
-        needed: u64,
-        /// What the owner's uploads and files have, bytes.
-        used: u64,
-        /// What they may have, bytes.
-        max: u64,
-    },
-    /// The caller's: they have as many uploads open as they may.
-    #[error(
-        "{max} uploads are open, as many as one owner may have: finish or cancel some, or wait until they expire"
-    )]
-    TooManyUploads {
-        /// So many.
-        max: u64,
-    },
-    /// The owner of the server's: the disk has no room.
-    #[error("{needed} bytes are needed and cannot be reserved")]
-    NoSpace {
-        /// What the file needs, bytes.
-        needed: u64,
-    },
-    /// The sender's: what was asked for did not come in time.
-    #[error("the bytes from {offset} on have not come yet, and did not within {seconds} s")]
-    NotYet {
-        /// From which byte on.
-        offset: u64,
-        /// How long was waited, seconds.
-        seconds: u64,
-    },
-    /// The server's: the index cannot be written, so nothing is taken any more.
-    #[error(
-        "the store is read-only since a sync of its index failed; its owner has to look at the log and restart it"
-    )]
-    ReadOnly,
-    /// The server's: the disk.
-    #[error("{doing}: {source}")]
-    Disk {
-        /// What was being done.
-        doing: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The server's: the index.
-    #[error("the index: {0}")]
-    Index(String),
-    /// The server's: a row that cannot be read, or bytes that no longer have their digest.
-    #[error("damaged: {0}")]
-    Damaged(String),
-}
-
-/// Shorthand for what every call returns.
-pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Keeps uploads and files.
 pub trait Store: Send + Sync + 'static {
@@ -404,36 +260,6 @@ pub trait Store: Send + Sync + 'static {
     fn delete(&self, owner: &Owner, id: FileId) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Takes the bytes of one chunk, in order. Dropped before [`ChunkWriter::finish`]: nothing of them
-/// is believed, and what is written already may be gone on from.
-pub trait ChunkWriter: Send + 'static {
-    /// How many bytes are still wanted.
-    fn remaining(&self) -> u64;
-
-    /// Resolves, with the error that [`ChunkWriter::write`] would give, once writing on is of no
-    /// use: a newer request took the chunk over, or the upload is gone. For a request whose sender
-    /// has fallen silent, so that it ends now and not when its time is up.
-    fn stopped(&self) -> impl Future<Output = StoreError> + Send {
-        std::future::pending()
-    }
-
-    /// The next bytes. More than are wanted is [`StoreError::Length`].
-    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<()>> + Send;
-
-    /// The body broke off before its end. A store with [`Capabilities::partial_chunks`] keeps what
-    /// came, and tells it as `partial`.
-    fn break_off(self) -> impl Future<Output = ()> + Send
-    where
-        Self: Sized,
-    {
-        drop(self);
-        std::future::ready(())
-    }
-
-    /// Verifies what came. After `Ok` the chunk is received: pending, and held once it is synced.
-    fn finish(self) -> impl Future<Output = Result<()>> + Send;
-}
-
 /// An upload of which bytes are wanted.
 #[derive(Debug)]
 pub enum Growing<R> {
@@ -441,44 +267,4 @@ pub enum Growing<R> {
     Sealed(FileId),
     /// It is still coming.
     Open(Box<Upload>, R),
-}
-
-/// A file that never changes any more.
-pub trait Source: Send + Sync + 'static {
-    /// What the system knows it by, if it is the system's.
-    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
-}
-
-/// Reads the bytes of a file.
-pub trait FileReader: Clone + Send + Sync + 'static {
-    /// The same as [`FileReader::read_at`], if nobody has to wait for it.
-    fn at_hand(&self, offset: u64, len: usize) -> Option<Bytes> {
-        let _ = (offset, len);
-        None
-    }
-
-    /// The file that what is at hand lies in, at the same offset, for who sends it from there.
-    fn source(&self) -> Option<Arc<dyn Source>> {
-        None
-    }
-
-    /// `len` bytes from `offset` on; the caller stays within the file.
-    fn read_at(&self, offset: u64, len: usize) -> impl Future<Output = Result<Bytes>> + Send;
-
-    /// The same for who reads on after it, `left` bytes in all: they may be brought to hand by the same wait.
-    fn read_on(
-        &self,
-        offset: u64,
-        len: usize,
-        left: u64,
-    ) -> impl Future<Output = Result<Bytes>> + Send {
-        let _ = left;
-        self.read_at(offset, len)
-    }
-
-    /// The same as [`FileReader::read_at`] in memory of this process, for who looks at the bytes: other memory may
-    /// be a file's, which ends the process that reads it where the disk does not give it.
-    fn read_copied(&self, offset: u64, len: usize) -> impl Future<Output = Result<Bytes>> + Send {
-        self.read_at(offset, len)
-    }
 }

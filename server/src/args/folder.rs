@@ -74,7 +74,7 @@ pub struct VerifyArgs {
     pub folder: FolderArgs,
 
     /// Read no more than so many bytes a second, such as `50000000`, so that others have some of the disk.
-    #[arg(long, value_name = "BYTES", value_parser = super::parse_rate)]
+    #[arg(long, value_name = "BYTES", value_parser = super::parse::parse_rate)]
     pub rate: Option<u64>,
 }
 

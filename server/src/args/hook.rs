@@ -78,7 +78,7 @@ fn parse_address(text: &str) -> Result<Uri, String> {
 }
 
 fn parse_timeout(text: &str) -> Result<humantime::Duration, String> {
-    let time = super::parse_time(text)?;
+    let time = super::parse::parse_time(text)?;
     let max = HOOK_TIMEOUT_MAX.as_secs();
     if time.is_zero() || time > HOOK_TIMEOUT_MAX {
         return Err(format!(

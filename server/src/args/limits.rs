@@ -41,7 +41,7 @@ pub struct LimitArgs {
     pub connections_max: u32,
 
     /// The largest file that may be begun. Without it there is no limit but 64 TiB, and room.
-    #[arg(long, value_name = "BYTES", value_parser = super::parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = super::parse::parse_bytes)]
     pub file_bytes_max: Option<u64>,
 
     /// How many uploads one owner may have open.

@@ -7,7 +7,7 @@ use longhaul_server::permits::{Permits, Scope, TypePattern};
 use longhaul_server::store::Owner;
 use longhaul_server::token::Grant;
 
-use super::{parse_bytes, parse_time};
+use super::parse::{parse_bytes, parse_time};
 
 /// For `token --help`.
 pub(super) const TOKEN_EXAMPLES: &str = "\

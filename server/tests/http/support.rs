@@ -15,10 +15,10 @@ use longhaul_protocol::wire::{
     CreateRequest, FileInfo, FileMeta, PROTOCOL_VERSION, SealRequest, UploadStatus, path,
 };
 use longhaul_protocol::{ChunkIndex, Digest, Millis, Problem, ProblemCode};
-use longhaul_server::Config;
 use longhaul_server::link::LinkKey;
-use longhaul_server::listen::{App, Reach, bind, serve};
+use longhaul_server::listen::{Reach, bind};
 use longhaul_server::store::disk::{self, DiskStore};
+use longhaul_server::{App, Config, serve};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;

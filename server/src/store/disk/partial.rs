@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use longhaul_protocol::digest::Hasher;
 
+use super::begin::Claim;
 use super::block::WRITE_BYTES;
 use super::disk_error;
 use super::medium::DiskFile;
 use super::work;
-use super::writer::Claim;
 use crate::store::Result;
 
 /// The beginning of a chunk that an earlier request wrote: where in the blob, as far as it is not

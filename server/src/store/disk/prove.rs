@@ -13,10 +13,10 @@ use longhaul_protocol::wire::proof::{Challenge, Nonce, Proof};
 use longhaul_protocol::{ChunkIndex, ChunkSet, Digest};
 
 use super::Inner;
+use super::begin::Claim;
 use super::copy::{CopyError, not_copied};
 use super::index::Source;
 use super::live::{Live, State};
-use super::writer::Claim;
 use crate::store::{Offered, Owner, Result, StoreError};
 
 /// Of how many chunks of an upload a proof may be awaited: eight times what a sender has buffers

@@ -2,6 +2,7 @@
 
 use super::{Mutant, mutant};
 
+const BEGIN: &str = "server/src/store/disk/begin.rs";
 const CLAIMS: &str = "server/src/store/disk/claims.rs";
 const CREATE: &str = "server/src/store/disk/create.rs";
 const INDEX: &str = "server/src/store/disk/index.rs";
@@ -105,14 +106,14 @@ pub(super) const ROWS: &[Mutant] = &[
     mutant(
         "a held chunk written over before its row is out",
         "faults::",
-        WRITER,
+        BEGIN,
         "                    if self.remove_row(live, chunk.index, digest).await? {\n",
         "                    if @M {\n                        live.change(|state| state.chunks.end_removal(chunk.index, true));\n                        return Ok(Some(claim));\n                    }\n                    if self.remove_row(live, chunk.index, digest).await? {\n",
     ),
     mutant(
         "a chunk held after a commit that may have removed it",
         "faults::",
-        WRITER,
+        BEGIN,
         "            let unknown = |_: &StoreError| store.index.is_read_only();\n",
         "            let unknown = |_: &StoreError| !@M && store.index.is_read_only();\n",
     ),

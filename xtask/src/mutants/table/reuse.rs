@@ -7,7 +7,7 @@ const FIND: &str = "server/src/store/disk/index/find.rs";
 const FILES: &str = "server/src/store/disk/index/files.rs";
 const REFS: &str = "server/src/store/disk/index/refs.rs";
 const SWEEP: &str = "server/src/store/disk/sweep.rs";
-const WRITER: &str = "server/src/store/disk/writer.rs";
+const BEGIN: &str = "server/src/store/disk/begin.rs";
 
 pub(super) const ROWS: &[Mutant] = &[
     mutant(
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Mutant] = &[
     mutant(
         "a replacement calls nobody in",
         "reuse::",
-        WRITER,
+        BEGIN,
         "                self.call_in(live, chunk.index).await?;\n",
         "                if !@M {\n                    self.call_in(live, chunk.index).await?;\n                }\n",
     ),

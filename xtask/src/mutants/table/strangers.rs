@@ -62,7 +62,7 @@ pub(super) const ROWS: &[Mutant] = &[
     mutant(
         "guests held by no bound together",
         "space::",
-        "server/src/store/disk/space.rs",
+        "server/src/store/disk/space/promised.rs",
         "|| need.is_guests() && has_no_room(",
         "|| !@M && need.is_guests() && has_no_room(",
     ),
