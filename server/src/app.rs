@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access::UntoldProxies;
 use crate::arriving::Arriving;
@@ -33,6 +33,8 @@ pub struct App<S> {
     pub metrics: Arc<Metrics>,
     /// Who gets in.
     pub doors: Arc<Doors>,
+    /// The files of the site that may still be opened.
+    pub(crate) site_files: Arc<Semaphore>,
     /// Whom nobody told it of.
     pub untold_proxies: UntoldProxies,
 }
@@ -47,9 +49,21 @@ impl<S: Store> App<S> {
         let metrics = Arc::new(metrics);
         let stopping = AtomicBool::new(false);
         let doors = Arc::new(Doors::new(config.places));
+        let site_files = Arc::new(Semaphore::new(config.places.site_files_max as usize));
         let closing = watch::Sender::default();
         let (tries, arriving) = (Tries::default(), Arriving::default());
         let untold_proxies = UntoldProxies::default();
-        Self { store, config, stopping, closing, tries, arriving, metrics, doors, untold_proxies }
+        Self {
+            store,
+            config,
+            stopping,
+            closing,
+            tries,
+            arriving,
+            metrics,
+            doors,
+            site_files,
+            untold_proxies,
+        }
     }
 }

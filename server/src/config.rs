@@ -151,6 +151,8 @@ pub struct PlaceLimits {
     pub place_answers_max: u32,
     /// The most connections of all places together.
     pub connections_max: u32,
+    /// The most files of the site that are on their way out to all of them.
+    pub site_files_max: u32,
 }
 
 impl Default for PlaceLimits {
@@ -169,6 +171,8 @@ impl Default for PlaceLimits {
             place_answers_max: 4096,
             // 200 MB while nothing moves.
             connections_max: 16_384,
+            // Each is an open file: as many as one address may have answers.
+            site_files_max: 4096,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! One connection, from its first byte to its last.
 
-use std::convert::Infallible;
 use std::error::Error as _;
 use std::future::Future;
 use std::io;
@@ -24,6 +23,7 @@ use crate::channel::{Channel, Peer, Scheme};
 use crate::doors::Seat;
 use crate::handle::handle;
 use crate::http2::serve_http2;
+use crate::log::told;
 use crate::outbox::Outbox;
 use crate::socket::Socket;
 use crate::store::{Store, StoreError};
@@ -95,9 +95,9 @@ async fn serve_http1<S: Store>(
     let service = service_fn(|request: Request<Incoming>| {
         // Not the address as it is: that would keep what was read, and hyper could not read into it again.
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        request.uri().path().clone_into(&mut last);
+        told(request.uri().path()).clone_into(&mut last);
         drop(last);
-        async move { Ok::<_, Infallible>(handle(app, channel, request).await) }
+        handle(app, channel, request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

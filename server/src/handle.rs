@@ -24,12 +24,18 @@ use crate::store::{Owner, Store};
 use crate::token::Grant;
 use crate::{cors, respond, route};
 
+/// A request that is not even told that it is one too many: its stream is reset, and over HTTP/1.1, where there is none,
+/// its connection would be closed.
+#[derive(Debug, thiserror::Error)]
+#[error("too many requests of this address are being refused already")]
+pub(crate) struct Unheard;
+
 /// Answers one request. It is taken apart before there is anything to wait for, so that it is not kept twice.
 pub(crate) fn handle<'a, S: Store>(
     app: &'a App<S>,
     channel: &'a Channel,
     request: Request<Incoming>,
-) -> impl Future<Output = Response<Followed>> + Send + 'a {
+) -> impl Future<Output = Result<Response<Followed>, Unheard>> + Send + 'a {
     let (head, incoming) = request.into_parts();
     async move {
         let Channel { seat, ids, .. } = channel;
@@ -49,6 +55,9 @@ pub(crate) fn handle<'a, S: Store>(
             line.hold(held);
             Ok(stay)
         });
+        if channel.is_shared && stay.is_err() {
+            line.hold(Some(seat.refusal(client).ok_or(Unheard)?));
+        }
         let host = told.map(|told| told.and_then(|told| told.host));
         let host = host.and_then(|host| check_host(&app.config, &head, host.as_deref()));
         let is_from = |host: &String| standing(&app.config, scheme, host, &head);
@@ -73,6 +82,13 @@ pub(crate) fn handle<'a, S: Store>(
                 all_about(line.id(), pin!(decide(call, line.target()))).await
             }
         };
+        // What is only read may be asked for again.
+        if let (Ok(outcome), &Method::GET, None) = (&answer, &head.method, client)
+            && let Some(held) = line.held()
+            && let Err(refused) = seat.keep(held, outcome.kept_bytes())
+        {
+            answer = Err(refused.into());
+        }
         if let Err(refusal) = &mut answer {
             app.metrics.refused(refusal.code);
             refusal.problem.facts.request_id = Some(line.id().to_string());
@@ -88,7 +104,7 @@ pub(crate) fn handle<'a, S: Store>(
         if seat.lasts().is_some() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        line.follow(response)
+        Ok(line.follow(response))
     }
 }
 

@@ -5,7 +5,6 @@
 //! for a while ([`Pulse`]). What keeps a connection alive, another request say, does not keep an answer on it that nobody
 //! takes: its stream is reset by itself ([`Streams`]).
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,14 +25,14 @@ use crate::arriving::Told;
 use crate::channel::Channel;
 use crate::converse::{tell, within};
 use crate::crew::elsewhere;
-use crate::handle::handle;
-use crate::log::Followed;
+use crate::handle::{Unheard, handle};
+use crate::log::{Followed, told};
 use crate::store::Store;
 
 mod moving;
 mod pulse;
 
-use moving::Moving;
+use moving::{Moving, counted_by_head};
 use pulse::{Busy, Pulse, Pulses};
 
 /// Requests at once on a connection: fewer are not recommended (RFC 9113, section 6.5.2), and each may have a piece of
@@ -80,16 +79,18 @@ pub(crate) async fn serve_http2<S: Store>(
         *begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&pulses.stream));
         async move {
             let is_head = request.method() == Method::HEAD;
-            let (busy, path) = (Busy::of(&pulses), request.uri().path().to_owned());
+            let (busy, path) = (Busy::of(&pulses), told(request.uri().path()).to_owned());
             let of = Arc::clone(&channel);
             let response = if is_long(&request) {
-                elsewhere(async move { handle(&app, &of, request).await }).await
+                elsewhere(async move { handle(&app, &of, request).await }).await?
             } else {
-                handle(&app, &of, request).await
+                handle(&app, &of, request).await?
             };
             drop(busy);
             let response = if is_head { with_length(response) } else { response };
-            Ok::<_, Infallible>(Moving::new(response, (path, is_head), channel, pulses))
+            let is_bare = is_head || response.body().is_end_stream();
+            let response = if is_bare { counted_by_head(response) } else { response };
+            Ok::<_, Unheard>(Moving::new(response, (path, is_head), channel, pulses))
         }
     });
     let connection = http2::Builder::new(streams)

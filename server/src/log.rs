@@ -2,7 +2,7 @@
 //!
 //! The end-to-end tests count in it which chunk bodies were sent, so its form is fixed: the target
 //! is `longhaul::request`, the message `answered`, or `unanswered` when the connection went before
-//! there was an answer, and these fields follow, in this order:
+//! there was an answer, or the request was so many too many that it gets none, and these fields follow, in this order:
 //!
 //! ```text
 //! method=POST path=/v1/uploads/<id>/chunks status=204 in=8388608 out=0 ms=52 chunk=3 offset=0 received=8388608
@@ -39,6 +39,24 @@ mod lines;
 
 pub use lines::{Format, start};
 
+/// What is told and kept of a path, bytes: a name of the site may have 1 KiB, and no path of the API has a tenth of that.
+/// A request may have 64 KiB, for as long as nobody takes its answer.
+const PATH_TOLD_BYTES: usize = 1 << 10;
+
+/// As much of a path as is told.
+#[must_use]
+pub fn told(path: &str) -> &str {
+    path.get(..path.floor_char_boundary(PATH_TOLD_BYTES)).unwrap_or_default()
+}
+
+/// As much of a method, which may be any word.
+fn told_method(method: &Method) -> Method {
+    match method.as_str().len() {
+        ..=PATH_TOLD_BYTES => method.clone(),
+        _ => Method::from_bytes(told(method.as_str()).as_bytes()).unwrap_or_default(),
+    }
+}
+
 /// What a request's own code tells its line.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -72,10 +90,10 @@ impl RequestLine {
             id,
             metrics: Arc::clone(metrics),
             target: Target::of(head.uri.path()),
-            method: head.method.clone(),
+            method: told_method(&head.method),
             path: tracing::enabled!(target: "longhaul::request", Level::INFO)
                 // A path may have characters that a terminal would obey.
-                .then(|| head.uri.path().escape_default().to_string().into()),
+                .then(|| told(head.uri.path()).escape_default().to_string().into()),
             since: Instant::now(),
             tally: Arc::default(),
             status: None,
@@ -99,6 +117,11 @@ impl RequestLine {
     /// Gives something back once all of the answer has been sent.
     pub fn hold(&mut self, held: Option<Held>) {
         self.held = held;
+    }
+
+    /// What is given back then.
+    pub fn held(&mut self) -> Option<&mut Held> {
+        self.held.as_mut()
     }
 
     /// Where the request's own code tells what it did.
@@ -183,5 +206,20 @@ impl http_body::Body for Followed {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_long_the_beginning_is_told() {
+        assert_eq!(told("/v1/uploads"), "/v1/uploads");
+        let long = format!("{}é{}", "x".repeat(PATH_TOLD_BYTES - 1), "y".repeat(60_000));
+        assert_eq!(told(&long), "x".repeat(PATH_TOLD_BYTES - 1), "and no half of a letter");
+        assert_eq!(told_method(&Method::GET), Method::GET);
+        let long = Method::from_bytes("M".repeat(60_000).as_bytes()).unwrap();
+        assert_eq!(told_method(&long).as_str(), "M".repeat(PATH_TOLD_BYTES));
     }
 }

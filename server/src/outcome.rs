@@ -20,6 +20,12 @@ use crate::store::StoreError;
 use crate::told::Told;
 use crate::wanted::Wanted;
 
+/// How much is told of what was wrong, bytes: it may say again what the caller said, and that may be 128 KiB.
+const DETAIL_BYTES_MAX: usize = 2 << 10;
+
+/// How much more memory JSON may have than it needs, bytes: to give back less is not worth the call.
+const SPARE_BYTES_MAX: usize = 16 << 10;
+
 /// What every verb returns.
 pub type Answer = Result<Outcome, Refusal>;
 
@@ -112,6 +118,17 @@ pub enum Serving {
 }
 
 impl Outcome {
+    /// How much memory has all of it until it is sent, bytes.
+    #[must_use]
+    pub fn kept_bytes(&self) -> u64 {
+        let bytes = match self {
+            Self::Created { json, .. } | Self::Json(json) => json.capacity(),
+            Self::Metrics(text) | Self::Html(text) => text.capacity(),
+            _ => 0,
+        };
+        bytes as u64
+    }
+
     /// An answer in JSON.
     ///
     /// # Errors
@@ -130,7 +147,12 @@ impl Outcome {
 }
 
 fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Refusal> {
-    serde_json::to_vec(value).map_err(|error| Refusal::internal(&error))
+    let mut json = serde_json::to_vec(value).map_err(|error| Refusal::internal(&error))?;
+    // It was made twice as long whenever it was full, and whoever takes it slowly has all of that kept.
+    if json.capacity() - json.len() > SPARE_BYTES_MAX {
+        json.shrink_to_fit();
+    }
+    Ok(json)
 }
 
 /// What was asked was not done.
@@ -162,8 +184,13 @@ pub enum Beside {
 }
 
 impl Refusal {
-    /// A refusal; `detail` says what happened where.
+    /// A refusal; `detail` says what happened where, and [`DETAIL_BYTES_MAX`] of it are told.
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        if detail.len() > DETAIL_BYTES_MAX {
+            detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
+            detail.push_str("….");
+        }
         Self { code, problem: Box::new(code.problem(detail)), beside: Beside::Nothing }
     }
 

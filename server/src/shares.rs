@@ -22,6 +22,10 @@ pub const PLACES_MAX: usize = 65_536;
 /// whatever one of them does.
 const QUESTIONS_MAX: u32 = 8;
 
+/// How many requests of one place that are one too many are told so at once over connections that have a hundred of them.
+/// Each is an answer that somebody has to take.
+pub const REFUSALS_MAX: u32 = 64;
+
 /// What all places have.
 #[derive(Debug)]
 pub struct Shares {
@@ -38,6 +42,7 @@ pub struct Share {
     bodies: AtomicU32,
     questions: AtomicU32,
     answers: AtomicU32,
+    refusals: AtomicU32,
     /// When its bucket is full again.
     full_at: AtomicU64,
     told: AtomicBool,
@@ -52,15 +57,19 @@ pub enum Thing {
     Body,
     /// Uploads that a hook is asked about.
     Question,
-    /// Answers over connections that have many of them at once, until all of each is sent.
+    /// Answers over connections that have many of them at once, until all of each is sent; a long one that lies in memory
+    /// is several.
     Answer,
+    /// Those of them that only tell that a request is one too many.
+    Refusal,
 }
 
-/// One of them; given back when it is dropped.
+/// One of them, or several; given back when it is dropped.
 #[derive(Debug)]
 pub struct Held {
     share: Arc<Share>,
     thing: Thing,
+    number: u32,
 }
 
 /// Why a place gets no more.
@@ -96,16 +105,31 @@ impl Shares {
     /// # Errors
     /// [`Excess::Has`].
     pub fn hold(&self, share: &Arc<Share>, thing: Thing) -> Result<Held, Excess> {
+        let mut held = Held { share: Arc::clone(share), thing, number: 0 };
+        self.hold_more(&mut held, 1).map(|()| held)
+    }
+
+    /// So many more of what is held.
+    ///
+    /// # Errors
+    /// [`Excess::Has`]; it is as many as before then.
+    pub fn hold_more(&self, held: &mut Held, more: u32) -> Result<(), Excess> {
+        let thing = held.thing;
         let max = match thing {
             Thing::Connection => self.limits.place_connections_max,
             Thing::Body => self.limits.place_bodies_max,
             Thing::Question => QUESTIONS_MAX,
             Thing::Answer => self.limits.place_answers_max,
+            Thing::Refusal => REFUSALS_MAX,
         };
         // Counted before it is looked at: two that come at once do not both take the last.
-        let held = Held { share: Arc::clone(share), thing };
-        let before = held.count().fetch_add(1, Ordering::Relaxed);
-        if max == 0 || before < max { Ok(held) } else { Err(Excess::Has(thing, max)) }
+        let before = held.count().fetch_add(more, Ordering::Relaxed);
+        if max == 0 || before.saturating_add(more) <= max {
+            held.number += more;
+            return Ok(());
+        }
+        held.count().fetch_sub(more, Ordering::Relaxed);
+        Err(Excess::Has(thing, max))
     }
 
     /// Takes a token out of a place's bucket.
@@ -143,13 +167,14 @@ impl Held {
             Thing::Body => &self.share.bodies,
             Thing::Question => &self.share.questions,
             Thing::Answer => &self.share.answers,
+            Thing::Refusal => &self.share.refusals,
         }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.count().fetch_sub(1, Ordering::Relaxed);
+        self.count().fetch_sub(self.number, Ordering::Relaxed);
     }
 }
 

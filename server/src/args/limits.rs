@@ -1,7 +1,7 @@
 //! How much strangers may take of the server.
 
 use longhaul_server::config::{Limits, PlaceLimits};
-use longhaul_server::descriptors;
+use longhaul_server::descriptors::{self, Shared};
 use longhaul_server::store::disk;
 
 use super::proxies::ProxyArgs;
@@ -61,13 +61,16 @@ impl LimitArgs {
 
     /// What one address may have, and all together as far as the system allows it.
     pub fn places(&self) -> PlaceLimits {
+        let Shared { connections, files } = descriptors::share_out(self.connections_max);
+        let limits = PlaceLimits::default();
         PlaceLimits {
             place_connections_max: self.address_connections_max,
             place_bodies_max: self.address_chunks_max,
             place_requests_per_second: self.address_requests_max,
             place_requests_burst: self.address_burst_max,
-            connections_max: descriptors::connections(self.connections_max),
-            ..PlaceLimits::default()
+            place_answers_max: limits.place_answers_max.min(files),
+            site_files_max: limits.site_files_max.min(files),
+            connections_max: connections,
         }
     }
 }

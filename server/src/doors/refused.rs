@@ -29,6 +29,9 @@ impl Refused {
             Self::Excess(Excess::Has(Thing::Answer, max)) => format!(
                 "To one address {max} answers are on their way at once over HTTP/2; some of them have to be taken first."
             ),
+            Self::Excess(Excess::Has(Thing::Refusal, max)) => {
+                format!("To one address {max} refusals are on their way at once over HTTP/2.")
+            }
             Self::Excess(Excess::Has(Thing::Question, max)) => format!(
                 "Another program is asked about {max} uploads of one address at once (--hook-events)."
             ),

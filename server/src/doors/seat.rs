@@ -12,6 +12,7 @@ use crate::outcome::Refusal;
 use crate::place::Place;
 use crate::proxies::{Proxies, Told};
 use crate::shares::{Excess, Held, Share, Thing};
+use crate::stream::FIRST_FRAME_BYTES;
 
 /// How long to tell it may take: a request comes with its connection.
 pub const TURNED_AWAY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,6 +20,9 @@ pub const TURNED_AWAY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long who asks too often waits for being told so. Told at once, he would ask again at once, and to
 /// answer and to log that costs nearly as much as what he asks for.
 pub const TOO_OFTEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// How much of an answer that lies in memory counts as one: what the first of any file has ([`FIRST_FRAME_BYTES`]).
+const ANSWER_BYTES: u64 = FIRST_FRAME_BYTES;
 
 /// What a connection has for as long as it is open.
 #[derive(Debug)]
@@ -81,14 +85,35 @@ impl Seat {
         held.inspect_err(|refused| self.doors.warn(*refused, self.peer))
     }
 
+    /// So many bytes of that answer lie in memory until they are sent: a long one is as many as it has [`ANSWER_BYTES`].
+    ///
+    /// # Errors
+    /// [`Refused`] when that is too many.
+    pub fn keep(&self, answer: &mut Held, bytes: u64) -> Result<(), Refused> {
+        let more = u32::try_from(bytes / ANSWER_BYTES).unwrap_or(u32::MAX);
+        let held = self.doors.shares.hold_more(answer, more).map_err(Refused::Excess);
+        held.inspect_err(|refused| self.doors.warn(*refused, self.peer))
+    }
+
+    /// A request is to be told that it is one too many, beside others on the same connection; held until that is sent.
+    /// `None` if so many are being told.
+    #[must_use]
+    pub fn refusal(&self, client: Option<IpAddr>) -> Option<Held> {
+        self.hold_of(client, Thing::Refusal).ok()
+    }
+
     /// A hook is to be asked about an upload of whoever asks; held until it was.
     ///
     /// # Errors
     /// [`Refused`] when it is one too many.
     pub fn question(&self, client: Option<IpAddr>) -> Result<Held, Refused> {
+        self.hold_of(client, Thing::Question).map_err(Refused::Excess)
+    }
+
+    /// One more thing for whoever asks, `client` if that is not who has the connection.
+    fn hold_of(&self, client: Option<IpAddr>, thing: Thing) -> Result<Held, Excess> {
         let place = client.map(|client| self.doors.shares.of(Place::of(client)));
-        let share = place.as_ref().unwrap_or(&self.share);
-        self.doors.shares.hold(share, Thing::Question).map_err(Refused::Excess)
+        self.doors.shares.hold(place.as_ref().unwrap_or(&self.share), thing)
     }
 
     /// What a request that is one too many is told, when it is time.

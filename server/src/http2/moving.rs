@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Response;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderName, HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
+use longhaul_protocol::wire::header::REQUEST_ID;
 
 use super::pulse::{Busy, Pulses};
 use crate::channel::Channel;
@@ -52,6 +53,21 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Handed<T> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_ref()
     }
+}
+
+/// Counts an answer that is no more than a head until that is sent: hyper is done with it as soon as h2 has it, and drops
+/// the body. So it goes with a header, one that the encoder keeps nothing of for the answers after it.
+pub(super) fn counted_by_head(mut response: Response<Followed>) -> Response<Followed> {
+    let id = response.headers().get(REQUEST_ID).cloned();
+    let held = id.and_then(|id| Some((id, response.body_mut().release()?)));
+    if let Some((id, held)) = held {
+        let id = Bytes::from_owner(Handed { bytes: id, _held: Arc::new(held) });
+        if let Ok(mut id) = HeaderValue::from_maybe_shared(id) {
+            id.set_sensitive(true);
+            response.headers_mut().insert(HeaderName::from_static(REQUEST_ID), id);
+        }
+    }
+    response
 }
 
 impl Moving {

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
@@ -11,6 +12,11 @@ use tower_http::services::ServeDir;
 
 use super::{Call, nothing_at};
 use crate::outcome::{Answer, Outcome, Refusal};
+
+/// What is read of a file at once where many answers share a connection, bytes; four times as much by itself.
+const SHARED_PIECE_BYTES: usize = 16 << 10;
+
+const TOO_MANY: &str = "As many files of the page are on their way as the server opens at once.";
 
 pub(super) async fn run<S>(call: &Call<'_, S>) -> Answer {
     let path = call.head.uri.path();
@@ -23,7 +29,14 @@ pub(super) async fn run<S>(call: &Call<'_, S>) -> Answer {
         return Err(nothing_at(path));
     }
     let request = Request::from_parts(call.head.clone(), Empty::<bytes::Bytes>::new());
-    let served = ServeDir::new(www).try_call(request).await;
+    let Ok(permit) = Arc::clone(&call.app.site_files).try_acquire_owned() else {
+        return Err(Refusal::new(ProblemCode::Unavailable, TOO_MANY));
+    };
+    let mut folder = ServeDir::new(www);
+    if call.channel.is_shared {
+        folder = folder.with_buf_chunk_size(SHARED_PIECE_BYTES);
+    }
+    let served = folder.try_call(request).await;
     let served = served.map_err(|error| match error.kind() {
         // A path that no file can have is one that no file has.
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
@@ -34,7 +47,12 @@ pub(super) async fn run<S>(call: &Call<'_, S>) -> Answer {
     if served.status().as_u16() == ProblemCode::NotFound.row().status {
         return Err(nothing_at(path));
     }
-    Ok(Outcome::Site(served.map(|body| body.map_err(std::io::Error::other).boxed_unsync())))
+    // Its file is open until the last of it is sent.
+    let told = move |error| {
+        let _open = &permit;
+        std::io::Error::other::<std::io::Error>(error)
+    };
+    Ok(Outcome::Site(served.map(|body| body.map_err(told).boxed_unsync())))
 }
 
 /// Whether it is one for all to see. What begins with a dot is not meant to be (`.git`, `.env`), but for `.well-known`

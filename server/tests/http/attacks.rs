@@ -272,7 +272,7 @@ fn ten_thousand_idle_connections_cost_little_and_keep_nobody_out() {
 }
 
 /// The same program, to which the system allows no more open files than so many.
-fn with_few_files(data: &Path, most: u64) -> Command {
+pub fn with_few_files(data: &Path, most: u64) -> Command {
     let program = command(data);
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);

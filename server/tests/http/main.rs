@@ -25,6 +25,7 @@ mod from_files;
 mod guests;
 mod hooks;
 mod http2;
+mod kept;
 mod limits;
 mod links;
 mod matrix;

@@ -17,32 +17,39 @@ use crate::support::{Server, bytes, create_request, one_request};
 
 const DATA: u8 = 0;
 /// The flag of the last frame of a stream (RFC 9113, section 6.1).
-const END: u8 = 1;
+pub const END: u8 = 1;
 /// `:status: 200` (RFC 7541, appendix A).
-const OK: u8 = 0x88;
+pub const OK: u8 = 0x88;
+/// `:method: GET`.
+pub const GET: &[u8] = b"\x82";
 
 /// A reader who says how much of each answer he has room for.
-struct Reader {
+pub struct Reader {
     stream: StreamOwned<ClientConnection, TcpStream>,
-    came: Vec<u8>,
+    pub came: Vec<u8>,
     next: u32,
 }
 
 impl Reader {
-    fn new(pair: &Pair, server: &Server, window: u32) -> Self {
+    pub fn new(pair: &Pair, server: &Server, window: u32) -> Self {
         let mut stream = pair.connect(server, "h2");
         stream.write_all(&[PREFACE, &window_of(window)].concat()).unwrap();
         stream.sock.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         Self { stream, came: Vec::new(), next: 1 }
     }
 
-    fn ask(&mut self, method: &[u8], path: &str) {
+    pub fn ask(&mut self, method: &[u8], path: &str) {
         self.stream.write_all(&frame(HEADERS, NO_BODY, self.next, &ask(method, path))).unwrap();
         self.next += 2;
     }
 
+    /// `:method: HEAD` is no entry of the static table.
+    pub fn ask_head(&mut self, path: &str) {
+        self.ask(b"\x02\x04HEAD", path);
+    }
+
     /// Reads what comes until it is enough; asks something now and then, which keeps a connection.
-    fn read_until(&mut self, is_enough: impl Fn(&[u8]) -> bool) {
+    pub fn read_until(&mut self, is_enough: impl Fn(&[u8]) -> bool) {
         let mut piece = [0; 16 << 10];
         for _ in 0..200 {
             match self.stream.read(&mut piece) {
@@ -50,8 +57,7 @@ impl Reader {
                 Ok(len) => self.came.extend(&piece[..len]),
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::WouldBlock);
-                    // HEAD of `/healthz`: `:method` is no entry of the static table.
-                    self.ask(b"\x02\x04HEAD", "/healthz");
+                    self.ask_head("/healthz");
                 }
             }
             if is_enough(&self.came) {
@@ -67,7 +73,7 @@ fn window_of(bytes: u32) -> Vec<u8> {
     frame(SETTINGS, 0, 0, &[&[0, 4][..], &bytes.to_be_bytes()].concat())
 }
 
-fn server(change: impl FnOnce(&mut longhaul_server::Config)) -> (Pair, Server) {
+pub fn server(change: impl FnOnce(&mut longhaul_server::Config)) -> (Pair, Server) {
     let pair = Pair::new();
     let tls = Arc::new(pair.load(Offer::Http2));
     let server = Server::start_with(|config| {
@@ -89,7 +95,7 @@ fn an_answer_that_nobody_takes_is_ended_whatever_else_is_asked_on_its_connection
     for (len, window) in [(1 << 20, 0), (5000, 4999), (700, 0)] {
         let file = server_file(&pair, &server, len);
         let mut reader = Reader::new(&pair, &server, window);
-        (0..10).for_each(|_| reader.ask(b"\x82", &file));
+        (0..10).for_each(|_| reader.ask(GET, &file));
         reader.read_until(|came| resets(came).len() == 10);
         assert_eq!(resets(&reader.came), (1..=19).step_by(2).collect::<Vec<_>>());
         let kinds = kinds(&reader.came);
@@ -104,7 +110,7 @@ fn a_reader_who_has_room_for_just_an_answer_gets_all_of_it() {
     for len in [1_u32, 1024, 1025, 16 << 10, (16 << 10) + 1, 60_000] {
         let file = server_file(&pair, &server, len.into());
         let mut reader = Reader::new(&pair, &server, len);
-        reader.ask(b"\x82", &file);
+        reader.ask(GET, &file);
         reader.read_until(|came| ended(came).contains(&1));
         let data = all(&reader.came).into_iter().filter(|it| it.kind == DATA);
         assert_eq!(data.map(|it| it.payload.len()).sum::<usize>(), len as usize);
@@ -119,7 +125,7 @@ fn of_one_address_so_many_answers_wait_for_being_taken_and_no_more() {
         let file = server_file(&pair, &server, len.into());
         let mut readers = [(); 2].map(|()| Reader::new(&pair, &server, window));
         for reader in &mut readers {
-            (0..5).for_each(|_| reader.ask(b"\x82", &file));
+            (0..5).for_each(|_| reader.ask(GET, &file));
             reader.read_until(|came| heads(came).len() == 5);
             assert_eq!(heads(&reader.came), [OK; 5]);
         }
@@ -139,9 +145,9 @@ fn of_one_address_so_many_answers_wait_for_being_taken_and_no_more() {
 }
 
 /// How the answer begins to who asks on a connection of his own.
-fn one_more(pair: &Pair, server: &Server, file: &str) -> u8 {
+pub fn one_more(pair: &Pair, server: &Server, file: &str) -> u8 {
     let mut reader = Reader::new(pair, server, 1 << 20);
-    reader.ask(b"\x82", file);
+    reader.ask(GET, file);
     reader.read_until(|came| ended(came).contains(&1));
     heads(&reader.came)[0]
 }
@@ -153,7 +159,7 @@ fn ask(method: &[u8], path: &str) -> Vec<u8> {
 }
 
 /// A reader who has room for everything and takes nothing.
-fn silent(pair: &Pair, server: &Server) -> Reader {
+pub fn silent(pair: &Pair, server: &Server) -> Reader {
     let mut silent = Reader::new(pair, server, 1 << 30);
     silent.stream.write_all(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())).unwrap();
     // The system would take more and more for him.
@@ -168,9 +174,9 @@ fn what_waits_behind_something_that_nobody_reads_counts_until_it_is_sent() {
     let [long, short] = [8 << 20, 4000].map(|len| server_file(&pair, &server, len));
     let mut silent = silent(&pair, &server);
     // More than the system keeps of what nobody reads.
-    (0..4).for_each(|_| silent.ask(b"\x82", &long));
+    (0..4).for_each(|_| silent.ask(GET, &long));
     std::thread::sleep(Duration::from_millis(500));
-    (0..6).for_each(|_| silent.ask(b"\x82", &short));
+    (0..6).for_each(|_| silent.ask(GET, &short));
     std::thread::sleep(Duration::from_millis(500));
     assert_ne!(one_more(&pair, &server, &short), OK, "it is one too many");
 }
@@ -185,7 +191,7 @@ fn an_answer_that_is_ended_counts_while_anything_of_it_is_kept() {
     });
     let [long, short] = [8 << 20, 4000].map(|len| server_file(&pair, &server, len));
     let mut silent = silent(&pair, &server);
-    (0..10).for_each(|_| silent.ask(b"\x82", &long));
+    (0..10).for_each(|_| silent.ask(GET, &long));
     // So much is taken now and then that the system does not end the connection, and no more than it has itself.
     for _ in 0..2 {
         std::thread::sleep(idle * 3 / 5);
@@ -195,14 +201,14 @@ fn an_answer_that_is_ended_counts_while_anything_of_it_is_kept() {
     assert_ne!(one_more(&pair, &server, &short), OK, "it is one too many");
 }
 
-struct Frame<'a> {
-    kind: u8,
-    flags: u8,
-    stream: u32,
+pub struct Frame<'a> {
+    pub kind: u8,
+    pub flags: u8,
+    pub stream: u32,
     payload: &'a [u8],
 }
 
-fn all(mut came: &[u8]) -> Vec<Frame<'_>> {
+pub fn all(mut came: &[u8]) -> Vec<Frame<'_>> {
     let mut all = Vec::new();
     while let Some((head, rest)) = came.split_at_checked(9) {
         let len = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
@@ -215,7 +221,7 @@ fn all(mut came: &[u8]) -> Vec<Frame<'_>> {
 }
 
 /// The streams that were reset, in their order.
-fn resets(came: &[u8]) -> Vec<u32> {
+pub fn resets(came: &[u8]) -> Vec<u32> {
     let reset = all(came).into_iter().filter(|it| it.kind == RESET);
     let mut reset: Vec<_> = reset.map(|it| it.stream).collect();
     reset.sort_unstable();
@@ -223,13 +229,13 @@ fn resets(came: &[u8]) -> Vec<u32> {
 }
 
 /// The streams of which all has come.
-fn ended(came: &[u8]) -> Vec<u32> {
+pub fn ended(came: &[u8]) -> Vec<u32> {
     let is_last = |it: &Frame<'_>| [DATA, HEADERS].contains(&it.kind) && it.flags & END != 0;
     all(came).into_iter().filter(is_last).map(|it| it.stream).collect()
 }
 
 /// How the head of each answer begins, but for those that are no more than that.
-fn heads(came: &[u8]) -> Vec<u8> {
+pub fn heads(came: &[u8]) -> Vec<u8> {
     let is_head = |it: &Frame<'_>| it.kind == HEADERS && it.flags & END == 0;
     all(came).into_iter().filter(is_head).map(|it| it.payload[0]).collect()
 }
@@ -240,7 +246,7 @@ fn kinds(came: &[u8]) -> Vec<u8> {
 }
 
 /// A file of so many bytes, sent as people do.
-fn server_file(pair: &Pair, server: &Server, len: u64) -> String {
+pub fn server_file(pair: &Pair, server: &Server, len: u64) -> String {
     let bytes = bytes(len as usize);
     let request = one_request(&create_request(len), &bytes);
     let request = request.header("connection", "close").body(&bytes);

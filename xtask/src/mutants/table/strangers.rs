@@ -7,8 +7,8 @@ pub(super) const ROWS: &[Mutant] = &[
         "no number of connections too many for one address",
         "limits::",
         "server/src/shares.rs",
-        "if max == 0 || before < max {",
-        "if @M || max == 0 || before < max {",
+        "if max == 0 || before.saturating_add(more) <= max {",
+        "if @M || max == 0 || before.saturating_add(more) <= max {",
     ),
     mutant(
         "requests counted for nobody",
