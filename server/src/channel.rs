@@ -2,7 +2,7 @@
 //! system may send from files.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::arriving::Line;
@@ -52,6 +52,17 @@ pub enum Peer {
     Address(SocketAddr),
     /// One on this machine, over a Unix socket.
     Unix,
+}
+
+impl Peer {
+    /// Its address, if it has one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address.ip()),
+            Self::Unix => None,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

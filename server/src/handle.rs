@@ -47,6 +47,7 @@ pub(crate) fn handle<'a, S: Store>(
             Ok(Some(told)) => (Some(told.client), told.scheme.unwrap_or(channel.scheme)),
             _ => (None, channel.scheme),
         };
+        line.is_from(client.or_else(|| channel.peer.ip()));
         let stay = seat.ask(body.has_body(), client).and_then(|(stay, held)| {
             let held = match held {
                 None if channel.is_shared => Some(seat.answer()?),

@@ -5,16 +5,18 @@
 //! there was an answer, or the request was so many too many that it gets none, and these fields follow, in this order:
 //!
 //! ```text
-//! method=POST path=/v1/uploads/<id>/chunks status=204 in=8388608 out=0 ms=52 chunk=3 offset=0 received=8388608
+//! method=POST path=/v1/uploads/<id>/chunks status=204 in=8388608 out=0 ms=52 from=192.0.2.7 chunk=3 offset=0 received=8388608
 //! ```
 //!
-//! `in` and `out` are bytes of the bodies, as they were read and written; `chunk`, `offset` and
+//! `in` and `out` are bytes of the bodies, as they were read and written; `from` is the address of who asks, as a proxy that is
+//! believed tells it; `chunk`, `offset` and
 //! `received` (the same number as `in`) are there when the request was to send a chunk and said
 //! which. A line is written once its answer is, or once its connection is gone.
 //!
 //! Each line that is about a request, those of the store too, ends with what its answer has in `Request-Id`
 //! (`log/lines.rs`).
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -80,6 +82,7 @@ pub struct RequestLine {
     status: Option<u16>,
     out: u64,
     held: Option<Held>,
+    from: Option<IpAddr>,
 }
 
 impl RequestLine {
@@ -99,6 +102,7 @@ impl RequestLine {
             status: None,
             out: 0,
             held: None,
+            from: None,
         }
     }
 
@@ -112,6 +116,11 @@ impl RequestLine {
     #[must_use]
     pub fn target(&self) -> Target {
         self.target
+    }
+
+    /// Who asks, if not somebody on this machine.
+    pub fn is_from(&mut self, address: Option<IpAddr>) {
+        self.from = address;
     }
 
     /// Gives something back once all of the answer has been sent.
@@ -161,6 +170,7 @@ impl Drop for RequestLine {
                 in = received,
                 out = self.out,
                 ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                from = self.from.map(tracing::field::display),
                 chunk = chunk.map(|(index, _)| index.0),
                 offset = chunk.map(|(_, offset)| *offset),
                 received = chunk.map(|_| received),

@@ -26,7 +26,7 @@ use longhaul_server::tls::{Offer, Tls, TlsError, keep_fresh};
 use longhaul_server::token::{KEYS_MAX, Keys, TokenKey};
 use longhaul_server::unix::Bound;
 use longhaul_server::{App, Config, serve};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 mod args;
@@ -167,8 +167,9 @@ async fn run(
         // What was not heard yet is in the queue.
         beside.spawn(deliver(DiskStore::clone(&store), hooks));
     }
-    if let Some(tls) = tls {
-        beside.spawn(renew(tls));
+    match tls {
+        Some(tls) => drop(beside.spawn(renew(tls))),
+        None => drop(beside.spawn(hear_of_nothing(signal(SignalKind::hangup())?))),
     }
     serve(listener, Arc::new(App::new(Arc::clone(&store), config)), stop).await?;
     beside.shutdown().await;
@@ -292,6 +293,16 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 async fn renew(tls: Arc<Tls>) {
     if let Err(error) = keep_fresh(tls).await {
         tracing::error!("a certificate that is renewed is taken at the next start only: {error}");
+    }
+}
+
+/// Without TLS there is nothing to read again. Unheard, the signal would end the process, which service managers send to have it
+/// go on.
+async fn hear_of_nothing(mut told: Signal) {
+    while told.recv().await.is_some() {
+        tracing::info!(
+            "SIGHUP: there is no certificate to read again, and all else is read at a start"
+        );
     }
 }
 

@@ -236,15 +236,17 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let code = code_of(&error);
         match (code, code.row().status) {
-            (ProblemCode::NoSpace, _) => tracing::warn!("no room: {error}"),
+            (ProblemCode::NoSpace, _) => tracing::warn!("no room: {error}{}", whose(&error)),
             (_, 500..) if !matches!(error, StoreError::NotYet { .. }) => {
                 tracing::error!("the store failed: {error}")
             }
             _ => {}
         }
         let mut refusal = Self::new(code, detail_of(&error));
-        if matches!(error, StoreError::NotYet { .. }) {
-            refusal.problem.advice = NOT_YET.to_owned();
+        match error {
+            StoreError::NotYet { .. } => refusal.problem.advice = NOT_YET.to_owned(),
+            StoreError::OwnerFull { .. } => refusal.problem.advice = OWNER_FULL.to_owned(),
+            _ => {}
         }
         refusal.problem.facts = facts_of(error);
         refusal
@@ -288,8 +290,12 @@ fn detail_of(error: &StoreError) -> String {
         StoreError::Disk { source, .. } if source.kind() == ErrorKind::StorageFull => {
             "The server's disk is full.".to_owned()
         }
-        StoreError::Disk { .. } | StoreError::Index(_) | StoreError::Damaged(_) => {
-            IN_THE_LOG.to_owned()
+        StoreError::Damaged(_) => DAMAGED.to_owned(),
+        StoreError::Disk { .. } | StoreError::Index(_) => IN_THE_LOG.to_owned(),
+        StoreError::OwnerFull { needed, used, max } => {
+            format!(
+                "What is yours takes {used} of the {max} bytes that you may have; {needed} more are needed."
+            )
         }
         _ => sentence(error),
     }
@@ -310,8 +316,24 @@ fn facts_of(error: StoreError) -> Facts {
 const NOT_YET: &str = "Ask again from there, after as long as `Retry-After` says; if it goes on, see whether whoever \
     sends the upload still does.";
 
+/// What who keeps too much can do: of the server's disk it says nothing.
+const OWNER_FULL: &str = "Delete files of yours or cancel uploads, or ask whoever runs the server to let you have more; nothing was written.";
+
+/// What the log says beside an error of no room: by which option there is none.
+fn whose(error: &StoreError) -> String {
+    match error {
+        StoreError::NoSpace { of, .. } => format!(": {of}"),
+        StoreError::OwnerFull { .. } => " by one owner (--owner-bytes-max)".to_owned(),
+        _ => String::new(),
+    }
+}
+
 /// What a caller is told of a fault that is not theirs: paths and the words of the system stay here.
 const IN_THE_LOG: &str = "The server's log tells what failed.";
+
+/// What they are told of what no further try will mend.
+const DAMAGED: &str = "What is kept of it is damaged or lost on the server's disk; its log says what, and whoever runs it can look by \
+    `longhaul-server verify`.";
 
 /// An error's text as a sentence, beside the other sentences of a problem.
 pub(crate) fn sentence(error: &impl ToString) -> String {

@@ -21,7 +21,7 @@ use longhaul_protocol::{ChunkIndex, Digest, Millis, Plan};
 
 use crate::told::Told;
 pub use bytes::{ChunkWriter, FileReader, Source};
-pub use error::{Result, StoreError};
+pub use error::{Lack, Result, StoreError};
 pub use watched::{Figures, Meters};
 
 /// How far times that a store gives may be ahead of the clock: as much as rows come in a burst, which is listed in

@@ -7,6 +7,7 @@ use http::header::{
     ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, VARY,
 };
+use longhaul_protocol::Millis;
 use longhaul_protocol::wire::FileInfo;
 use longhaul_protocol::wire::header::REPR_DIGEST;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -19,6 +20,8 @@ use crate::served::served_type;
 /// should be gone within the hour. `private`: it is its owner's. `no-transform`: a proxy that
 /// compressed it would leave ranges and digests of something else (RFC 9110, section 7.7).
 const CACHE: &str = "private, max-age=3600, immutable, no-transform";
+/// The same, seconds: who came by a link has it for no longer than the link.
+const CACHED_SECONDS_MAX: u64 = 3600;
 /// How many headers a download has, or a few more: a map that grows is made anew each time.
 const HEADERS: usize = 24;
 /// An uploaded page must not run as one of this site's: no script, no form, an origin of its own.
@@ -66,6 +69,13 @@ impl Deref for Told {
     fn deref(&self) -> &FileInfo {
         &self.info
     }
+}
+
+/// What a cache may do with what somebody came to by a link: nothing more once that is over.
+#[must_use]
+pub fn cached_until(expires_at: Millis, now: Millis) -> String {
+    let left = (expires_at.since(now).0 / 1000).min(CACHED_SECONDS_MAX);
+    format!("private, max-age={left}, immutable, no-transform")
 }
 
 /// What goes with every answer about the file (RFC 9110, sections 15.3.7 and 15.4.5).

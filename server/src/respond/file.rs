@@ -10,10 +10,11 @@ use longhaul_protocol::wire::header::{DIGEST, REPR_DIGEST};
 
 use super::secure::RESOURCE_POLICY;
 use super::{Body, insert, put};
+use crate::link::now;
 use crate::multipart;
 use crate::outcome::{Coming, Download, Serving};
 use crate::served::served_type;
-use crate::told::{SANDBOX, disposition, validating};
+use crate::told::{SANDBOX, cached_until, disposition, validating};
 
 /// A download, or a part of one, or word that it is not needed.
 pub(super) fn respond(download: Download) -> Response<Body> {
@@ -78,6 +79,7 @@ fn described(download: &Download) -> HeaderMap {
     if let Some(link) = &download.link {
         // Whoever has a link may put it into his page.
         put(&mut headers, RESOURCE_POLICY, "cross-origin");
+        insert(&mut headers, CACHE_CONTROL, &cached_until(link.expires_at, now()));
         if let Some(name) = &link.name {
             insert(&mut headers, CONTENT_DISPOSITION, &disposition(name));
         }

@@ -20,7 +20,7 @@ pub(super) async fn run<S: Store>(call: &mut Call<'_, S>) -> Answer {
     let (upload, digests) = begin(call, request).await?;
     let (upload, challenge) = offer(call, upload, digests).await?;
     let path = path::upload(upload.id);
-    call.begun(&path, &UploadStatus { challenge, ..status::of(upload) })
+    call.begun(&path, &UploadStatus { challenge, ..status::of(upload, call.scheme) })
 }
 
 /// Checks a request and begins its upload; gives back the digests that fit the plan it got.

@@ -1,5 +1,6 @@
 //! Everything outside the API: the files of `--www`, as tower-http serves them.
 
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub(super) async fn run<S>(call: &Call<'_, S>) -> Answer {
             format!("Nothing is served at `{path}`: the server was started without `--www`.");
         return Err(Refusal::new(ProblemCode::NotFound, detail));
     };
-    if !is_shown(path) || leads_out(www, path).await {
+    if !is_shown(path) || is_no_file_of(www, path).await {
         return Err(nothing_at(path));
     }
     let request = Request::from_parts(call.head.clone(), Empty::<bytes::Bytes>::new());
@@ -63,14 +64,17 @@ fn is_shown(path: &str) -> bool {
     names.all(|name| !name.starts_with('.') || matches!(name, "." | ".." | ".well-known"))
 }
 
-/// Whether a link on the way ends outside the folder. tower-http goes where links go.
-async fn leads_out(www: &Path, path: &str) -> bool {
+/// Whether a link on the way ends outside the folder, where tower-http would go, or what lies there is a pipe or a device, for
+/// which it would wait.
+async fn is_no_file_of(www: &Path, path: &str) -> bool {
     let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
     let Ok(www) = tokio::fs::canonicalize(www).await else { return false };
     let meant = www.join(path.trim_start_matches('/'));
     // Of a folder its `index.html` is served.
     for meant in [meant.join("index.html"), meant] {
-        if tokio::fs::canonicalize(meant).await.is_ok_and(|there| !there.starts_with(&www)) {
+        let Ok(there) = tokio::fs::canonicalize(meant).await else { continue };
+        let is_file = |meta: Metadata| meta.is_file() || meta.is_dir();
+        if !there.starts_with(&www) || !tokio::fs::metadata(there).await.is_ok_and(is_file) {
             return true;
         }
     }

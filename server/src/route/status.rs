@@ -8,6 +8,7 @@ use longhaul_protocol::wire::ids::UploadId;
 use longhaul_protocol::wire::{DIGESTS_PER_PAGE_MAX, DigestPage, UploadStatus};
 
 use super::Call;
+use crate::channel::Scheme;
 use crate::outcome::{Answer, Outcome, Refusal};
 use crate::store::{Store, Upload};
 
@@ -20,7 +21,7 @@ pub(super) async fn run<S: Store>(call: &Call<'_, S>, id: UploadId) -> Answer {
     if !upload.holding.filling.is_empty() {
         call.app.store.fill(&call.owner, id).await?;
     }
-    let mut status = of(upload);
+    let mut status = of(upload, call.scheme);
     if let Some(start) = start {
         status.digests = Some(digest_page(call, id, start).await?);
     }
@@ -37,7 +38,7 @@ async fn digest_page<S: Store>(
 }
 
 /// An upload as the wire tells it.
-pub(super) fn of(upload: Upload) -> UploadStatus {
+pub(super) fn of(upload: Upload, scheme: Scheme) -> UploadStatus {
     let is_settled = upload.holding.filling.is_empty();
     let sealable = upload.file.is_none() && is_settled && is_received(&upload);
     UploadStatus {
@@ -49,8 +50,7 @@ pub(super) fn of(upload: Upload) -> UploadStatus {
         digest_algorithm: ALGORITHM.to_owned(),
         lanes: upload.plan.lanes(),
         retry: RetryPolicy::default(),
-        // The only listener there is speaks plain HTTP.
-        transport_encryption: "none".to_owned(),
+        transport_encryption: encryption(scheme).to_owned(),
         created_at: upload.created_at,
         last_activity: upload.last_activity,
         expires_at: upload.expires_at,
@@ -60,6 +60,13 @@ pub(super) fn of(upload: Upload) -> UploadStatus {
         digests: None,
         challenge: None,
         reusable: upload.reusable,
+    }
+}
+
+fn encryption(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Http => "none",
+        Scheme::Https => "tls",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::store::{Store, StoreError};
 pub(super) async fn run<S: Store>(call: &Call<'_, S>) -> Answer {
     let (after, limit) = page_wanted(call)?;
     let page = call.app.store.uploads(&call.owner, after, limit).await.map_err(not_listed)?;
-    let uploads = page.rows.into_iter().map(status::of).collect();
+    let uploads = page.rows.into_iter().map(|upload| status::of(upload, call.scheme)).collect();
     Outcome::json(&UploadList { uploads, next: page.next })
 }
 

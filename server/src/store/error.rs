@@ -1,5 +1,7 @@
 //! Why a store did not do what it was asked.
 
+use std::fmt;
+
 use longhaul_protocol::wire::ids::FileId;
 use longhaul_protocol::{ChunkIndex, ChunkSet};
 
@@ -116,6 +118,8 @@ pub enum StoreError {
     NoSpace {
         /// What the file needs, bytes.
         needed: u64,
+        /// Where there is none, which is for the log.
+        of: Lack,
     },
     /// The sender's: what was asked for did not come in time.
     #[error("the bytes from {offset} on have not come yet, and did not within {seconds} s")]
@@ -144,6 +148,28 @@ pub enum StoreError {
     /// The server's: a row that cannot be read, or bytes that no longer have their digest.
     #[error("damaged: {0}")]
     Damaged(String),
+}
+
+/// Where there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// On the disk, but for what is to stay free.
+    Disk,
+    /// Of what all may have.
+    Total,
+    /// Of what all guests may have.
+    Guests,
+}
+
+impl fmt::Display for Lack {
+    /// As the log tells it to who runs the server.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disk => "the disk has no more than what is to stay free (--disk-free-min)",
+            Self::Total => "all have as much as they may (--total-bytes-max)",
+            Self::Guests => "all guests have as much as they may (--guest-bytes-max)",
+        })
+    }
 }
 
 /// Shorthand for what every call returns.

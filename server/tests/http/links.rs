@@ -103,7 +103,10 @@ fn a_link_is_good_for_so_long_as_was_asked_for() {
         server.send(request.bearer(&token("alice"))).problem(ProblemCode::InvalidJson);
     }
     let link = link(&server, file, &lasting(1));
-    assert_eq!(server.get(&link).status, 200);
+    let answer = server.get(&link);
+    assert_eq!(answer.status, 200);
+    let kept = answer.header("cache-control").unwrap();
+    assert!(kept.starts_with("private, max-age=0, "), "a cache has it for longer: {kept}");
     std::thread::sleep(Duration::from_millis(1100));
     refused(&server.get(&link), "has expired");
 }

@@ -79,7 +79,7 @@ fn it_prints_its_address_logs_its_requests_and_stops_when_told() {
         let line = format!(
             "longhaul::request: answered method=POST path={chunks} status={status} in={bytes} "
         );
-        let rest = format!(" chunk={chunk} offset=0 received={bytes} request=");
+        let rest = format!(" from=127.0.0.1 chunk={chunk} offset=0 received={bytes} request=");
         assert!(log.lines().any(|text| text.contains(&line) && text.contains(&rest)), "{log}");
     }
 }
@@ -282,7 +282,13 @@ fn what_is_hidden_beside_a_page_or_linked_out_of_its_folder_is_not_there() {
         let answer = server.get(path);
         assert_eq!((answer.status, answer.body.as_slice()), (200, body.as_bytes()), "{path}");
     }
+    for pipe in ["pipe", "folder2/index.html"] {
+        std::fs::create_dir_all(www.join(pipe).parent().unwrap()).unwrap();
+        assert!(Command::new("mkfifo").arg(www.join(pipe)).status().unwrap().success());
+    }
     for path in [
+        "/pipe",
+        "/folder2/",
         "/.env",
         "/%2eenv",
         "/.git/config",
@@ -348,6 +354,21 @@ fn a_server_told_to_stop_ends_idle_connections() {
     assert_eq!(connection.send(Request::new("GET", path::READYZ)).status, 200);
     server.stop();
     assert!(connection.is_closed());
+}
+
+#[test]
+fn a_server_without_tls_that_is_told_to_read_its_files_again_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let (child, address) = start(command(data.path()));
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    thread::sleep(Duration::from_millis(300));
+    let ready = Connection::to(address).send(Request::new("GET", path::READYZ));
+    assert_eq!(ready.status, 200);
+    let output = terminate(child);
+    assert!(output.status.success());
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("SIGHUP: there is no certificate to read again"), "{log}");
 }
 
 #[test]

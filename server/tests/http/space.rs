@@ -35,6 +35,7 @@ fn an_owner_who_keeps_as_much_as_they_may_is_told_so_and_the_others_are_not() {
     let mut told = detail.split(|it: char| !it.is_ascii_digit()).filter_map(|it| it.parse().ok());
     assert!(told.any(|used: u64| used / CHUNK == 1 && used < CHUNK + ROWS), "in use: {detail}");
     assert!(detail.contains(&(2 * CHUNK + ROWS).to_string()), "and how much may be: {detail}");
+    assert!(problem.advice.contains("Delete files of yours"), "{}", problem.advice);
 
     let open: UploadStatus = begin(&server, "alice", CHUNK).ok(201);
     begin(&server, "alice", ROWS).problem(ProblemCode::NoSpace);
@@ -93,8 +94,13 @@ fn each_bound_of_the_command_line_is_kept() {
         program.args([bound, bytes]);
         let (child, address) = start(program);
         let create = Request::new("POST", path::UPLOADS).json(&create_request(10));
-        Connection::to(address).send(create).problem(code);
-        terminate(child);
+        let problem = Connection::to(address).send(create).problem(code);
+        assert!(
+            !problem.to_string().contains("--"),
+            "an option is none of its sender's: {problem}"
+        );
+        let log = String::from_utf8(terminate(child).stderr).unwrap();
+        assert!(code != ProblemCode::NoSpace || log.contains(bound), "{log}");
     }
 }
 

@@ -190,7 +190,7 @@ async fn a_full_disk_refuses_at_the_creation_and_leaves_nothing() {
     let (place, faults, store) = faulty();
     faults.is_full.store(true, Ordering::SeqCst);
     let refused = store.create(&alice(), named("large", CHUNK)).await;
-    assert!(matches!(refused, Err(StoreError::NoSpace { needed: CHUNK })));
+    assert!(matches!(refused, Err(StoreError::NoSpace { needed: CHUNK, .. })));
     assert!(store.uploads(&alice(), None, 10).await.unwrap().rows.is_empty());
     assert_eq!(place.blob_count(), 0);
 }
@@ -209,7 +209,7 @@ async fn a_long_upload_is_begun_on_a_full_disk_which_its_first_chunk_is_told_unt
     let send = async || put(&store, begun.id, headers(0, &first), &first).await;
     for _ in 0..2 {
         let refused = send().await;
-        let is_told = matches!(refused, Err(StoreError::NoSpace { needed }) if needed == len);
+        let is_told = matches!(refused, Err(StoreError::NoSpace { needed, .. }) if needed == len);
         assert!(is_told, "{refused:?}");
     }
     assert_eq!(held(&store, begun.id).await, "");

@@ -313,7 +313,7 @@ async fn a_file_larger_than_the_disk_is_refused_before_its_first_byte() {
     let mut new = named("huge", 1 << 45);
     new.chunk_size = Some(64 << 20);
     let refused = store.create(&alice(), new).await;
-    assert!(matches!(refused, Err(StoreError::NoSpace { needed }) if needed == 1 << 45));
+    assert!(matches!(refused, Err(StoreError::NoSpace { needed, .. }) if needed == 1 << 45));
     assert_eq!(place.blob_count(), 0);
     assert!(store.uploads(&alice(), None, 10).await.unwrap().rows.is_empty());
     let refused = store.create(&alice(), named("beyond any plan", u64::MAX)).await;

@@ -19,7 +19,7 @@ use super::row::UploadRow;
 use super::space::Bounds;
 use super::work;
 use super::{Inner, disk_error};
-use crate::store::{NewUpload, Owner, Result, StoreError, Upload};
+use crate::store::{Lack, NewUpload, Owner, Result, StoreError, Upload};
 
 /// The longest file that is made before the answer, bytes: a file system reserves it in a millisecond, and 100 GiB
 /// in thirty. A longer one is counted against what is free all the same; but if a quota that the file system
@@ -204,7 +204,9 @@ fn choose_plan(len: u64, wish: Option<u64>, chunk_len: u64) -> Result<Plan, Plan
 fn no_space(needed: u64, error: io::Error) -> StoreError {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     match error.kind() {
-        StorageFull | QuotaExceeded | FileTooLarge => StoreError::NoSpace { needed },
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            StoreError::NoSpace { needed, of: Lack::Disk }
+        }
         _ => disk_error("reserving room for a blob")(error),
     }
 }

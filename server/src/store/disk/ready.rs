@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Inner, disk_error, live};
-use crate::store::{Figures, Result, StoreError};
+use crate::store::{Figures, Lack, Result, StoreError};
 
 /// How often the disk is asked whether uploads can begin: more often than anybody who watches does anything about it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ impl Inner {
         };
         match room {
             Room::Enough => Ok(()),
-            Room::None => Err(StoreError::NoSpace { needed: 0 }),
+            Room::None => Err(StoreError::NoSpace { needed: 0, of: Lack::Disk }),
             Room::Unreachable(kind) => Err(disk_error("looking at the data folder")(kind.into())),
         }
     }

@@ -18,7 +18,7 @@ use super::disk_error;
 use super::live::lock;
 use super::spare::{Spare, is_full};
 use crate::owner::is_guests;
-use crate::store::{Figures, Result, StoreError};
+use crate::store::{Figures, Lack, Result, StoreError};
 
 mod promised;
 
@@ -228,7 +228,7 @@ impl Drop for Room<'_> {
 
 fn no_room(need: &Need, error: io::Error) -> StoreError {
     if is_full(&error) {
-        StoreError::NoSpace { needed: need.bytes }
+        StoreError::NoSpace { needed: need.bytes, of: Lack::Disk }
     } else {
         disk_error("reserving room for the index")(error)
     }

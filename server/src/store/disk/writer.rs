@@ -21,7 +21,7 @@ use super::partial::Beginning;
 use super::whole::Bodies;
 use super::work::{self, Started};
 use super::{Inner, disk_error};
-use crate::store::{ChunkWriter, Result, StoreError};
+use crate::store::{ChunkWriter, Lack, Result, StoreError};
 
 /// The body of one chunk, on its way to the disk.
 #[derive(Debug)]
@@ -247,7 +247,7 @@ impl DiskWriter {
 fn write_error(needed: usize, error: std::io::Error) -> StoreError {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            StoreError::NoSpace { needed: needed as u64 }
+            StoreError::NoSpace { needed: needed as u64, of: Lack::Disk }
         }
         _ => disk_error("writing a chunk")(error),
     }

@@ -63,8 +63,8 @@ pub(super) const ROWS: &[Mutant] = &[
         "guests held by no bound together",
         "space::",
         "server/src/store/disk/space/promised.rs",
-        "|| need.is_guests() && has_no_room(",
-        "|| !@M && need.is_guests() && has_no_room(",
+        "() if need.is_guests() && has_no_room(",
+        "() if !@M && need.is_guests() && has_no_room(",
     ),
     mutant(
         "rows of an upload and a file counted for nobody",
@@ -91,8 +91,8 @@ pub(super) const ROWS: &[Mutant] = &[
         "links out of the page's folder followed",
         "program::",
         "server/src/route/site.rs",
-        "|| leads_out(www, path).await {",
-        "|| (!@M && leads_out(www, path).await) {",
+        "|| is_no_file_of(www, path).await {",
+        "|| (!@M && is_no_file_of(www, path).await) {",
     ),
     mutant(
         "everybody behind an unknown proxy taken for the one owner",

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use longhaul_protocol::wire::ids::FileId;
 
 use super::{Bounds, Need};
-use crate::store::{Result, StoreError};
+use crate::store::{Lack, Result, StoreError};
 
 #[derive(Debug, Default)]
 pub(super) struct Promised {
@@ -56,15 +56,15 @@ impl Promised {
         let has_no_room = |promised: u64, max: Option<u64>| {
             max.is_some_and(|max| promised.saturating_add(needed) > max)
         };
-        let is_full = has_no_room(self.total, bounds.total_max)
-            || need.is_guests() && has_no_room(self.guests, bounds.guests_max);
         let parts = [need.bytes, self.unmade, bounds.free_min, spare];
         let wanted = parts.into_iter().fold(0, u64::saturating_add);
-        if is_full || wanted > free {
-            Err(StoreError::NoSpace { needed: need.bytes })
-        } else {
-            Ok(())
-        }
+        let of = match () {
+            () if has_no_room(self.total, bounds.total_max) => Lack::Total,
+            () if need.is_guests() && has_no_room(self.guests, bounds.guests_max) => Lack::Guests,
+            () if wanted > free => Lack::Disk,
+            () => return Ok(()),
+        };
+        Err(StoreError::NoSpace { needed: need.bytes, of })
     }
 
     pub(super) fn of(&self, owner: &str) -> Owned {

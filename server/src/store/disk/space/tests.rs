@@ -28,7 +28,7 @@ fn each_bound_refuses_the_first_byte_too_many() {
         Err(StoreError::OwnerFull { needed: 41, used: 60, max: 100 })
     ));
     reserve("a", 40, 1000).unwrap();
-    assert!(matches!(reserve("c", 41, 1000), Err(StoreError::NoSpace { needed: 41 })));
+    assert!(matches!(reserve("c", 41, 1000), Err(StoreError::NoSpace { needed: 41, .. })));
     assert!(matches!(reserve("c", 40, 49), Err(StoreError::NoSpace { .. })));
     reserve("c", 40, 50).unwrap();
 }
@@ -58,7 +58,7 @@ fn guests_have_one_bound_together_and_what_is_given_back_is_another_guests() {
     let space = space(&[(&one, 60), ("b", 20)]);
     let ask = |owner: &str, bytes| space.reserve(need(owner, bytes), BOUNDS, || Ok(1000));
     let room = ask(&another, 60).unwrap();
-    assert!(matches!(ask(&third, 1), Err(StoreError::NoSpace { needed: 1 })));
+    assert!(matches!(ask(&third, 1), Err(StoreError::NoSpace { needed: 1, .. })));
     ask("b", 1).map(drop).unwrap();
     drop(room);
     ask(&third, 60).map(drop).unwrap();
@@ -127,7 +127,7 @@ fn room_for_rows_is_asked_for_and_kept_beside_the_blob() {
     let need = Need { index_bytes: 12 << 20, ..need("a", 50) };
     let reserve = |free| space.reserve(need.clone(), BOUNDS, || Ok(free));
     let enough = 50 + 10 + (12 << 20);
-    assert!(matches!(reserve(enough - 1), Err(StoreError::NoSpace { needed: 50 })));
+    assert!(matches!(reserve(enough - 1), Err(StoreError::NoSpace { needed: 50, .. })));
     assert_eq!(kept(), 0);
     reserve(enough).unwrap().keep();
     assert_eq!(kept(), 12 << 20);
@@ -160,7 +160,7 @@ fn of_two_who_ask_for_the_last_room_at_once_one_gets_it() {
             Ok(100)
         };
         let second = space.reserve(need("b", 60), BOUNDS, free_before);
-        assert!(matches!(second, Err(StoreError::NoSpace { needed: 60 })));
+        assert!(matches!(second, Err(StoreError::NoSpace { needed: 60, .. })));
     });
     assert!(space.reserve(need("b", 60), BOUNDS, || Ok(40)).is_err());
     space.reserve(need("b", 30), BOUNDS, || Ok(40)).unwrap();
