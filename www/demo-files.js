@@ -7,7 +7,9 @@ const more = document.getElementById("more");
 
 // How many files are listed at once: as many as a page lays out without being felt to hang.
 const ROWS = 30;
-// How much of a root is shown: what eyes compare.
+// How often it is made anew while files become done, milliseconds: of many small ones dozens do in one second.
+const ANEW_MS = 1000;
+// How much of a root is shown, characters: what eyes compare.
 const ROOT_SHOWN = 12;
 
 export class Files {
@@ -34,7 +36,7 @@ export class Files {
     this.#refresh();
   }
 
-  // The first time at once, then once a second at most: of many small files dozens are done in one.
+  // The first time at once, then after a rest each time.
   async #soon() {
     this.#isStale = true;
     if (this.#isResting) return;
@@ -42,7 +44,7 @@ export class Files {
     while (this.#isStale) {
       this.#isStale = false;
       await this.#refresh();
-      await new Promise((resolve) => { setTimeout(resolve, 1000); });
+      await new Promise((resolve) => { setTimeout(resolve, ANEW_MS); });
     }
     this.#isResting = false;
   }

@@ -80,6 +80,8 @@ const RESTS = ["idle", "unable"];
 const MOVES = ["opening", "downloading", "checking", "renewing", "waiting"];
 const OVER = ["done", "cancelled"];
 const RESUME_WORDS = { waiting: "try-now", failed: "try-again" };
+// How long a person who is asked whether to leave, and stays, waits until it goes on, milliseconds: the question holds it up.
+const STAYS_MS = 500;
 const BUTTONS = ["start", "pause", "resume", "cancel", "link", "clear"];
 
 export class LonghaulDownload extends Base {
@@ -235,7 +237,7 @@ export class LonghaulDownload extends Base {
     this.#downloader.pause(this.#id);
     event.preventDefault();
     event.returnValue = true;
-    setTimeout(() => this.#downloader.resume(this.#id), 500);
+    setTimeout(() => this.#downloader.resume(this.#id), STAYS_MS);
   }
 
   // What is heard.

@@ -56,7 +56,8 @@ i { width: .8rem; height: .8rem; border-radius: 3px; background: var(--kind); fo
 
 export class LonghaulMap extends Base {
   static observedAttributes = ["for", "lang"];
-  upload;
+  // Given before this class was there, it is kept.
+  upload = this.upload;
   #root = this.attachShadow({ mode: "open" });
   #words;
   #silent = () => {};
@@ -71,6 +72,7 @@ export class LonghaulMap extends Base {
   #rates = [];
   #plotted = 0;
   #observer;
+  #scheme;
 
   constructor() {
     super();
@@ -84,8 +86,8 @@ export class LonghaulMap extends Base {
     this.#silent = whenWords(() => this.#speak());
     this.#observer = new ResizeObserver(() => this.#drawAnew());
     this.#observer.observe(this.#part("chunks"));
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    scheme.onchange = () => this.#drawAnew();
+    this.#scheme = matchMedia("(prefers-color-scheme: dark)");
+    this.#scheme.onchange = () => this.#drawAnew();
     this.#listen();
     this.#speak();
   }
@@ -93,6 +95,7 @@ export class LonghaulMap extends Base {
   disconnectedCallback() {
     this.#silent();
     this.#observer.disconnect();
+    this.#scheme.onchange = null;
     this.#unlisten();
     cancelAnimationFrame(this.#frame);
     this.#frame = undefined;
@@ -137,8 +140,15 @@ export class LonghaulMap extends Base {
       if (this.#lastOf === detail.id) this.#last = this.#last.map((kind) => Math.max(kind, HELD[0]));
       this.#later();
     },
-    "longhaul-total": ({ detail }) => this.#rates.push([performance.now(), detail.rate ?? 0]),
+    // Of a page that nobody looks at nothing is drawn, and an upload may take days.
+    "longhaul-total": ({ detail }) => this.#since([performance.now(), detail.rate ?? 0]),
   };
+
+  // How fast it was so far back as the plot goes, with what comes now.
+  #since(...now) {
+    const from = performance.now() - PLOT_MS;
+    this.#rates = [...this.#rates, ...now].filter(([at]) => at > from);
+  }
 
   // What is drawn.
 
@@ -214,7 +224,7 @@ export class LonghaulMap extends Base {
 
   #plot(now) {
     this.#plotted = now;
-    this.#rates = this.#rates.filter(([at]) => now - at < PLOT_MS);
+    this.#since();
     const canvas = this.#part("plot");
     const { clientWidth: width, clientHeight: height } = canvas;
     const scale = devicePixelRatio;

@@ -18,6 +18,22 @@ const SHOWN: &str = r#"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_map_shows_the_upload_that_it_was_told_of_before_it_was_one() {
+    // Elements of a document without a window are made into what they are when they come into one that has.
+    const EARLY: &str = "
+        const early = document.implementation.createHTMLDocument().createElement('longhaul-map');
+        early.upload = 7;
+        document.body.append(early);
+        return [early.upload, early.shadowRoot !== null];";
+    in_every_engine(async |browser| {
+        let server = Server::start(Options::demo()).await;
+        Page::open(browser, &server.origin()).await.is_loaded().await;
+        assert_eq!(browser.run(EARLY, &[]).await, json!([7, true]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_map_shows_where_each_chunk_is() {
     in_every_engine(async |browser| {
         let folder = Folder::new();
