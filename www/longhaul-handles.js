@@ -4,10 +4,10 @@
 // WebKitGTK would wait for ever.
 import { KEPT_MAX } from "./longhaul-pick.js";
 
-// Files that go in one request are there before anybody could reload.
+// Smaller ones, bytes, go in one request and are there before anybody could reload.
 const SIZE_MIN = 256 * 1024;
 // As long as a server tells who comes back that an upload expired, milliseconds.
-const KEPT_FOR = 14 * 24 * 3600 * 1000;
+const KEPT_FOR_MS = 14 * 24 * 3600 * 1000;
 const LOCK_PREFIX = "longhaul-file:";
 // Who remembers a file: two that look the same may be uploaded at once.
 const keepers = new Map();
@@ -75,7 +75,7 @@ export async function unfinished(endpoint) {
   const [server] = JSON.parse(keyOf(endpoint, {}));
   const [now, left] = [Date.now(), []];
   for (const kept of all) {
-    if (now - kept.at > KEPT_FOR) forget(kept.key);
+    if (now - kept.at > KEPT_FOR_MS) forget(kept.key);
     else if (JSON.parse(kept.key)[0] === server) left.push({ ...kept, isBusy: busy.has(LOCK_PREFIX + kept.key) });
   }
   return left.sort((one, other) => other.at - one.at);

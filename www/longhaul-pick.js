@@ -51,12 +51,28 @@ export class Picker {
     this.#part("take-photo").addEventListener("click", () => photo.click());
     const drop = this.#part("drop");
     for (const type of ABOUT_TO_PICK) drop.addEventListener(type, () => page.prepare());
-    drop.addEventListener("dragover", (event) => over(drop, event, true));
-    drop.addEventListener("dragleave", (event) => over(drop, event, false));
+    drop.addEventListener("dragover", (event) => this.#over(event));
+    drop.addEventListener("dragleave", () => drop.classList.remove("over"));
     drop.addEventListener("drop", (event) => {
-      over(drop, event, false);
-      if (!this.#page.rests()) this.#dropped([...event.dataTransfer.items].filter(({ kind }) => kind === "file"));
+      event.preventDefault();
+      drop.classList.remove("over");
+      const files = [...event.dataTransfer.items].filter(({ kind }) => kind === "file");
+      if (files.length && !page.rests()) this.#dropped(files);
     });
+  }
+
+  // A link or a text is no file: the pointer says so, and the page is not left for it.
+  #over(event) {
+    event.preventDefault();
+    const { dataTransfer } = event;
+    const isMeant = dataTransfer.types.includes("Files") && !this.#page.rests();
+    if (!isMeant) dataTransfer.dropEffect = "none";
+    this.#part("drop").classList.toggle("over", isMeant);
+  }
+
+  // Seen and not to be used, as any other control that is disabled.
+  set isDisabled(isDisabled) {
+    for (const each of this.#part("drop").querySelectorAll("input, button")) each.disabled = isDisabled;
   }
 
   // The ways there are by the settings.
@@ -80,11 +96,12 @@ export class Picker {
     this.#handles.set(file, Promise.resolve(handle));
   }
 
-  // Of what was pasted, whether it was files.
+  // Whether what was pasted are files, and they are taken.
   pasted({ clipboardData }) {
     const files = [...clipboardData?.files ?? []];
-    if (files.length && !this.#page.rests()) this.#page.take(files);
-    return files.length > 0;
+    const isTaken = files.length > 0 && !this.#page.rests();
+    if (isTaken) this.#page.take(files);
+    return isTaken;
   }
 
   async #picked(input) {
@@ -145,9 +162,4 @@ export class Picker {
   #part(name) {
     return this.#root.querySelector(`[part=${name}]`);
   }
-}
-
-function over(drop, event, isOver) {
-  event.preventDefault();
-  drop.classList.toggle("over", isOver);
 }

@@ -1,6 +1,6 @@
 // One file's row: what is known of the file, and how that is shown.
 import { put, template } from "./longhaul-dom.js";
-import { sentence, speak } from "./longhaul-words.js";
+import { sentence, shown, speak } from "./longhaul-words.js";
 
 const ROW = template(`
 <li part="row" tabindex="-1">
@@ -53,7 +53,6 @@ const PICTURE_MAX = 16 * 1024 * 1024;
 
 // What is known of one file.
 export class Entry {
-  name = "";
   // The folders it lies in, with a slash at the end.
   path = "";
   size;
@@ -71,8 +70,8 @@ export class Entry {
 
   // `page` has `isHeld()`, whether nothing has its turn until all are resumed; `isBegun()`, whether anything ever
   // had; and `words()`.
-  constructor(id, page) {
-    [this.id, this.page] = [id, page];
+  constructor(id, name, page) {
+    [this.id, this.name, this.page] = [id, name, page];
   }
 
   // Where it stands, to somebody who looks.
@@ -83,7 +82,7 @@ export class Entry {
 
   // The file was picked here, and lies below these folders.
   is(file, path) {
-    this.path = path.slice(0, path.lastIndexOf("/") + 1);
+    this.path = shown(path.slice(0, path.lastIndexOf("/") + 1));
     this.size = file.size;
     if (PICTURES.test(file.type) && file.size <= PICTURE_MAX) this.picture = file;
   }

@@ -1,5 +1,5 @@
 // What a screen reader says: the last of each file, and not faster than it can be heard.
-import { share } from "./longhaul-row.js";
+import { share, trouble } from "./longhaul-row.js";
 import { files } from "./longhaul-total.js";
 
 // So long is collected before anything is said, milliseconds: what passes meanwhile need not be heard.
@@ -21,7 +21,9 @@ export class Announcer {
 
   // A file stands elsewhere. Of many only what needs a person is said one by one.
   state(entry) {
-    if (this.#page.isFew() || entry.state === "failed") this.#of(entry, entry.standing);
+    if (!this.#page.isFew() && entry.state !== "failed") return;
+    const why = entry.error && trouble(this.#page.words(), entry.error);
+    this.#of(entry, [entry.standing, why].filter(Boolean).join(". "));
   }
 
   // A file is further: a person who does not see the bar hears of each quarter.

@@ -45,7 +45,9 @@ export const STYLE = sheet(`
 [part=drop] span { font-size: .92rem; }
 [part=drop] .buttons { position: relative; }
 [part=drop] button { margin-top: .5rem; }
-[part=drop][inert] { opacity: .5; }
+[part=drop]:has(:disabled) { opacity: .5; }
+/* What is dragged onto it comes to the area. */
+[part=drop] :disabled { pointer-events: none; }
 [part=notice] { margin: .75rem 0 0; color: var(--bad); }
 [part=notice].mild { color: var(--faint); }
 [part=notice]:empty, [part=error]:empty { display: none; }

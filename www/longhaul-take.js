@@ -1,6 +1,6 @@
 // Taking files in: out of folders that were dropped, and a little at a time, so that the page stays
 // responsive whatever their number.
-import { sentence } from "./longhaul-words.js";
+import { apart, sentence } from "./longhaul-words.js";
 
 // How long one slice of work may take, milliseconds: half a frame, and far from the 50 ms from which a
 // page is felt to hang.
@@ -56,8 +56,10 @@ function pathOf(entry) {
 // Whether the file is of a kind that `accept` names, which is as on <input type="file">: what is dropped or
 // pasted is not looked at by the browser.
 function isAccepted({ name, type }, accept) {
-  const kinds = accept.toLowerCase().split(",").map((kind) => kind.trim()).filter(Boolean);
-  const [ending, media] = [name.toLowerCase(), type.toLowerCase()];
+  // What is neither an ending nor a type counts for nothing, as there: `*/*`, or `pdf` without its dot.
+  const kinds = accept.toLowerCase().split(",").map((kind) => kind.trim()).filter((kind) => /^\.|\w\//.test(kind));
+  // Without its parameters: a recorder's has its codecs there.
+  const [ending, [media]] = [name.toLowerCase(), type.toLowerCase().split(";")];
   return !kinds.length || kinds.some((kind) => {
     if (kind.startsWith(".")) return ending.endsWith(kind);
     return kind.endsWith("/*") ? media.startsWith(kind.slice(0, -1)) : media === kind;
@@ -76,7 +78,8 @@ export class Taken {
   #first;
   #page;
 
-  // `page` has the `settings`; `tell(type, detail, cancelable)`, which says whether nobody has prevented the default, and `add(file, path)`.
+  // `page` has the `settings`; `tell(type, detail, cancelable)`, which says whether nobody has prevented the default, and
+  // `add(file, path)`.
   constructor(page) {
     this.#page = page;
   }
@@ -85,7 +88,7 @@ export class Taken {
   take(found) {
     const { directory, unreadable } = found;
     if (unreadable !== undefined) this.#unreadable.push(unreadable);
-    else if (directory === undefined) this.#takeFile(found instanceof File ? { file: found } : found);
+    else if (directory === undefined) this.#takeFile(found.file ? found : { file: found });
     else {
       this.#empty.push(directory);
       this.#page.tell("directory", { path: directory });
@@ -103,14 +106,14 @@ export class Taken {
     else if (this.#page.tell("accept", detail, true)) {
       this.#first ??= name;
       this.#page.add(file, path);
-    } else if (detail.reason) this.#refused.push(sentence(`${name}: ${detail.reason}`));
+    } else if (detail.reason) this.#refused.push(sentence(`${apart(name)}: ${detail.reason}`));
   }
 
   // What was not taken, in words.
   said(words) {
     const size = words.bytes(this.#page.settings.sizeMax);
     const said = [
-      this.#left.length && words.say("only-one", { name: this.#first }),
+      this.#left.length && words.say("only-one", { name: apart(this.#first) }),
       this.#large.length && words.say("too-large", { size, names: names(words, this.#large) }),
       this.#other.length && words.say("not-accepted", { names: names(words, this.#other) }),
       ...this.#refused.slice(0, NAMED_MAX),
@@ -128,7 +131,7 @@ export class Taken {
 
 function names(words, all) {
   const more = all.length - NAMED_MAX;
-  const named = words.list(all.slice(0, NAMED_MAX));
+  const named = words.list(all.slice(0, NAMED_MAX).map(apart));
   return more > 0 ? words.say("names-more", { names: named, n: more }) : named;
 }
 

@@ -3,7 +3,7 @@ import { template } from "./longhaul-dom.js";
 import { ask } from "./longhaul-earlier.js";
 import { forget, keyOf, looksOf } from "./longhaul-handles.js";
 import { trouble } from "./longhaul-row.js";
-import { speak } from "./longhaul-words.js";
+import { apart, shown, speak } from "./longhaul-words.js";
 
 const FRAME = template(`
 <section part="unfinished" aria-labelledby="unfinished-title" hidden>
@@ -33,8 +33,8 @@ export class Unfinished {
   #rows = new Map();
   #page;
 
-  // `page` has the `settings`; `authorization()`; `words()`; `opened(file, handle)` and `take(files)` for what is gone on with; `choose()`,
-  // which asks for a file; and `notify(text)`.
+  // `page` has the `settings`; `authorization()`; `words()`; `opened(file, handle)` and `take(files)` for what is gone on
+  // with; `choose()`, which asks for a file; `focus()`, which takes the focus of the last row that goes; and `notify(text)`.
   constructor(page) {
     this.#page = page;
     this.#all.addEventListener("click", () => this.#resumeAll());
@@ -53,6 +53,7 @@ export class Unfinished {
     for (const { row } of this.#rows.values()) row.remove();
     this.#rows.clear();
     speak(this.#section, this.#page.words());
+    this.#section.lang = this.#page.words().language;
     for (const kept of all) this.#add(kept);
     this.#changed();
   }
@@ -67,7 +68,7 @@ export class Unfinished {
     row.remove();
     this.#rows.delete(key);
     this.#changed();
-    if (hadFocus) next?.querySelector("button").focus();
+    if (hadFocus) (next?.querySelector("button") ?? this.#page).focus();
   }
 
   #add(kept) {
@@ -75,7 +76,7 @@ export class Unfinished {
     const words = this.#page.words();
     speak(row, words);
     const name = row.querySelector("[part=name]");
-    name.textContent = name.title = kept.name;
+    name.textContent = name.title = shown(kept.name);
     row.querySelector("[part=size]").textContent = words.bytes(kept.size);
     const resume = row.querySelector("[part=resume]");
     if (!kept.handle) resume.textContent = words.say("choose-again");
@@ -83,7 +84,7 @@ export class Unfinished {
     resume.addEventListener("click", () => this.#resume(kept));
     row.querySelector("[part=forget]").addEventListener("click", () => this.#forget(kept));
     for (const button of row.querySelectorAll("button")) {
-      button.setAttribute("aria-label", words.say("button-of", { button: button.textContent, name: kept.name }));
+      button.setAttribute("aria-label", words.say("button-of", { button: button.textContent, name: name.title }));
     }
     this.#rows.set(kept.key, { row, kept });
     this.#section.querySelector("ul").append(row);
@@ -132,8 +133,8 @@ export class Unfinished {
     return true;
   }
 
-  #say(name, values) {
-    this.#page.notify(this.#page.words().say(name, values));
+  #say(text, { name, reason }) {
+    this.#page.notify(this.#page.words().say(text, { name: apart(name), reason }));
     return false;
   }
 }
@@ -154,10 +155,21 @@ async function refusal(page, id) {
   try {
     const answer = await ask(page, `/v1/uploads/${id}`, "DELETE");
     // And no other: a sign-in page of a hotel's answers 200 to everything.
-    if (answer.status === 204) return undefined;
-    const { code, title, detail, advice } = await answer.json();
-    return GONE.has(code) ? undefined : { code, message: [title, detail].filter(Boolean).join(": "), advice };
+    return answer.status === 204 ? undefined : problem(answer.status, await answer.text());
   } catch {
     return { code: "network", message: "no answer from the server", advice: "try again when the network is back" };
   }
+}
+
+// What an answer says, as an error tells it; nothing if there is no such upload any more.
+function problem(status, text) {
+  try {
+    const { code, title, detail, advice } = JSON.parse(text);
+    if (GONE.has(code)) return undefined;
+    if (code && title) return { code, message: [title, detail].filter(Boolean).join(": "), advice: `${advice ?? ""}` };
+  } catch {
+    // Whoever said it is no Longhaul server either.
+  }
+  const message = `status ${status} from something that is no Longhaul server`;
+  return { code: "nonsense", message, advice: "look at what stands between, a proxy or a sign-in page" };
 }

@@ -8,7 +8,8 @@
 //   accept          as on <input type="file">, of what is dropped and pasted too
 //   max-size        how large a file may be, bytes
 //   camera          there is a button to take a photo, where people point with a finger
-//   auto-start      `false`: nothing is sent before somebody presses Start, or the page calls `resumeAll()`
+//   auto-start      `false`: nothing is sent before somebody presses Start, or the page calls `resumeAll()`. Changes while
+//                   nothing is shown.
 //   name            what the form around calls it, which gets the ids of the files that are sealed
 //   required        that form is not sent without any
 //   disabled        nothing can be picked
@@ -64,8 +65,8 @@ const FRAME = template(`
 
 export class LonghaulUpload extends Base {
   static observedAttributes = [
-    "multiple", "directory", "accept", "camera", "endpoint", "files-at-once", "forget-files", "lang", "log-level", "name",
-    "rate-max", "required", "verify-source",
+    "multiple", "directory", "accept", "auto-start", "camera", "endpoint", "files-at-once", "forget-files", "lang",
+    "log-level", "name", "rate-max", "required", "verify-source",
   ];
   static formAssociated = true;
   #root = this.attachShadow({ mode: "open" });
@@ -85,7 +86,7 @@ export class LonghaulUpload extends Base {
     prepare: () => this.#prepare(Infinity),
     add: (file, path) => this.#add(file, path),
     choose: () => this.#picker.input.click(),
-    focus: () => this.#picker.input.focus(),
+    focus: () => this.focus(),
     notify: (text) => this.#notify(text),
     tell: (type, detail, cancelable) => this.#tell(type, detail, cancelable),
     showForm: (sealed, open) =>
@@ -133,10 +134,12 @@ export class LonghaulUpload extends Base {
     this.#speak();
     this.#withEarlier();
     this.#prepare();
+    // As any other control that asks for it, while nobody is elsewhere.
+    if (this.hasAttribute("autofocus") && document.activeElement === document.body) this.focus();
   }
 
   attributeChangedCallback(name) {
-    if (["endpoint", "files-at-once", "log-level", "verify-source"].includes(name)) this.#startAnew();
+    if (["auto-start", "endpoint", "files-at-once", "log-level", "verify-source"].includes(name)) this.#startAnew();
     if (["endpoint", "forget-files"].includes(name)) this.#withEarlier();
     if (name === "rate-max") this.#uploader?.setRateMax(this.#settings.rateMax);
     if (["name", "required"].includes(name)) this.#uploads.showForm();
@@ -164,8 +167,7 @@ export class LonghaulUpload extends Base {
   };
 
   formDisabledCallback(isDisabled) {
-    this.#isDisabled = isDisabled;
-    this.#part("drop").inert = isDisabled;
+    this.#isDisabled = this.#picker.isDisabled = isDisabled;
   }
 
   formResetCallback() {
@@ -195,6 +197,10 @@ export class LonghaulUpload extends Base {
     await ready;
     this.#uploader ??= this.#start();
     return this.#uploader.authorization();
+  }
+
+  focus(options) {
+    this.#picker.input.focus(options);
   }
 
   addFiles(files) {
@@ -287,7 +293,7 @@ export class LonghaulUpload extends Base {
     if (this.#settings.keeps) {
       this.#earlier ??= import("./longhaul-earlier.js").then(({ Earlier }) => new Earlier(this.#page));
     }
-    this.#earlier?.then(act, () => {});
+    this.#earlier?.then(act).catch(() => {});
   }
 
   #notify(text, isMild = false) {

@@ -31,9 +31,8 @@ export class Uploads {
   #isBegun = true;
 
   // `root` is where they are shown. `page` has the `settings`; `words()`; `uploader()`, the one that has them, if there is
-  // one; `isShown()`; `tell(type, detail)` for each
-  // event; `showForm(sealed, open)`, which is told the ids of what is sealed and how many are not over; `rested()`, called
-  // when all are over; and `focus()`, which takes the focus of a row that goes.
+  // one; `isShown()`; `tell(type, detail)` for each event; `showForm(sealed, open)`, which is told the ids of what is sealed
+  // and how many are not over; `rested()`, called when all are over; and `focus()`, which takes the focus of a row that goes.
   constructor(root, page) {
     this.#page = page;
     const scroller = root.querySelector(".scroller");
@@ -76,7 +75,7 @@ export class Uploads {
 
   // There is another uploader, of which nothing was heard yet.
   hear() {
-    if (this.isEmpty) this.#total = NOTHING;
+    if (this.isEmpty) [this.#total, this.#isBegun] = [NOTHING, true];
     const come = {
       state: (detail) => this.#cameState(detail),
       progress: (detail) => this.#cameProgress(detail),
@@ -130,8 +129,7 @@ export class Uploads {
   }
 
   #newEntry(id, name) {
-    const entry = new Entry(id, this);
-    entry.name = name;
+    const entry = new Entry(id, name, this);
     this.#entries.set(id, entry);
     this.#open.add(entry);
     this.#list.add(entry);
@@ -170,7 +168,9 @@ export class Uploads {
 
   // A link cannot carry a token; where one is needed the page has to fetch.
   async #cameLink(detail) {
-    const entry = this.#entry(detail);
+    // A page may have reset the form when it heard that the file is done, which is told first.
+    const entry = this.#entries.get(detail.id);
+    if (!entry) return;
     this.#sealed.set(entry.id, detail.file.id);
     this.showForm();
     const authorization = this.#page.uploader()?.authorization();
@@ -184,6 +184,7 @@ export class Uploads {
     const entry = this.#entry(detail);
     entry.failed(detail);
     this.#list.changed(entry);
+    this.#say.state(entry);
   }
 
   #cameTotal(total) {
@@ -200,8 +201,13 @@ export class Uploads {
   #act(action, entry) {
     if (action === "resume") this.#begin();
     if (action !== "clear") return this.#page.uploader()[action](entry.id);
-    this.clear((other) => other === entry);
-    return this.#page.focus();
+    return this.#clear((other) => other === entry);
+  }
+
+  // Where the focus was is gone.
+  #clear(which) {
+    this.clear(which);
+    this.#page.focus();
   }
 
   #actOnAll(action) {
@@ -211,7 +217,7 @@ export class Uploads {
       case "resume-all": return this.resumeAll();
       case "retry-all": return inSlices(failed(), ({ id }) => this.#page.uploader().resume(id));
       case "show-failed": return this.#list.focus(this.#nextOf(failed()), "resume");
-      case "clear-all": return this.clear((entry) => entry.isOver);
+      case "clear-all": return this.#clear((entry) => entry.isOver);
       default: return this.#cancelAll();
     }
   }

@@ -61,7 +61,7 @@ export const CHINESE = {
   "unfinished-denied": "浏览器未获准读取 {name}。请再次点击“继续”并允许读取，或重新选择该文件。",
   "unfinished-unopened": "浏览器无法打开 {name}（{reason}）。请重新选择该文件，已上传的部分会被找到。",
   "unfinished-kept": "未能在服务器上放弃 {name}。{reason}",
-  "unfinished-gone": "{name} 已不在原来的位置。请在新位置选择它，已上传的部分会被找到。",
+  "unfinished-gone": "文件 {name} 已不在原来的位置。请在新位置选择它，已上传的部分会被找到。",
 
   download: "下载并校验",
   "go-on": "继续下载",
@@ -104,7 +104,7 @@ export const CHINESE = {
   "error-source-unreadable": "无法再读取该文件。请将它放回原处并重新选择。",
   "error-source-silent": "多次读取该文件都没有结果。请检查磁盘或网络文件夹，然后重试。",
   "error-damaged": "有一部分内容多次在传输中损坏。如果没有程序正在写入该文件，请换一个网络或设备再试。",
-  "error-nonsense": "服务器的回答无法理解。请更新页面或服务器。",
+  "error-nonsense": "服务器的回答无法理解。请检查中间的代理或登录页面，或更新页面和服务器。",
   "error-full": "存储空间不足。请腾出空间后重新开始，已有的内容会保留。",
   "error-denied": "无法写入该文件。请选择其他位置或名称。",
   "error-target-failed": "写入文件失败。请重新开始，已有的内容会保留。",

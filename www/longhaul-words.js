@@ -62,8 +62,8 @@ export const ENGLISH = {
   "choose-again": "Choose it again",
   "unfinished-denied": "The browser was not allowed to read {name}. Resume it again and allow it, or choose the file.",
   "unfinished-unopened": "The browser could not open {name} ({reason}). Choose the file, and what was uploaded is found.",
-  "unfinished-kept": "{name} could not be given up on the server. {reason}",
-  "unfinished-gone": "{name} is no longer where it was. Choose it where it is now, and what was uploaded is found.",
+  "unfinished-kept": "The file {name} could not be given up on the server. {reason}",
+  "unfinished-gone": "The file {name} is no longer where it was. Choose it where it is now, and what was uploaded is found.",
 
   unloaded: "The uploader could not be loaded ({reason}). Reload the page; if that does not help, its files are incomplete on the server.",
   unstarted: "The uploader could not be started: {reason}.",
@@ -141,6 +141,11 @@ class Words {
     }
   }
 
+  // The language they are in.
+  get language() {
+    return this.#locale;
+  }
+
   // The text of that name, with these values in their places; nothing where there is none.
   say(name, values = {}) {
     const given = this.#texts[name];
@@ -210,12 +215,24 @@ class Words {
 // Puts the words of a template in their places: what `data-say` names is the text, with the values that stand beside it
 // in the same way, and `data-label` the label.
 export function speak(root, words) {
+  // The page around an element may be in another, and a voice that reads them has to know.
+  for (const part of root.host ? root.children : []) part.lang = words.language;
   for (const element of root.querySelectorAll("[data-say]")) {
     element.textContent = words.say(element.dataset.say, element.dataset);
   }
   for (const element of root.querySelectorAll("[data-label]")) {
     element.setAttribute("aria-label", words.say(element.dataset.label));
   }
+}
+
+// A name as it is sent: without what turns the direction of the text behind it, which could show one ending for another.
+export function shown(name) {
+  return name.replace(/[\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, "_");
+}
+
+// The same in the middle of a text, which keeps its own direction.
+export function apart(name) {
+  return `\u2068${shown(name)}\u2069`;
 }
 
 // A sentence of what was told without its capital and its full stop.

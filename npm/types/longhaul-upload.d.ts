@@ -57,7 +57,7 @@ export interface LonghaulUploadAttributes {
   "max-size"?: number | string;
   /** There is a button to take a photo, where people point with a finger. */
   camera?: boolean | "";
-  /** `false`: nothing is sent before somebody presses Start, or the page calls `resumeAll()`. */
+  /** `false`: nothing is sent before somebody presses Start, or the page calls `resumeAll()`. Changes while nothing is shown. */
   "auto-start"?: boolean | "true" | "false";
   /** What the form around calls it, which gets the ids of the files that are sealed. */
   name?: string;

@@ -18,7 +18,7 @@ export interface LonghaulUploadProps extends Html {
   accept?: string;
   maxSize?: number;
   camera?: boolean;
-  /** `false`: nothing is sent before somebody presses Start, or the page calls `resumeAll()`. */
+  /** `false`: nothing is sent before somebody presses Start, or the page calls `resumeAll()`. Changes while nothing is shown. */
   autoStart?: boolean;
   name?: string;
   required?: boolean;

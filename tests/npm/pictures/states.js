@@ -69,7 +69,10 @@ async function over(reused) {
 window.states = {
   async empty() {},
   async dragging() {
-    page().shadowRoot.querySelector("[part=drop]").dispatchEvent(new DragEvent("dragover", { cancelable: true }));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([], "film.mp4"));
+    const event = new DragEvent("dragover", { cancelable: true, dataTransfer });
+    page().shadowRoot.querySelector("[part=drop]").dispatchEvent(event);
   },
   uploading,
   async cut() {

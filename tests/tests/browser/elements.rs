@@ -106,6 +106,32 @@ async fn an_element_that_is_taken_out_goes_on_and_can_be_put_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_element_takes_files_that_another_frame_has_made_and_what_it_was_given_before_it_was_one()
+ {
+    // Elements of a document without a window are made into what they are when they come into one that has.
+    const ADD: &str = "
+        const early = document.implementation.createHTMLDocument().createElement('longhaul-upload');
+        early.token = 'given early';
+        early.setAttribute('multiple', '');
+        document.querySelector('longhaul-upload').before(early);
+        const frame = document.createElement('iframe');
+        document.body.append(frame);
+        const { File } = frame.contentWindow;
+        const files = [new File(['one'], 'one.txt'), { file: new File(['two'], 'two.txt'), path: 'of/two.txt' }];
+        await early.addFiles(files);
+        return [early.token, await early.authorization()];";
+    in_every_engine(async |browser| {
+        let server = Server::start(Options::demo()).await;
+        let page = Page::open(browser, &server.origin()).await;
+        let told = browser.run_async(ADD, &[]).await;
+        assert_eq!(told, json!(["given early", "Bearer given early"]));
+        let names: Vec<_> = page.rows().await.into_iter().map(|row| row.name).collect();
+        assert_eq!(names, ["one.txt", "two.txt"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn strange_attributes_are_put_right_or_answered_in_words() {
     in_every_engine(async |browser| {
         let folder = Folder::new();

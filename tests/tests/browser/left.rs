@@ -32,14 +32,16 @@ async fn left_by_another_device(server: &Server, folder: &Folder, name: &str) ->
     file
 }
 
-/// To the page what was done a moment ago was two minutes ago, and it asks the server what is open. By a script of the
-/// page's own: a driver's has another `Date` in Firefox.
+/// To the page what was done a moment ago was two minutes ago, and it asks the server anew what is open. By a script of
+/// the page's own: a driver's has another `Date` in Firefox.
 async fn a_while_later(browser: &Browser) {
     const LATER: &str = "
         const script = document.createElement('script');
         script.textContent = 'const now = Date.now; Date.now = () => now() + 120_000;';
         document.head.append(script);
-        return document.querySelector('longhaul-upload').authorization();";
+        const element = document.querySelector('longhaul-upload');
+        for (let times = 0; times < 2; times += 1) element.toggleAttribute('forget-files');
+        return element.authorization();";
     browser.run(LATER, &[]).await;
 }
 
@@ -48,7 +50,9 @@ async fn give_up(browser: &Browser, name: &str) {
     const GIVE_UP: &str = r#"
         const rows = [...document.querySelector('longhaul-upload').shadowRoot.querySelectorAll('[part=unfinished-row]')];
         const row = rows.find((row) => row.textContent.includes(arguments[0]));
-        row.querySelector('[part=forget]').click();
+        const button = row.querySelector('[part=forget]');
+        button.focus();
+        button.click();
     "#;
     browser.run(GIVE_UP, &[json!(name)]).await;
 }
@@ -117,8 +121,9 @@ async fn what_the_server_does_not_give_up_is_said_and_stays_offered() {
         comes_to_say(browser, OFFERED, "kept.mp4").await;
         proxy.answer_next_of("DELETE", Early::of(ProblemCode::InsufficientScope));
         give_up(browser, "kept.mp4").await;
-        comes_to_say(browser, "[part=notice]", "kept.mp4 could not be given up").await;
+        comes_to_say(browser, "[part=notice]", "could not be given up on the server").await;
         let notice = text(browser, "[part=notice]").await;
+        assert!(notice.contains("kept.mp4"), "{notice}");
         assert!(notice.contains("The token does not allow this"), "{notice}");
         assert!(text(browser, OFFERED).await.contains("kept.mp4"), "it is there and not offered");
         assert_eq!(server.api().uploads().await.len(), 1);
@@ -128,6 +133,38 @@ async fn what_the_server_does_not_give_up_is_said_and_stays_offered() {
         let is_hidden = async || (!text(browser, OFFERED).await.contains("kept.mp4")).then_some(());
         wait::until("it is not offered any more", SOON, is_hidden).await;
         assert_eq!(text(browser, "[part=notice]").await, "", "what was said is over");
+        const FOCUS: &str = "return document.querySelector('longhaul-upload').shadowRoot.activeElement?.type ?? null";
+        assert_eq!(browser.run(FOCUS, &[]).await, json!("file"), "the row that had the focus is gone");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_a_proxys_in_the_place_of_an_answer_is_told_as_nothing_of_the_servers_in_both_languages()
+ {
+    in_every_engine(async |browser| {
+        let folder = Folder::new();
+        let server = Server::start(Options::demo()).await;
+        left_by_another_device(&server, &folder, "kept.mp4").await;
+        let proxy = Proxy::start(server.addr(), Hold::Nothing).await;
+        Page::open(browser, &proxy.origin()).await;
+        a_while_later(browser).await;
+        comes_to_say(browser, OFFERED, "kept.mp4").await;
+        // A refusal, and a sign-in page's welcome.
+        for status in [403, 200] {
+            proxy.answer_next_of("DELETE", Early::of_proxy(status));
+            give_up(browser, "kept.mp4").await;
+            let words =
+                format!("Status {status} from something that is no Longhaul server. Look at");
+            comes_to_say(browser, "[part=notice]", &words).await;
+        }
+        browser.run("document.querySelector('longhaul-upload').lang = 'zh'", &[]).await;
+        comes_to_say(browser, OFFERED, "取消").await;
+        proxy.answer_next_of("DELETE", Early::of_proxy(502));
+        give_up(browser, "kept.mp4").await;
+        comes_to_say(browser, "[part=notice]", "服务器的回答无法理解").await;
+        assert_eq!(server.api().uploads().await.len(), 1, "it was not asked");
+        assert!(text(browser, OFFERED).await.contains("kept.mp4"), "it is there and not offered");
     })
     .await;
 }
