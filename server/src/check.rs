@@ -7,13 +7,18 @@ use std::process::ExitCode;
 use crate::args::{HookArgs, LimitArgs, ServeArgs};
 use crate::settings::{Line, table, unknown, usage_error};
 use crate::start_error::StartError;
-use crate::{check_strangers, check_www, data_folder, hooks, keep_apart, read_keys, read_tls};
+use crate::{
+    Bound, check_strangers, check_www, data_folder, keep_apart, read_keys, read_tls, warnings, way,
+};
 
 /// Says what holds and who says so, and then what is wrong, or that nothing is.
 pub fn report(args: &ServeArgs, limits: &LimitArgs, hook: &HookArgs, listing: &[Line]) -> ExitCode {
     say(&table(listing));
     for told in unknown(std::env::vars_os().map(|(name, _)| name)) {
         eprintln!("longhaul-server: {told}");
+    }
+    for doubtful in warnings::of(args, hook) {
+        eprintln!("longhaul-server: {doubtful}");
     }
     let wrong = wrong(args, limits, hook);
     for error in &wrong {
@@ -52,11 +57,11 @@ fn wrong(args: &ServeArgs, limits: &LimitArgs, hook: &HookArgs) -> Vec<StartErro
         check_strangers(args, limits),
         read_keys(&args.token_key).map(drop),
         match args.unix_socket {
-            Some(_) => Ok(()),
+            Some(ref path) => Bound::check(path).map_err(StartError::from),
             None => args.reach().check(args.listen).map_err(StartError::from),
         },
         read_tls(args).map(drop).map_err(StartError::from),
-        hooks(hook).map(drop),
+        way(hook).map(drop),
     ];
     checks.into_iter().filter_map(Result::err).collect()
 }

@@ -29,10 +29,10 @@ use crate::store::Owner;
 use crate::store::event::{Event, What};
 pub use calls::Calls;
 use calls::{Kind, Outcome};
-pub use command::Program;
+pub use command::{Program, ProgramError};
 pub use deliver::deliver;
 use message::Message;
-pub(crate) use secret::written;
+pub(crate) use secret::{PREFIX, written};
 pub use secret::{SecretError, Secrets};
 pub use web::{Web, WebError};
 
@@ -48,8 +48,8 @@ const REASON_CHARS_MAX: usize = 500;
 
 /// What is said to whoever may not upload where no reason was given.
 const NO_REASON: &str = "The reason was not given.";
-/// What is said when nobody could be asked. Why is in the log.
-const NOT_ASKED: &str = "Each new upload has to be allowed here by another program, which does not answer as it should.";
+/// What is said when nobody has decided. Why is in the log.
+const UNDECIDED: &str = "Each new upload has to be allowed here by another program, which does not answer as it should.";
 
 /// Whom to tell.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ enum CallError {
     Late { after: Duration },
     #[error("{0}")]
     Unreachable(String),
-    #[error("the answer was {status}, which is neither a success nor 403")]
+    #[error("the answer was {status}, which is neither a success nor 403{}", hint(*.status))]
     Answered { status: u16, retry_after: Option<Millis> },
     #[error("the program {program}: {source}")]
     Program { program: String, source: std::io::Error },
@@ -129,7 +129,7 @@ impl Hooks {
     /// Asks whether an upload may begin, and gives it its id.
     ///
     /// # Errors
-    /// [`Refusal`]: it may not, or nobody could be asked.
+    /// [`Refusal`]: it may not, or nobody has said whether it may.
     pub async fn ask(
         self: &Arc<Self>,
         owner: &Owner,
@@ -150,8 +150,11 @@ impl Hooks {
                 Err(Refusal::new(ProblemCode::UploadRefused, reason))
             }
             Err(error) => {
-                tracing::error!(%error, "the hook was not asked, so an upload was refused");
-                Err(Refusal::new(ProblemCode::Unavailable, NOT_ASKED))
+                tracing::error!(
+                    %error,
+                    "the hook has neither allowed nor refused an upload, which did not begin: its sender is told 503 and comes again"
+                );
+                Err(Refusal::new(ProblemCode::Unavailable, UNDECIDED))
             }
         }
     }
@@ -182,6 +185,14 @@ impl Hooks {
         };
         let called = tokio::time::timeout(self.timeout, called).await;
         called.unwrap_or(Err(CallError::Late { after: self.timeout }))
+    }
+}
+
+/// What to do about an answer that is a mistake in what was set up.
+fn hint(status: u16) -> &'static str {
+    match status {
+        300..400 => "; redirects are not followed: give --hook-url the address that it leads to",
+        _ => "",
     }
 }
 

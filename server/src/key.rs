@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64, Encoding as _};
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 
-use crate::hooks::{SecretError, Secrets};
+use crate::hooks::{PREFIX, SecretError, Secrets};
 use crate::token::{BadKey, KEY_BYTES_MIN, TokenKey};
 
 mod make;
@@ -80,6 +80,15 @@ pub enum KeyError {
         /// What it looks like.
         what: &'static str,
     },
+    /// Others have it by design.
+    #[error(
+        "the key {}: it holds a secret of webhooks (`{PREFIX}…`), which whoever receives them has too, and could make tokens with. \
+         Make a key of its own: longhaul-server key --out FILE", .path.display()
+    )]
+    OfWebhooks {
+        /// The file.
+        path: PathBuf,
+    },
     /// It signs no webhooks.
     #[error(
         "the secret {}: {source}. Make one with: longhaul-server key --algorithm webhook --out FILE",
@@ -114,6 +123,8 @@ enum Found {
     Private(Vec<u8>),
     Public(Vec<u8>),
     Other,
+    /// What webhooks are signed with.
+    OfWebhooks,
     /// No secret: what it looks like.
     NoSecret(&'static str),
 }
@@ -133,6 +144,7 @@ pub fn read(path: &Path) -> Result<TokenKey, KeyError> {
         Found::Private(der) => TokenKey::private(&der),
         Found::Public(der) => TokenKey::public(&der),
         Found::Other => Err(BadKey::NotEd25519),
+        Found::OfWebhooks => return Err(KeyError::OfWebhooks { path: path.to_owned() }),
         Found::NoSecret(what) => {
             return Err(KeyError::NotASecret { path: path.to_owned(), what });
         }
@@ -194,6 +206,9 @@ fn check_mode(path: &Path, mode: u32, found: &Found) -> Result<(), KeyError> {
 }
 
 fn found(bytes: &[u8]) -> Found {
+    if bytes.trim_ascii_start().starts_with(PREFIX.as_bytes()) {
+        return Found::OfWebhooks;
+    }
     if !bytes.trim_ascii_start().starts_with(PEM) {
         return key_of_others(bytes).map_or(Found::Secret, Found::NoSecret);
     }

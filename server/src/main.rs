@@ -37,6 +37,7 @@ mod manage;
 mod manager;
 mod settings;
 mod start_error;
+mod warnings;
 
 use args::{Args, Command, HookArgs, LimitArgs, ServeArgs};
 use manage::manage;
@@ -104,6 +105,9 @@ async fn run(
     for told in settings::unknown(std::env::vars_os().map(|(name, _)| name)) {
         tracing::warn!("{told}");
     }
+    for doubtful in warnings::of(&args, hook) {
+        tracing::warn!("{doubtful}");
+    }
     check_www(args.www.as_deref())?;
     check_strangers(&args, limits)?;
     data_folder::check(&args.data)?;
@@ -123,7 +127,8 @@ async fn run(
         tells: hook.tells(),
         ..disk::Config::default()
     };
-    let hooks = hooks(hook)?;
+    let hooks = way(hook)?.map(|way| Hooks::new(way, hook.asks(), hook.hook_timeout.into()));
+    let hooks = hooks.map(Arc::new);
     let clock = disk_config.clock.clone();
     let store = Arc::new(DiskStore::open(&args.data, disk_config)?);
     let links = LinkKey::new(&key::read_or_make(&Layout::new(&args.data).link_key())?);
@@ -188,26 +193,25 @@ fn listen_for_admin(data: &Path) -> Option<AdminSocket> {
     socket.ok()
 }
 
-/// Who is to be told.
-fn hooks(args: &HookArgs) -> Result<Option<Arc<Hooks>>, StartError> {
-    let way = match (&args.hook_url, &args.hook_secret_file, &args.hook_command) {
+/// Whom to tell. Nothing is started yet, nor asked for.
+fn way(args: &HookArgs) -> Result<Option<Way>, StartError> {
+    Ok(match (&args.hook_url, &args.hook_secret_file, &args.hook_command) {
         (Some(url), Some(secret), _) => {
             let web = Web::new(url.clone(), key::read_hook_secrets(secret)?)?;
-            if web.is_readable() {
-                tracing::warn!("{url} is plain HTTP: whoever is on the way can read what is told");
-            }
-            Way::Web(Box::new(web))
+            Some(Way::Web(Box::new(web)))
         }
-        (_, _, Some(program)) => Way::Program(Program::new(program.clone())),
-        _ => return Ok(None),
-    };
-    Ok(Some(Arc::new(Hooks::new(way, args.asks(), args.hook_timeout.into()))))
+        (_, _, Some(program)) => Some(Way::Program(Program::find(program)?)),
+        _ => None,
+    })
 }
 
 /// A proxy is on this machine, and who comes through it need not be.
 fn check_strangers(args: &ServeArgs, limits: &LimitArgs) -> Result<(), StartError> {
     match (args.reach(), limits.proxies.trusted_proxy.is_empty()) {
         (Reach::Loopback, false) => Err(StartError::Strangers),
+        _ if limits.proxies.proxies().unix && args.unix_socket.is_none() => {
+            Err(StartError::NoUnixSocket)
+        }
         _ => Ok(()),
     }
 }
@@ -233,15 +237,7 @@ async fn listen(args: &ServeArgs) -> Result<Listener, StartError> {
     if let Some(path) = &args.unix_socket {
         return Ok(Listener::Unix(Bound::new(path, args.unix_socket_mode)?));
     }
-    let listener = bind(args.listen, args.reach()).await?;
-    if !args.listen.ip().is_loopback() && args.tls_cert.is_none() {
-        tracing::warn!(
-            "{} is plain HTTP: whoever is on the way can read tokens and files. Give it a certificate \
-             (--tls-cert and --tls-key), or put a proxy that ends TLS in front of it.",
-            args.listen
-        );
-    }
-    Ok(Listener::Tcp(listener))
+    Ok(Listener::Tcp(bind(args.listen, args.reach()).await?))
 }
 
 fn read_tls(args: &ServeArgs) -> Result<Option<Arc<Tls>>, TlsError> {

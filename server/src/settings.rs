@@ -267,7 +267,7 @@ fn listing(
 }
 
 /// An address without what may be a password in it: who it is for, and what stands behind its path.
-fn without_secret(value: &str) -> String {
+pub fn without_secret(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
     let (place, query) = rest.split_once('?').map_or((rest, ""), |(place, _)| (place, "?…"));
     let host = place.split('/').next().unwrap_or(place);

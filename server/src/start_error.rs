@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use longhaul_server::hooks::WebError;
+use longhaul_server::hooks::{ProgramError, WebError};
 use longhaul_server::key::KeyError;
 use longhaul_server::listen::ListenError;
 use longhaul_server::store::disk::OpenError;
@@ -22,6 +22,8 @@ pub enum StartError {
     Key(#[from] KeyError),
     #[error("--hook-url: {0}")]
     Hook(#[from] WebError),
+    #[error("--hook-command {0}")]
+    Program(#[from] ProgramError),
     #[error("--tls-cert and --tls-key: {0}")]
     Tls(#[from] TlsError),
     #[error("the token was not signed: {0}")]
@@ -38,6 +40,11 @@ pub enum StartError {
          anybody as a guest who sees only their own files (--allow-anonymous)."
     )]
     Strangers,
+    #[error(
+        "--trusted-proxy unix is about who comes over a Unix socket, and this server would listen on a port: give --unix-socket PATH, \
+         or the proxy's address (--trusted-proxy 127.0.0.1)."
+    )]
+    NoUnixSocket,
     #[error("--data {}: that is a file. Give a folder.", .path.display())]
     NoFolder { path: PathBuf },
     #[error("--data {}: nothing can be written there: {source}. Give a folder that the server's user may write to.", .path.display())]

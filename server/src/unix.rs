@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,6 +16,9 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::time::{Sleep, sleep};
 
 use crate::listen::WAITING_MAX;
+
+/// What the name of a socket ends in until it is complete.
+const NEW: &str = ".new";
 
 /// Why there is no socket to listen on.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,14 @@ pub enum UnixError {
     NoSocket {
         /// What is there.
         path: PathBuf,
+    },
+    /// No socket has so long a path.
+    #[error("--unix-socket {}: the path is too long ({source}). Give a shorter one; while it is made it ends in {NEW}.", .path.display())]
+    TooLong {
+        /// The socket.
+        path: PathBuf,
+        /// What the system's addresses allow.
+        source: io::Error,
     },
     /// The system said no.
     #[error("cannot listen on {}: {source}. Its folder has to be there, and writable for the server.", .path.display())]
@@ -57,8 +69,26 @@ impl Bound {
     /// # Errors
     /// [`UnixError`].
     pub fn new(path: &Path, mode: u32) -> Result<Self, UnixError> {
+        Self::check(path)?;
         make_way(path)?;
         bind(path, mode).map_err(|source| UnixError::Refused { path: path.to_owned(), source })
+    }
+
+    /// Finds out, without touching anything, whether one may be at this path: whoever listens there now, and whether its
+    /// folder is there yet, may change until the start.
+    ///
+    /// # Errors
+    /// [`UnixError`].
+    pub fn check(path: &Path) -> Result<(), UnixError> {
+        let whole = path.to_owned();
+        SocketAddr::from_pathname(new(path))
+            .map_err(|source| UnixError::TooLong { path: whole, source })?;
+        match fs::symlink_metadata(path) {
+            Ok(meta) if !meta.file_type().is_socket() => {
+                Err(UnixError::NoSocket { path: path.to_owned() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where it is.
@@ -85,10 +115,15 @@ impl Drop for Bound {
     }
 }
 
-fn bind(path: &Path, mode: u32) -> io::Result<Bound> {
+/// Where it is until it is complete.
+fn new(path: &Path) -> PathBuf {
     let mut new = OsString::from(path);
-    new.push(".new");
-    let new = PathBuf::from(new);
+    new.push(NEW);
+    PathBuf::from(new)
+}
+
+fn bind(path: &Path, mode: u32) -> io::Result<Bound> {
+    let new = new(path);
     // Of one that was killed between the next lines.
     let _ = fs::remove_file(&new);
     let socket = UnixSocket::new_stream()?;
@@ -101,13 +136,10 @@ fn bind(path: &Path, mode: u32) -> io::Result<Bound> {
     Ok(Bound { listener, path: path.to_owned(), file })
 }
 
-/// Finds out whether whatever is at a path may be replaced: only a socket that nobody listens on.
+/// Finds out whether the socket at a path, if one is there, may be replaced: only one that nobody listens on.
 fn make_way(path: &Path) -> Result<(), UnixError> {
     let path = || path.to_owned();
     match fs::symlink_metadata(path()) {
-        Ok(meta) if !meta.file_type().is_socket() => {
-            return Err(UnixError::NoSocket { path: path() });
-        }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(UnixError::Refused { path: path(), source }),

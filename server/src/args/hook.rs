@@ -13,7 +13,7 @@ pub struct HookArgs {
     /// Tell this address what happens to uploads, by a signed `POST` each (see docs/hooks.md). Redirects are
     /// not followed.
     #[arg(long, value_name = "URL", value_parser = parse_address, requires = "hook_secret_file",
-          conflicts_with = "hook_command")]
+          group = "hook", conflicts_with = "hook_command")]
     pub hook_url: Option<Uri>,
 
     /// What those are signed with: `whsec_` and base64 on a line, in a file that nobody else can read. `longhaul-server
@@ -22,8 +22,9 @@ pub struct HookArgs {
     pub hook_secret_file: Option<PathBuf>,
 
     /// Start this program for what happens to uploads, with the event in JSON on its standard input. It takes no
-    /// arguments here.
-    #[arg(long, value_name = "PROGRAM")]
+    /// arguments here. A path that does not begin with a slash is one from the folder that the server is started in, and a
+    /// name without any slash is looked for in `PATH`.
+    #[arg(long, value_name = "PROGRAM", group = "hook")]
     pub hook_command: Option<PathBuf>,
 
     /// What to tell. `sealed` and `expired` are told afterwards, until they were heard. With `created` each upload has to
@@ -33,13 +34,14 @@ pub struct HookArgs {
         value_name = "EVENT,…",
         value_enum,
         value_delimiter = ',',
+        requires = "hook",
         default_value = "sealed,expired"
     )]
     pub hook_events: Vec<HookEvent>,
 
     /// How long an answer, or the program, may take, such as `10s`.
     #[arg(long, value_name = "TIME", default_value_t = HOOK_TIMEOUT.into(),
-          value_parser = parse_timeout)]
+          value_parser = parse_timeout, requires = "hook")]
     pub hook_timeout: humantime::Duration,
 }
 

@@ -20,6 +20,11 @@ pub(super) fn parse_origin(text: &str) -> Result<String, String> {
 
 /// As a `Host` header has it: an IPv6 address in brackets, in the one way that browsers write it.
 pub(super) fn parse_host_name(text: &str) -> Result<String, String> {
+    if text.contains('*') {
+        let no_pattern =
+            "a `*` stands for nothing here: give each name by itself, such as `files.example.org`";
+        return Err(no_pattern.to_owned());
+    }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if let Ok(address) = bare.parse::<Ipv6Addr>() {
         return Ok(format!("[{address}]"));

@@ -105,7 +105,7 @@ pub struct ServeArgs {
 
     /// How much all guests together may keep: `--owner-bytes-max` does not hold them, because whoever comes without a token
     /// is another owner each time. Without it there is no limit.
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, requires = "allow_anonymous")]
     pub guest_bytes_max: Option<u64>,
 
     /// How much all owners together may keep. Without it there is no limit but the disk.

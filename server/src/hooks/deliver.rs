@@ -79,8 +79,11 @@ impl Deliverer {
         let (upload, event) = (event.upload, kind.name());
         let (outcome, why, retry_after) = match &called {
             Ok(Verdict::Taken) => (Outcome::Heard, String::new(), None),
-            // It has happened: nobody can refuse it any more.
-            Ok(Verdict::Refused(reason)) => (Outcome::Failed, reason.clone(), None),
+            Ok(Verdict::Refused(reason)) => {
+                let why =
+                    format!("the answer was a no, but nothing can be refused any more: {reason}");
+                (Outcome::Failed, why, None)
+            }
             Err(error) => (Outcome::Failed, error.to_string(), error.retry_after()),
         };
         self.hooks.calls.count(kind, outcome);

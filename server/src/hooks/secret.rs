@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use base64ct::{Base64, Encoding as _};
 
 /// What a secret begins with, so that nobody takes it for anything else.
-const PREFIX: &str = "whsec_";
+pub(crate) const PREFIX: &str = "whsec_";
 /// The shortest and the longest secret that the scheme knows, bytes.
 const SECRET_BYTES_MIN: usize = 24;
 const SECRET_BYTES_MAX: usize = 64;

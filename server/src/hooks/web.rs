@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Collected, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -73,12 +73,12 @@ impl Web {
         Ok(Self { uri, secrets, connections })
     }
 
-    /// Whether others on the way can read what is told.
+    /// Whether others on the way to this address can read what is told.
     #[must_use]
-    pub fn is_readable(&self) -> bool {
-        let host = self.uri.host().unwrap_or_default();
+    pub fn is_readable(uri: &Uri) -> bool {
+        let host = uri.host().unwrap_or_default();
         let is_here = ["127.0.0.1", "[::1]", "localhost"].contains(&host);
-        self.uri.scheme_str() == Some("http") && !is_here
+        uri.scheme_str() == Some("http") && !is_here
     }
 
     pub(super) async fn call(&self, message: &Message) -> Result<Verdict, CallError> {
@@ -98,8 +98,8 @@ impl Web {
         let (head, body) = answer.into_parts();
         // To its end, if that is near, so that the connection can be used again.
         let body = Limited::new(body, HOOK_ANSWER_BYTES_MAX).collect().await;
-        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-        judge(head.status, &head.headers, &body)
+        let body = body.map(Collected::to_bytes).map_err(|error| unread(&*error));
+        judge(head.status, &head.headers, body)
     }
 }
 
@@ -131,17 +131,42 @@ fn connections(tls: bool) -> Result<Connections, WebError> {
 }
 
 /// 403 and nothing else is a refusal: a 404 or a 500 is somebody's mistake, which is not to be taken for a decision.
-fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Verdict, CallError> {
+fn judge(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: Result<Bytes, String>,
+) -> Result<Verdict, CallError> {
     if status.is_success() {
         return Ok(Verdict::Taken);
     }
     if status == StatusCode::FORBIDDEN {
-        let said = serde_json::from_slice(body).map(|Refused { reason }| reason);
-        return Ok(Verdict::Refused(reason(&said.unwrap_or_default())));
+        let said = body.and_then(|body| given(&body)).unwrap_or_else(|why| {
+            let why = reason(&why);
+            tracing::warn!("the hook refuses with a 403 whose reason cannot be read: {why}");
+            String::new()
+        });
+        return Ok(Verdict::Refused(reason(&said)));
     }
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let retry_after = seconds.map(|seconds: u64| Millis(seconds.saturating_mul(1000)));
     Err(CallError::Answered { status: status.as_u16(), retry_after })
+}
+
+/// The reason that a 403 gives; empty where it has none on purpose.
+fn given(body: &[u8]) -> Result<String, String> {
+    if body.trim_ascii().is_empty() {
+        return Ok(String::new());
+    }
+    let said = serde_json::from_slice(body).map(|Refused { reason }| reason);
+    said.map_err(|error| format!("its body is not {{\"reason\": \"…\"}}: {error}"))
+}
+
+/// Why a body was not read to its end.
+fn unread(error: &(dyn Error + 'static)) -> String {
+    if error.is::<LengthLimitError>() {
+        return format!("its body has more than {HOOK_ANSWER_BYTES_MAX} bytes");
+    }
+    format!("its body broke off: {}", why(error))
 }
 
 /// The innermost reason, which is the one that somebody can do something about.
@@ -160,12 +185,15 @@ mod tests {
     #[test]
     fn only_a_403_is_a_refusal_and_its_reason_is_what_the_json_says() {
         let judged = |status: u16, body: &str| {
-            judge(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+            let body = Ok(Bytes::copy_from_slice(body.as_bytes()));
+            judge(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body)
         };
         let refused = |text: &str| Verdict::Refused(reason(text));
         assert_eq!(judged(204, "").unwrap(), Verdict::Taken);
         assert_eq!(judged(403, r#"{"reason": "only PDF"}"#).unwrap(), refused("only PDF"));
         assert_eq!(judged(403, "<h1>Forbidden by a proxy</h1>").unwrap(), refused(""));
+        assert!(given(b"<h1>").is_err() && given(br#"{"reason": 1}"#).is_err());
+        assert_eq!(given(b" \n"), Ok(String::new()), "none is given on purpose");
         for status in [301, 308, 400, 401, 404, 410, 429, 500, 503] {
             assert!(judged(status, r#"{"reason": "x"}"#).is_err(), "{status}");
         }
@@ -174,7 +202,7 @@ mod tests {
     #[test]
     fn who_asks_to_be_left_alone_is() {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, "7".parse().unwrap())]);
-        let error = judge(StatusCode::TOO_MANY_REQUESTS, &headers, b"").unwrap_err();
+        let error = judge(StatusCode::TOO_MANY_REQUESTS, &headers, Ok(Bytes::new())).unwrap_err();
         assert_eq!(error.retry_after(), Some(Millis(7000)));
     }
 

@@ -16,6 +16,7 @@ mod bad_input;
 mod behind_a_proxy;
 mod broken_off;
 mod certificates;
+mod checked;
 mod coming;
 mod cross_site;
 mod document;

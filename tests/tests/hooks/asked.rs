@@ -1,6 +1,8 @@
 //! Who may begin an upload is asked of the hook: what it refuses does not begin, and what it does not answer does not
 //! either.
 
+use std::time::Duration;
+
 use http::Method;
 use longhaul_protocol::wire::header::{CHUNK_DIGEST, IDEMPOTENCY_KEY, UPLOAD_CREATE};
 use longhaul_protocol::wire::{UploadStatus, path};
@@ -10,12 +12,16 @@ use longhaul_tests::files::Folder;
 use longhaul_tests::receiver::{Answer, Receiver};
 use longhaul_tests::server::{Options, Server, free_port};
 use longhaul_tests::terminal::run;
+use longhaul_tests::wait;
 
 use super::{send_to, telling};
 
 const REASON: &str = "Only invoices of this year are taken.";
 const NO: Answer =
     Answer::Says(403, "{\"reason\": \"Only invoices of this year are taken.\\nline 2\"}");
+
+/// How long what was said may take to stand in the log.
+const SOON: Duration = Duration::from_secs(30);
 
 fn asking(folder: &Folder, port: u16) -> Options {
     telling(folder, port, &["--hook-events", "created,sealed", "--hook-timeout", "2s"])
@@ -99,6 +105,62 @@ async fn what_nobody_answers_does_not_begin_and_is_to_come_again() {
     assert_eq!(api.create("film.mp4", 5).await.unwrap().status, 201);
 }
 
+/// The line of the log that has all of these.
+async fn logged(server: &Server, parts: &[&str]) {
+    let what = format!("the log has {parts:?}");
+    wait::until(&what, SOON, async || {
+        let lines = server.lines();
+        lines.iter().any(|line| parts.iter().all(|part| line.contains(part))).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_of_an_upload_that_did_not_begin_what_was_answered() {
+    let (folder, receiver) = (Folder::new(), Receiver::start().await);
+    let server = Server::start(asking(&folder, receiver.addr().port())).await;
+    let elsewhere = Answer::Moved(server.origin());
+    for (answer, parts) in [
+        (Answer::Says(500, ""), &["ERROR", "neither allowed nor refused", "500"][..]),
+        (elsewhere, &["ERROR", "neither allowed nor refused", "redirects are not followed"]),
+    ] {
+        receiver.answers([answer]);
+        let problem = server.api().create("film.mp4", 5).await.unwrap().problem();
+        assert_eq!(problem.code, ProblemCode::Unavailable.code());
+        logged(&server, parts).await;
+    }
+    assert!(!server.lines().iter().any(|line| line.contains("not asked")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_whose_reason_cannot_be_read_is_one_and_the_log_says_why() {
+    let (folder, receiver) = (Folder::new(), Receiver::start().await);
+    let server = Server::start(asking(&folder, receiver.addr().port())).await;
+    let too_much: &'static str = format!("{{\"reason\": \"x\"{}}}", " ".repeat(16 * 1024)).leak();
+    for (body, why) in [
+        ("<h1>Forbidden</h1>", "line 1 column 1"),
+        ("{\"why\": 1}", "missing field `reason`"),
+        (too_much, "more than 16384 bytes"),
+    ] {
+        receiver.answers([Answer::Says(403, body)]);
+        let problem = server.api().create("film.mp4", 5).await.unwrap().problem();
+        assert_eq!(problem.code, ProblemCode::UploadRefused.code());
+        assert_eq!(problem.detail, "The reason was not given.");
+        logged(&server, &["WARN", "403", "cannot be read", why]).await;
+    }
+    let warnings = || server.lines().iter().filter(|it| it.contains("cannot be read")).count();
+    // Who gives none on purpose is not told that it is missing.
+    receiver.answers([Answer::Says(403, "")]);
+    let problem = server.api().create("film.mp4", 5).await.unwrap().problem();
+    assert_eq!(problem.code, ProblemCode::UploadRefused.code());
+    // Nobody can refuse what has happened, and the log says that this was tried.
+    let upload = server.api().create("film.mp4", 6).await.unwrap().json();
+    receiver.answers([NO]);
+    send_to(&server.api(), &upload, b"moving").await;
+    logged(&server, &["WARN", "not heard yet", "nothing can be refused any more", REASON]).await;
+    assert_eq!(warnings(), 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_sends_gets_through_once_the_hook_is_back() {
     let (folder, port) = (Folder::new(), free_port());
@@ -107,11 +169,9 @@ async fn a_program_that_sends_gets_through_once_the_hook_is_back() {
     let origin = server.origin();
     let sending =
         longhaul_tests::terminal::start(["send", file.to_str().unwrap(), "--to", &origin]);
-    longhaul_tests::wait::until(
-        "it was told to come again",
-        std::time::Duration::from_secs(30),
-        async || server.requests().iter().any(|it| it.status == Some(503)).then_some(()),
-    )
+    wait::until("it was told to come again", SOON, async || {
+        server.requests().iter().any(|it| it.status == Some(503)).then_some(())
+    })
     .await;
     let _receiver = Receiver::start_at(port).await;
     sending.ends().await.good();

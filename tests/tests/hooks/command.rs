@@ -109,12 +109,41 @@ async fn a_program_that_does_not_end_is_ended_with_what_it_has_started_and_nothi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_is_not_there_allows_nothing() {
-    let more = ["--hook-command", "/nowhere/hook", "--hook-events", "created"];
-    let more = more.map(str::to_owned).into();
-    let server = Server::start(Options { more, ..Options::default() }).await;
+async fn a_program_that_has_ended_is_heard_whatever_it_has_left_behind() {
+    let folder = Folder::new();
+    let (left, asked) = (folder.path().join("left"), folder.path().join("asked"));
+    // What is left has all that the program had: its input and its two outputs.
+    let script = format!(
+        "cat > /dev/null; echo x >> {1}; sleep 100 & echo $! > {0}; echo 'Not on Sundays.'; \
+         [ $(wc -l < {1}) = 1 ]",
+        text(&left),
+        text(&asked)
+    );
+    let more = ["--hook-events", "created", "--hook-timeout", "10s"];
+    let server = Server::start(running(&folder, &script, &more)).await;
+    let mut pids = Vec::new();
+    let began = server.api().create("film.mp4", 5).await.unwrap();
+    pids.push(std::fs::read_to_string(&left).unwrap());
+    let problem = server.api().create("other.mp4", 5).await.unwrap();
+    pids.push(std::fs::read_to_string(&left).unwrap());
+    let pids = pids.iter().map(|pid| pid.trim().to_owned()).collect::<Vec<_>>();
+    let lives = |pid: &String| std::path::Path::new("/proc").join(pid).exists();
+    let alive: Vec<_> = pids.iter().map(lives).collect();
+    let _ = std::process::Command::new("kill").args(&pids).status();
+    assert_eq!(began.status, 201);
+    assert_eq!(problem.problem().code, ProblemCode::UploadRefused.code());
+    assert_eq!(problem.problem().detail, "Not on Sundays.");
+    assert_eq!(alive, [true, true], "what is left may go on");
+    assert_eq!(std::fs::read_to_string(&asked).unwrap().lines().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_gone_by_now_allows_nothing() {
+    let folder = Folder::new();
+    let server = Server::start(running(&folder, "exit 0", &["--hook-events", "created"])).await;
+    std::fs::remove_file(folder.path().join("hook.sh")).unwrap();
     let problem = server.api().create("film.mp4", 5).await.unwrap().problem();
     assert_eq!(problem.code, ProblemCode::Unavailable.code());
-    assert!(!problem.detail.contains("nowhere"), "{}", problem.detail);
-    assert!(server.lines().iter().any(|line| line.contains("/nowhere/hook")));
+    assert!(!problem.detail.contains("hook.sh"), "{}", problem.detail);
+    assert!(server.lines().iter().any(|line| line.contains("hook.sh")));
 }
