@@ -1,6 +1,7 @@
 //! What a start refuses, `--check-config` refuses with the same words, and what it warns of, the check warns of too: of hooks,
 //! of options that would do nothing, and of those that would harm.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -30,9 +31,14 @@ fn warned(data: &Path, more: &[&str]) -> String {
     said
 }
 
-/// Without an address, for those that listen at a path.
+/// Without an address, for those that listen at a path; and without what is said to tests by the environment, which the check
+/// takes for options that there are not.
 fn server(data: &Path) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_longhaul-server"));
+    let is_ours = |name: &OsString| name.as_encoded_bytes().starts_with(b"LONGHAUL_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(name)) {
+        program.env_remove(name);
+    }
     program.arg("--data").arg(data);
     program
 }
