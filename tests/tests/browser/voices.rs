@@ -64,7 +64,7 @@ async fn a_page_that_gives_the_element_the_focus_gives_it_to_where_a_file_is_cho
         const ANOTHER: &str = "
             const another = document.createElement('longhaul-upload');
             another.setAttribute('autofocus', '');
-            if (arguments[0]) document.activeElement.blur();
+            if (arguments[0]) document.activeElement.shadowRoot.activeElement.blur();
             document.querySelector('longhaul-upload').before(another);";
         browser.run(ANOTHER, &[json!(false)]).await;
         assert_eq!(focus(browser).await, Value::Null, "somebody is elsewhere");
